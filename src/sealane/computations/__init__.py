@@ -1,0 +1,1 @@
+"""Computations: named coroutines that every node of a run executes on its own rows."""

@@ -1,0 +1,1 @@
+"""Signatures, key agreement, labelled key derivation and sealing, all over the ``cryptography`` package."""
