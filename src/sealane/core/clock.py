@@ -21,6 +21,7 @@ class ManualClock:
         self.now = start
 
     def __call__(self) -> datetime:
+        """Return the moment the clock stands at."""
         return self.now
 
     def advance(self, step: timedelta) -> None:
@@ -39,7 +40,7 @@ def from_text(text: str) -> datetime:
     Raises:
         ValueError: not an RFC 3339 moment with a zone.
     """
-    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"no time zone in {text!r}")
     return moment.astimezone(UTC)

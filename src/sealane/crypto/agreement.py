@@ -27,7 +27,8 @@ class AgreementKey:
             return Secret(self._key.exchange(X25519PublicKey.from_public_bytes(peer_public_key)))
         except ValueError as error:
             raise ProtocolError("agreement.bad-key", "peer's agreement key is unusable",
-                                got=f"{len(peer_public_key)} bytes", expected="a 32-byte point, not of low order") from error
+                                got=f"{len(peer_public_key)} bytes",
+                                expected="a 32-byte point, not of low order") from error
 
     def __repr__(self) -> str:
         return "AgreementKey(…)"
