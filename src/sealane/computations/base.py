@@ -8,8 +8,7 @@ node derived and one node's bytes settle). Whatever it returns is the same at ev
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -17,44 +16,14 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from sealane.governance.contract import Contract
+from sealane.secagg.terms import Term as Term
+from sealane.secagg.terms import count as count
+from sealane.secagg.terms import real as real
+from sealane.secagg.terms import update as update
 
 P = TypeVar("P", bound="Parameters")
 Payload = dict[str, Any]
 """A result as JSON-ready values, the same at every node."""
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One named array of a sum: its values are private, all else is public and the same at every node.
-
-    Attributes:
-        values: shape ``shape``; integers for ``count``, floats for ``real``.
-        kind: ``count`` sums to the exact integer; ``real`` is fixed point with at least 56 fractional bits;
-            ``update`` is clipped to ``bound`` and quantised to ``bits`` by stochastic rounding.
-        bound: the largest absolute value an entry may have at one node. Crossing it is an error, except for
-            ``update``, which is clipped.
-        bits: width of a quantised entry, 4 to 24; only for ``update``.
-    """
-
-    values: NDArray[Any]
-    kind: Literal["count", "real", "update"]
-    bound: float
-    bits: int = 0
-
-
-def count(values: Any, bound: int) -> Term:
-    """Describe integers, each at most ``bound`` at one node."""
-    return Term(np.asarray(values, dtype=np.int64), "count", bound)
-
-
-def real(values: Any, bound: float) -> Term:
-    """Describe real numbers, each at most ``bound`` in absolute value at one node."""
-    return Term(np.asarray(values, dtype=np.float64), "real", float(bound))
-
-
-def update(values: Any, clip: float, bits: int = 16) -> Term:
-    """Describe a clipped, quantised update (a model's change)."""
-    return Term(np.asarray(values, dtype=np.float64), "update", float(clip), bits)
 
 
 class Cohort(Protocol):

@@ -1,0 +1,1 @@
+"""Secure aggregation: encodings, transcript, messages and the two roles, as pure state machines."""

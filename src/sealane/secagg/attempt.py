@@ -1,0 +1,113 @@
+"""The facts of one attempt at a run, the same at every node, and what is signed over them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sealane.core.canonical import sha256
+from sealane.core.ids import Fingerprint, fingerprint
+from sealane.crypto.signing import SigningKey, verify
+from sealane.errors import ProtocolError
+from sealane.secagg.messages import Endorsement, Join, Member
+from sealane.secagg.transcript import Transcript
+
+JOIN = "application/vnd.sealane.join"
+CONTRIBUTION = "application/vnd.sealane.contribution"
+PROPOSAL = "application/vnd.sealane.proposal"
+ENDORSEMENT = "application/vnd.sealane.endorsement"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt at a run: who takes part, under which study and scheme. Members are in order of fingerprint."""
+
+    run_id: str
+    study_hash: str
+    number: int
+    scheme: str
+    members: tuple[Member, ...]
+
+    def __post_init__(self) -> None:
+        order = [member.fingerprint for member in self.members]
+        if order != sorted(set(order)):
+            raise ProtocolError("run.cohort-malformed", "cohort is not in strict order of fingerprint",
+                                got=f"{len(order)} members")
+
+    @property
+    def size(self) -> int:
+        """Number of institutions."""
+        return len(self.members)
+
+    @property
+    def first(self) -> Fingerprint:
+        """The member that proposes values and delivers the result: the lowest fingerprint."""
+        return self.members[0].fingerprint
+
+    @property
+    def cohort(self) -> frozenset[Fingerprint]:
+        """The fingerprints of all members."""
+        return frozenset(member.fingerprint for member in self.members)
+
+    def member(self, of: Fingerprint) -> Member:
+        """Return a member.
+
+        Raises:
+            ProtocolError: there is none of that fingerprint.
+        """
+        for member in self.members:
+            if member.fingerprint == of:
+                return member
+        raise ProtocolError("run.not-a-member", "party is not in the cohort", got=of)
+
+    def transcript(self) -> Transcript:
+        """Return the transcript at the start of the attempt."""
+        keys = [part for m in self.members for part in (m.signing_key, m.agreement_key)]
+        return Transcript.start(bytes.fromhex(self.study_hash), self.run_id.encode(), str(self.number).encode(),
+                                self.scheme.encode(), *keys)
+
+    def verify_members(self) -> None:
+        """Check that every member's agreement key was signed for this run by the key its fingerprint names.
+
+        Raises:
+            ProtocolError: a key was substituted, or its signature does not verify.
+        """
+        for member in self.members:
+            if fingerprint(member.signing_key) != member.fingerprint:
+                raise ProtocolError("run.key-substituted", "a signing key does not match its fingerprint",
+                                    got=fingerprint(member.signing_key), expected=member.fingerprint)
+            verify(member.signing_key, JOIN, join_body(self.study_hash, self.run_id, member.agreement_key),
+                   member.signature)
+
+
+def join_body(study_hash: str, run_id: str, agreement_key: bytes) -> bytes:
+    """Return what a join signs."""
+    return sha256(bytes.fromhex(study_hash), run_id.encode(), agreement_key)
+
+
+def sign_join(key: SigningKey, study_hash: str, run_id: str, agreement_key: bytes) -> Join:
+    """Make a signed join."""
+    return Join(run_id, agreement_key, key.sign(JOIN, join_body(study_hash, run_id, agreement_key)))
+
+
+def endorsement_body(study_hash: str, run_id: str, attempt: int, transcript: bytes, result_hash: bytes) -> bytes:
+    """Return what an endorsement signs."""
+    return sha256(bytes.fromhex(study_hash), run_id.encode(), str(attempt).encode(), transcript, result_hash)
+
+
+def sign_endorsement(key: SigningKey, attempt: Attempt, transcript: Transcript, result_hash: bytes) -> Endorsement:
+    """Make a signed endorsement of a result."""
+    body = endorsement_body(attempt.study_hash, attempt.run_id, attempt.number, transcript.value, result_hash)
+    return Endorsement(attempt.run_id, attempt.number, result_hash, transcript.value, key.sign(ENDORSEMENT, body))
+
+
+def verify_endorsement(endorsement: Endorsement, signing_key: bytes, study_hash: str, result_hash: bytes) -> None:
+    """Check that a node endorsed exactly this result of this study.
+
+    Raises:
+        ProtocolError: another result, or a signature that does not verify.
+    """
+    if endorsement.result_hash != result_hash:
+        raise ProtocolError("result.differs", "a node endorsed another result",
+                            got=endorsement.result_hash.hex()[:16], expected=result_hash.hex()[:16])
+    body = endorsement_body(study_hash, endorsement.run_id, endorsement.attempt, endorsement.transcript, result_hash)
+    verify(signing_key, ENDORSEMENT, body, endorsement.signature)

@@ -1,0 +1,177 @@
+"""How the terms of one sum lie in one vector: planned from public facts alone, the same at every node.
+
+The plan makes overflow impossible: the width is chosen so that the sum over the whole cohort of values at their
+bounds still fits, and a value that crosses its bound is refused before it is encoded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sealane.core.canonical import content_hash
+from sealane.core.secret import Secret
+from sealane.errors import InputError
+from sealane.ring.words import WIDTHS, Width, Words
+from sealane.secagg.fixed_point import decode_integers, decode_reals, encode_integers, encode_reals
+from sealane.secagg.quantize import decode_updates, encode_updates, packed_length
+from sealane.secagg.terms import Kind, Term
+
+MINIMUM_FRACTION = 56
+MAXIMUM_FRACTION = 100
+MAXIMUM_ENTRIES = 1 << 28
+UPDATE_BITS = range(4, 25)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one term lies, and how it is encoded."""
+
+    name: str
+    kind: Kind
+    shape: tuple[int, ...]
+    bound: float
+    bits: int
+    fraction: int
+    start: int
+    length: int
+
+    @property
+    def entries(self) -> int:
+        """Number of values, which for packed updates is more than ``length``."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The plan of one sum. ``statistics`` are relayed whole and checked by every node; ``updates`` are not."""
+
+    places: tuple[Place, ...]
+    width: Width
+    length: int
+    cohort: int
+
+    @property
+    def verified(self) -> bool:
+        """True where every node adds up the contributions for itself."""
+        return all(place.kind != "update" for place in self.places)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the canonical description of what is summed."""
+        terms = [
+            {"name": p.name, "kind": p.kind, "shape": list(p.shape), "bound": p.bound, "bits": p.bits,
+             "fraction": p.fraction}
+            for p in self.places
+        ]
+        return {"width": self.width, "cohort": self.cohort, "terms": terms}
+
+    def hash(self) -> bytes:
+        """Return the hash of the description (32 bytes)."""
+        return content_hash(self.describe())
+
+
+def plan(terms: Mapping[str, Term], cohort: int) -> Layout:
+    """Choose widths and places for a cohort of ``cohort`` institutions.
+
+    Raises:
+        InputError: a bound is not a positive finite number, updates are mixed with statistics, or no ring is wide
+            enough.
+    """
+    if not terms:
+        raise InputError("sum.empty", "a sum needs at least one term")
+    kinds = {term.kind for term in terms.values()}
+    if "update" in kinds and len(kinds) > 1:
+        raise InputError("sum.mixed", "updates and statistics cannot share a sum", hint="use two sums")
+    width = max(_width(name, term, cohort) for name, term in terms.items())
+    places: list[Place] = []
+    start = 0
+    for name in sorted(terms):
+        term = terms[name]
+        entries = math.prod(term.values.shape)
+        length = packed_length(entries, term.bits, cohort) if term.kind == "update" else entries
+        fraction = 0
+        if term.kind == "real":
+            fraction = min(MAXIMUM_FRACTION, width - 1 - _integer_bits(term.bound, cohort))
+        places.append(Place(name, term.kind, term.values.shape, term.bound, term.bits, fraction, start, length))
+        start += length
+    if start > MAXIMUM_ENTRIES:
+        raise InputError("sum.too-long", "sum has too many entries", got=start, expected=f"at most {MAXIMUM_ENTRIES}")
+    return Layout(tuple(places), width, start, cohort)
+
+
+def encode(layout: Layout, terms: Mapping[str, Term], rounding_seed: Secret) -> Words:
+    """Encode the values by a layout; shape ``(limbs, layout.length)``.
+
+    Raises:
+        InputError: a value is not finite or crosses its bound. The message names the term, never the value.
+    """
+    parts: list[Words] = []
+    for place in layout.places:
+        values = terms[place.name].values.reshape(-1)
+        if place.kind == "count":
+            _check_bound(place.name, np.abs(values.astype(np.float64)), place.bound)
+            parts.append(encode_integers(np.ascontiguousarray(values, dtype=np.int64), layout.width))
+            continue
+        if not np.isfinite(values).all():
+            raise InputError("sum.not-finite", f"term {place.name!r} holds a value that is not finite",
+                             expected="finite numbers", hint="missing values must be handled before a sum")
+        if place.kind == "real":
+            _check_bound(place.name, np.abs(values), place.bound)
+            parts.append(encode_reals(values, place.fraction, layout.width))
+        else:
+            parts.append(encode_updates(values, place.bound, place.bits, layout.cohort, rounding_seed))
+    return np.concatenate(parts, axis=1)
+
+
+def decode(layout: Layout, total: Words) -> dict[str, NDArray[Any]]:
+    """Read the opened sum back: int64 for counts, float64 otherwise, each in its term's shape."""
+    out: dict[str, NDArray[Any]] = {}
+    for place in layout.places:
+        part = total[:, place.start : place.start + place.length]
+        values: NDArray[Any]
+        if place.kind == "count":
+            values = decode_integers(part, layout.width)
+        elif place.kind == "real":
+            values = decode_reals(np.ascontiguousarray(part), place.fraction, layout.width)
+        else:
+            values = decode_updates(part, place.entries, place.bound, place.bits, layout.cohort)
+        out[place.name] = values.reshape(place.shape)
+    return out
+
+
+def _integer_bits(bound: float, cohort: int) -> int:
+    """Return b with cohort * (bound + 1 step) < 2^b."""
+    return max(0, math.frexp(bound * cohort)[1]) + 1
+
+
+def _width(name: str, term: Term, cohort: int) -> Width:
+    if not (math.isfinite(term.bound) and term.bound > 0):
+        raise InputError("sum.bad-bound", f"term {name!r} needs a positive, finite bound", got=term.bound)
+    if term.kind == "update":
+        if term.bits not in UPDATE_BITS:
+            raise InputError("sum.bad-bits", f"term {name!r} has an unusable width", got=term.bits, expected="4 to 24")
+        return 64
+    needed = 1 + _integer_bits(term.bound, cohort)
+    if term.kind == "count" and needed > 64:
+        raise InputError("sum.too-wide", f"the cohort's sum of term {name!r} does not fit 64 bits",
+                         got=f"{needed} bits", hint="lower the bound")
+    if term.kind == "real":
+        needed += MINIMUM_FRACTION
+    for width in WIDTHS:
+        if needed <= width:
+            return width
+    raise InputError("sum.too-wide", f"the cohort's sum of term {name!r} does not fit 128 bits", got=f"{needed} bits",
+                     hint="lower the bound or rescale the values")
+
+
+def _check_bound(name: str, magnitudes: NDArray[np.float64], bound: float) -> None:
+    over = int((magnitudes > bound).sum())
+    if over:
+        raise InputError("sum.out-of-bounds", f"term {name!r} crosses its declared bound",
+                         got=f"{over} of {magnitudes.size} entries", expected=f"at most {bound}",
+                         hint="the data break the contract's range, or the computation declares too small a bound")

@@ -1,0 +1,1 @@
+"""Pairwise masks and a one-time self mask: the scheme for small vectors and many rounds."""

@@ -1,0 +1,45 @@
+"""What is summed: named arrays whose shape, kind and bound are public, and whose values are not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kind = Literal["count", "real", "update"]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One named array of a sum.
+
+    Attributes:
+        values: integers for ``count``, floats otherwise; any shape. Private.
+        kind: ``count`` sums to the exact integer; ``real`` is exact fixed point; ``update`` is clipped to ``bound``
+            and quantised to ``bits`` by stochastic rounding.
+        bound: the largest absolute value an entry may have at one node. Crossing it is an error, except for
+            ``update``, which is clipped.
+        bits: width of a quantised entry, 4 to 24; only for ``update``.
+    """
+
+    values: NDArray[Any]
+    kind: Kind
+    bound: float
+    bits: int = 0
+
+
+def count(values: Any, bound: float) -> Term:
+    """Describe integers, each at most ``bound`` in absolute value at one node."""
+    return Term(np.asarray(values, dtype=np.int64), "count", float(bound))
+
+
+def real(values: Any, bound: float) -> Term:
+    """Describe real numbers, each at most ``bound`` in absolute value at one node."""
+    return Term(np.asarray(values, dtype=np.float64), "real", float(bound))
+
+
+def update(values: Any, clip: float, bits: int = 16) -> Term:
+    """Describe a clipped, quantised update (a model's change)."""
+    return Term(np.asarray(values, dtype=np.float64), "update", float(clip), bits)
