@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from sealane.errors import InputError
+from sealane.governance.contract import Contract, Field, infer_contract, load_contract
+
+GOOD = b"""
+id = "finance.loan/v1"
+title = "Loans"
+[[fields]]
+name = "annual_inc"
+type = "number"
+unit = "USD"
+minimum = 0
+maximum = 1e7
+[[fields]]
+name = "term"
+type = "category"
+allowed = ["term_36", "term_60"]
+"""
+
+
+def test_loads_from_bytes_and_path(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_bytes(GOOD)
+    contract = load_contract(path)
+    assert contract == load_contract(GOOD)
+    assert contract.names == ["annual_inc", "term"]
+    assert contract.field("annual_inc").maximum == 1e7
+    assert contract.field("term").allowed == ("term_36", "term_60")
+
+
+def test_unknown_field_names_near_ones() -> None:
+    with pytest.raises(InputError) as caught:
+        load_contract(GOOD).field("anual_inc")
+    assert caught.value.code == "contract.unknown-field"
+    assert "annual_inc" in (caught.value.hint or "")
+
+
+def test_hash_follows_every_rule() -> None:
+    contract = load_contract(GOOD)
+    assert contract.hash == load_contract(GOOD).hash
+    other = load_contract(GOOD.replace(b"1e7", b"2e7"))
+    assert contract.hash != other.hash and len(contract.hash) == 64
+
+
+@pytest.mark.parametrize(("data", "code"), [
+    (b"\xff", "contract.not-toml"),
+    (b"id = ", "contract.not-toml"),
+    (b"id = 'finance.loan/v1'", "contract.malformed"),
+    (GOOD.replace(b"finance.loan/v1", b"loan"), "contract.malformed"),
+    (GOOD.replace(b"unit", b"units"), "contract.malformed"),
+    (GOOD + b" " * (1 << 20), "contract.too-large"),
+])
+def test_bad_contracts_are_refused(data: bytes, code: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_contract(data)
+    assert caught.value.code == code
+
+
+def test_missing_file_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        load_contract(tmp_path / "none.toml")
+    assert caught.value.code == "contract.unreadable"
+
+
+@pytest.mark.parametrize("fields", [
+    {"name": "a", "type": "category"},
+    {"name": "a", "type": "number", "allowed": ["x"]},
+    {"name": "a", "type": "number", "minimum": 2.0, "maximum": 1.0},
+    {"name": "a", "type": "number", "minimum": float("nan")},
+    {"name": "a", "type": "text", "minimum": 1.0},
+    {"name": "a", "type": "boolean", "maximum": 2.0},
+    {"name": " a", "type": "number"},
+    {"name": "a\nb", "type": "number"},
+    {"name": "a", "type": "category", "allowed": ["x", "x"]},
+])
+def test_incoherent_fields_are_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Field.model_validate(fields)
+
+
+def test_two_fields_of_one_name_are_refused() -> None:
+    field = Field(name="a", type="number")
+    with pytest.raises(ValidationError):
+        Contract(id="finance.x/v1", fields=(field, field))
+
+
+def test_inference_spans_all_frames() -> None:
+    one = pd.DataFrame({"x": [1.5, np.nan], "n": [3, 9], "bad": [0, 1], "grade": ["B", "A"], "only_here": [1, 2],
+                        "day": pd.to_datetime(["2026-01-01", "2026-01-02"]), "flag": [True, False]})
+    two = pd.DataFrame({"x": [-4.0, 7.0], "n": [-2, 5], "bad": [1, 1], "grade": ["C", None],
+                        "day": pd.to_datetime(["2026-01-01", "2026-01-02"]), "flag": [True, True]})
+    contract = infer_contract({"north": one, "south": two})
+    assert contract.id == "simulation.inferred/v1"
+    assert contract.names == ["x", "n", "bad", "grade", "day", "flag"]
+    x, n, bad, grade, day, flag = contract.fields
+    assert (x.type, x.minimum, x.maximum, x.nullable) == ("number", -4.0, 7.0, True)
+    assert (n.type, n.minimum, n.maximum, n.nullable) == ("integer", -2.0, 9.0, False)
+    assert (bad.type, bad.minimum, bad.maximum) == ("boolean", 0.0, 1.0)
+    assert (grade.type, grade.allowed, grade.nullable) == ("category", ("A", "B", "C"), True)
+    assert (day.type, flag.type) == ("date", "boolean")
+
+
+def test_inference_reads_nullable_and_categorical_storage() -> None:
+    frame = pd.DataFrame({"c": pd.Categorical([3, 1, 3]), "i": pd.array([1, None, 4], dtype="Int64"),
+                          "b": pd.Series([True, None, False], dtype=object), "empty": [np.nan] * 3})
+    c, i, b, empty = infer_contract({"a": frame}).fields
+    assert (c.type, c.allowed) == ("category", ("1", "3"))
+    assert (i.type, i.maximum, i.nullable) == ("integer", 4.0, True)
+    assert (b.type, b.nullable) == ("boolean", True)
+    assert (empty.type, empty.nullable) == ("number", True)
+
+
+@pytest.mark.parametrize(("frames", "code"), [
+    ({}, "contract.no-frames"),
+    ({"a": pd.DataFrame({"x": [1]}), "b": pd.DataFrame({"y": [1]})}, "contract.no-common-column"),
+    ({"a": pd.DataFrame({"x": [1]}), "b": pd.DataFrame({"x": ["u"]})}, "contract.type-differs"),
+    ({"a": pd.DataFrame({"x": [1.0, np.inf]})}, "contract.not-finite"),
+    ({"a": pd.DataFrame([[1, 2]], columns=["x", "x"])}, "contract.duplicate-column"),
+])
+def test_frames_without_a_contract(frames: dict[str, pd.DataFrame], code: str) -> None:
+    with pytest.raises(InputError) as caught:
+        infer_contract(frames)
+    assert caught.value.code == code
