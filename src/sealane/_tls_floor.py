@@ -1,0 +1,36 @@
+"""Hold grpcio to TLS 1.3.
+
+grpcio has no option for the lowest version. Its cipher list speaks about TLS 1.2 only (the suites of 1.3 are fixed),
+so a list that holds just one suite for RSA certificates leaves 1.2 nothing to agree on with our P-256 certificates,
+and only 1.3 is left. grpcio reads the list from the environment once, when it is imported; a later change is ignored
+without a word, therefore this is called by the packages that import grpc before they do.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from sealane.errors import RefusedError
+
+VARIABLE = "GRPC_SSL_CIPHER_SUITES"
+SUITES = "ECDHE-RSA-AES256-GCM-SHA384"
+
+
+def hold_to_tls13() -> None:
+    """Set grpcio's cipher list, or check that it is ours already.
+
+    Raises:
+        RefusedError: grpc was imported before, or the environment asks for another list.
+    """
+    present = os.environ.get(VARIABLE)
+    if present == SUITES:
+        return
+    if present is not None:
+        raise RefusedError("tls.other-suites", f"the environment sets {VARIABLE} to another list, which would allow "
+                           "TLS 1.2", got=present[:200], expected=SUITES, hint=f"unset {VARIABLE}")
+    if "grpc" in sys.modules:
+        raise RefusedError("tls.grpc-imported-first", "grpc was imported before it could be held to TLS 1.3",
+                           hint="import sealane.rpc before anything that imports grpc, or start with "
+                                f"{VARIABLE}={SUITES} in the environment")
+    os.environ[VARIABLE] = SUITES

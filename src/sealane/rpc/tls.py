@@ -1,0 +1,134 @@
+"""Credentials and channel options: mutual TLS 1.3, bounded messages, keep-alive.
+
+The names of constants say what they bound; both ends use the same ones.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import grpc
+import grpc.aio
+
+from sealane.core.secret import Secret
+
+KEEPALIVE_SECONDS = 20
+"""A silent connection is pinged this often, so that a dead peer or a forgetful firewall is noticed."""
+KEEPALIVE_TIMEOUT_SECONDS = 10
+"""A ping without an answer for this long ends the connection."""
+MAX_MESSAGE_BYTES = 4 << 20
+"""Largest message on a main port; larger payloads go in chunks."""
+MAX_ENROLMENT_BYTES = 64 << 10
+"""Largest message on an enrolment port, whose callers are not yet known."""
+MAX_METADATA_BYTES = 16 << 10
+RECONNECT_FIRST_MS = 200
+RECONNECT_MOST_MS = 15_000
+_DATA_FRAME_BYTES = 1 << 20
+
+Options = list[tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """What one end shows and trusts, in PEM: the authority, its own chain (leaf first) and the key to the leaf."""
+
+    ca: bytes
+    certificate: bytes
+    key: Secret
+
+
+def channel_options(*, largest: int = MAX_MESSAGE_BYTES) -> Options:
+    """Return the options of a client's channel."""
+    return [
+        *_message_options(largest),
+        ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.initial_reconnect_backoff_ms", RECONNECT_FIRST_MS),
+        ("grpc.min_reconnect_backoff_ms", RECONNECT_FIRST_MS),
+        ("grpc.max_reconnect_backoff_ms", RECONNECT_MOST_MS),
+        # An institution's web proxy would see the connection; the operator routes it, not the environment.
+        ("grpc.enable_http_proxy", 0),
+        # Two identities in one process never share a connection.
+        ("grpc.use_local_subchannel_pool", 1),
+    ]
+
+
+def server_options(*, largest: int = MAX_MESSAGE_BYTES, streams: int = 128) -> Options:
+    """Return the options of a server; ``streams`` bounds the calls one connection holds open."""
+    return [
+        *_message_options(largest),
+        ("grpc.max_concurrent_streams", streams),
+        ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        # Pings of our own clients are no flood: accept them at half their interval.
+        ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_SECONDS * 500),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", KEEPALIVE_SECONDS * 500),
+        # A second server on a taken port fails instead of sharing it.
+        ("grpc.so_reuseport", 0),
+    ]
+
+
+def _message_options(largest: int) -> Options:
+    return [
+        ("grpc.max_receive_message_length", largest),
+        ("grpc.max_send_message_length", largest),
+        ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+        ("grpc.http2.max_frame_size", _DATA_FRAME_BYTES),
+    ]
+
+
+def channel_credentials(ca: bytes, own: TlsFiles | None = None) -> grpc.ChannelCredentials:
+    """Return a client's credentials: it trusts one authority, and shows its own certificate if it has one."""
+    if own is None:
+        return grpc.ssl_channel_credentials(ca)
+    return grpc.ssl_channel_credentials(ca, own.key.reveal(), own.certificate)
+
+
+def secure_channel(address: str, ca: bytes, own: TlsFiles | None = None, *,
+                   largest: int = MAX_MESSAGE_BYTES) -> grpc.aio.Channel:
+    """Open a channel to ``host:port`` that trusts one authority only, and presents ``own`` if given."""
+    return grpc.aio.secure_channel(address, channel_credentials(ca, own), options=channel_options(largest=largest))
+
+
+def server_credentials(current: Callable[[], TlsFiles], *, require_client: bool) -> grpc.ServerCredentials:
+    """Return a server's credentials, asked for anew at every handshake so that a renewed certificate is shown at once.
+
+    Args:
+        current: returns what to show now; it is called from a thread of grpc's.
+        require_client: demand a certificate of the same authority from every client (main port).
+    """
+    def configuration() -> grpc.ServerCertificateConfiguration:
+        files = current()
+        return grpc.ssl_server_certificate_configuration(
+            [(files.key.reveal(), files.certificate)], files.ca if require_client else None)
+
+    return grpc.dynamic_ssl_server_credentials(configuration(), configuration, require_client)
+
+
+def refuses_tls12(host: str, port: int, *, timeout: float = 5.0) -> bool:
+    """Tell whether an enrolment port turns away a client that speaks at most TLS 1.2 (for ``doctor``; it blocks).
+
+    Ask a port that demands no certificate, since one that does would turn this client away for that; the list of
+    suites holds for every port of a coordinator alike.
+
+    Raises:
+        OSError: nothing listens there.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # only the version is of interest; nothing is sent
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["h2"])
+    with socket.create_connection((host, port), timeout) as plain:
+        try:
+            with context.wrap_socket(plain):
+                return False
+        except (ssl.SSLError, ConnectionError):
+            return True
