@@ -1,0 +1,312 @@
+"""Protobuf and the domain's values: one function each way for the messages of the node stream.
+
+Decoding checks lengths, patterns and counts, so that what leaves this module is well-formed whoever sent it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sealane.api.errors.v1.error_detail_pb2 import ErrorDetail
+from sealane.api.stream.v1 import stream_pb2 as pb
+from sealane.api.study.v1 import study_pb2 as study_pb
+from sealane.core.ids import Fingerprint
+from sealane.errors import ProtocolError, SealaneError, from_dict
+from sealane.governance.approval import SignedApproval, SignedRefusal
+from sealane.rpc import bounds
+from sealane.rpc.notices import (
+    Directory,
+    Failure,
+    Hello,
+    Nudge,
+    PartyRecord,
+    RunEnded,
+    RunOffer,
+    Statement,
+    StudyRecord,
+    Welcome,
+)
+from sealane.secagg.messages import (
+    Arrival,
+    Contribution,
+    Endorsed,
+    Endorsement,
+    Entry,
+    Join,
+    Member,
+    Opening,
+    Proposal,
+    Release,
+    SealedResult,
+    Start,
+)
+
+FromNode = Hello | Join | Contribution | Release | Proposal | Endorsement | SealedResult | Failure | Statement
+FromCoordinator = (
+    Welcome | StudyRecord | RunOffer | Start | Arrival | Opening | Proposal | Endorsed | RunEnded | Nudge | Directory
+)
+
+_MAXIMUM_STUDY = 1 << 18
+_MAXIMUM_SHARE = 1 << 16
+
+
+def encode_from_node(message: FromNode) -> pb.ConnectRequest:
+    """Write a node's message."""
+    match message:
+        case Hello():
+            return pb.ConnectRequest(hello=pb.Hello(version=message.version, computations=message.computations))
+        case Join():
+            return pb.ConnectRequest(join=pb.Join(
+                run_id=message.run_id, agreement_key=message.agreement_key, signature=message.signature))
+        case Contribution():
+            return pb.ConnectRequest(contribution=pb.Contribution(
+                run_id=message.run_id, attempt=message.attempt, exchange=message.exchange,
+                description_hash=message.description_hash, signature=message.signature, payload=message.payload,
+                relay_whole=message.relay_whole))
+        case Release():
+            return pb.ConnectRequest(release=pb.Release(
+                run_id=message.run_id, attempt=message.attempt, exchange=message.exchange, sealed=message.sealed))
+        case Proposal():
+            return pb.ConnectRequest(proposal=_proposal(message))
+        case Endorsement():
+            return pb.ConnectRequest(endorsement=_endorsement(message))
+        case SealedResult():
+            return pb.ConnectRequest(sealed_result=pb.SealedResult(
+                run_id=message.run_id, attempt=message.attempt, sealed=message.sealed))
+        case Failure():
+            return pb.ConnectRequest(failure=pb.Failure(run_id=message.run_id, error=encode_error(message.error)))
+        case SignedApproval() | SignedRefusal():
+            return pb.ConnectRequest(statement=encode_statement(message))
+
+
+def decode_from_node(request: pb.ConnectRequest) -> FromNode:
+    """Read a node's message.
+
+    Raises:
+        ProtocolError: a field is malformed, or the message is of no known kind.
+    """
+    match request.WhichOneof("message"):
+        case "hello":
+            computations = bounds.at_most(tuple(request.hello.computations), 1000, "computations")
+            return Hello(bounds.text(request.hello.version, "version", 64),
+                         tuple(bounds.text(c, "computation", 100) for c in computations))
+        case "join":
+            join = request.join
+            return Join(bounds.run_id(join.run_id), bounds.exact(join.agreement_key, 32, "agreement key"),
+                        bounds.exact(join.signature, 64, "signature"))
+        case "contribution":
+            c = request.contribution
+            return Contribution(bounds.run_id(c.run_id), c.attempt, c.exchange,
+                                bounds.exact(c.description_hash, 32, "description hash"),
+                                bounds.exact(c.signature, 64, "signature"), c.payload, c.relay_whole)
+        case "release":
+            r = request.release
+            return Release(bounds.run_id(r.run_id), r.attempt, r.exchange, _sealed(r.sealed, _MAXIMUM_SHARE))
+        case "proposal":
+            return _read_proposal(request.proposal)
+        case "endorsement":
+            return _read_endorsement(request.endorsement)
+        case "sealed_result":
+            s = request.sealed_result
+            return SealedResult(bounds.run_id(s.run_id), s.attempt, _sealed(s.sealed, 1 << 30))
+        case "failure":
+            return Failure(bounds.run_id(request.failure.run_id), decode_error(request.failure.error))
+        case "statement":
+            return decode_statement(request.statement)
+        case other:
+            raise ProtocolError("wire.unknown-message", "message of an unknown kind", got=other,
+                                hint="the peer runs another version: see `sealane doctor`")
+
+
+def encode_from_coordinator(message: FromCoordinator) -> pb.ConnectResponse:
+    """Write a coordinator's message."""
+    match message:
+        case Welcome():
+            return pb.ConnectResponse(welcome=pb.Welcome(
+                version=message.version, maximum_message_bytes=message.maximum_message_bytes,
+                chunk_bytes=message.chunk_bytes))
+        case StudyRecord():
+            return pb.ConnectResponse(study=encode_study(message))
+        case RunOffer():
+            return pb.ConnectResponse(run_offer=pb.RunOffer(run_id=message.run_id, study=encode_study(message.study)))
+        case Start():
+            members = [pb.Member(fingerprint=m.fingerprint, signing_key=m.signing_key, agreement_key=m.agreement_key,
+                                 signature=m.signature) for m in message.members]
+            return pb.ConnectResponse(start=pb.Start(run_id=message.run_id, attempt=message.attempt, members=members))
+        case Arrival():
+            entries = [pb.Entry(fingerprint=e.fingerprint, payload_hash=e.payload_hash,
+                                description_hash=e.description_hash, signature=e.signature) for e in message.entries]
+            return pb.ConnectResponse(arrival=pb.Arrival(
+                run_id=message.run_id, attempt=message.attempt, exchange=message.exchange, entries=entries,
+                payloads=message.payloads, aggregate=message.aggregate))
+        case Opening():
+            return pb.ConnectResponse(opening=pb.Opening(
+                run_id=message.run_id, attempt=message.attempt, exchange=message.exchange, sealed=message.sealed))
+        case Proposal():
+            return pb.ConnectResponse(proposal=_proposal(message))
+        case Endorsed():
+            return pb.ConnectResponse(endorsed=pb.Endorsed(
+                run_id=message.run_id, attempt=message.attempt,
+                endorsements={f: _endorsement(e) for f, e in message.endorsements.items()}))
+        case RunEnded():
+            error = None if message.error is None else encode_error(message.error)
+            return pb.ConnectResponse(run_ended=pb.RunEnded(run_id=message.run_id, error=error))
+        case Nudge():
+            return pb.ConnectResponse(nudge=pb.Nudge(run_id=message.run_id))
+        case Directory():
+            return pb.ConnectResponse(directory=pb.Directory(parties=[encode_party(p) for p in message.parties]))
+
+
+def decode_from_coordinator(response: pb.ConnectResponse) -> FromCoordinator:
+    """Read a coordinator's message.
+
+    Raises:
+        ProtocolError: a field is malformed, or the message is of no known kind.
+    """
+    match response.WhichOneof("message"):
+        case "welcome":
+            w = response.welcome
+            return Welcome(bounds.text(w.version, "version", 64), w.maximum_message_bytes, w.chunk_bytes)
+        case "study":
+            return decode_study(response.study)
+        case "run_offer":
+            return RunOffer(bounds.run_id(response.run_offer.run_id), decode_study(response.run_offer.study))
+        case "start":
+            members = bounds.at_most(tuple(response.start.members), bounds.MAXIMUM_MEMBERS, "members")
+            return Start(bounds.run_id(response.start.run_id), response.start.attempt, tuple(
+                Member(bounds.party_fingerprint(m.fingerprint), bounds.exact(m.signing_key, 32, "signing key"),
+                       bounds.exact(m.agreement_key, 32, "agreement key"), bounds.exact(m.signature, 64, "signature"))
+                for m in members))
+        case "arrival":
+            a = response.arrival
+            entries = bounds.at_most(tuple(a.entries), bounds.MAXIMUM_MEMBERS, "entries")
+            return Arrival(bounds.run_id(a.run_id), a.attempt, a.exchange, tuple(
+                Entry(bounds.party_fingerprint(e.fingerprint), bounds.exact(e.payload_hash, 32, "payload hash"),
+                      bounds.exact(e.description_hash, 32, "description hash"),
+                      bounds.exact(e.signature, 64, "signature"))
+                for e in entries), _sealed(a.payloads, 1 << 30), a.aggregate)
+        case "opening":
+            o = response.opening
+            return Opening(bounds.run_id(o.run_id), o.attempt, o.exchange, _sealed(o.sealed, _MAXIMUM_SHARE))
+        case "proposal":
+            return _read_proposal(response.proposal)
+        case "endorsed":
+            endorsements = {bounds.party_fingerprint(f): _read_endorsement(e)
+                            for f, e in response.endorsed.endorsements.items()}
+            return Endorsed(bounds.run_id(response.endorsed.run_id), response.endorsed.attempt, endorsements)
+        case "run_ended":
+            ended = response.run_ended
+            return RunEnded(bounds.run_id(ended.run_id),
+                            decode_error(ended.error) if ended.HasField("error") else None)
+        case "nudge":
+            return Nudge(bounds.run_id(response.nudge.run_id))
+        case "directory":
+            return Directory(tuple(decode_party(p) for p in bounds.at_most(
+                tuple(response.directory.parties), 10_000, "parties")))
+        case other:
+            raise ProtocolError("wire.unknown-message", "message of an unknown kind", got=other,
+                                hint="the peer runs another version: see `sealane doctor`")
+
+
+def encode_party(party: PartyRecord) -> study_pb.Party:
+    """Write a party."""
+    return study_pb.Party(name=party.name, role=party.role, fingerprint=party.fingerprint,
+                          signing_key=party.signing_key, sealing_key=party.sealing_key, connected=party.connected)
+
+
+def decode_party(party: study_pb.Party) -> PartyRecord:
+    """Read a party.
+
+    Raises:
+        ProtocolError: a field is malformed.
+    """
+    return PartyRecord(bounds.party_name(party.name), bounds.text(party.role, "role", 20),
+                       bounds.party_fingerprint(party.fingerprint),
+                       bounds.exact(party.signing_key, 32, "signing key"),
+                       bounds.exact(party.sealing_key, 32, "sealing key"), party.connected)
+
+
+def encode_statement(statement: Statement) -> study_pb.SignedStatement:
+    """Write an approval or a refusal."""
+    kind = (study_pb.SignedStatement.KIND_APPROVAL if isinstance(statement, SignedApproval)
+            else study_pb.SignedStatement.KIND_REFUSAL)
+    return study_pb.SignedStatement(kind=kind, body=statement.body, public_key=statement.public_key,
+                                    signature=statement.signature)
+
+
+def decode_statement(statement: study_pb.SignedStatement) -> Statement:
+    """Read an approval or a refusal; its signature is checked by whoever uses it.
+
+    Raises:
+        ProtocolError: a field is malformed.
+    """
+    fields = (bounds.at_most(statement.body, 1 << 16, "bytes in a statement"),
+              bounds.exact(statement.public_key, 32, "public key"), bounds.exact(statement.signature, 64, "signature"))
+    match statement.kind:
+        case study_pb.SignedStatement.KIND_APPROVAL:
+            return SignedApproval(*fields)
+        case study_pb.SignedStatement.KIND_REFUSAL:
+            return SignedRefusal(*fields)
+        case other:
+            raise ProtocolError("wire.unknown-statement", "statement of an unknown kind", got=other)
+
+
+def encode_study(record: StudyRecord) -> study_pb.StudyRecord:
+    """Write a study with what was signed about it."""
+    return study_pb.StudyRecord(study=record.study, proposer=record.proposer, proposed_at=record.proposed_at,
+                                statements=[encode_statement(s) for s in record.statements])
+
+
+def decode_study(record: study_pb.StudyRecord) -> StudyRecord:
+    """Read a study with what was signed about it.
+
+    Raises:
+        ProtocolError: a field is malformed.
+    """
+    statements = bounds.at_most(tuple(record.statements), 4 * bounds.MAXIMUM_MEMBERS, "statements")
+    return StudyRecord(bounds.at_most(record.study, _MAXIMUM_STUDY, "bytes in a study"),
+                       bounds.party_name(record.proposer), bounds.text(record.proposed_at, "moment", 40),
+                       tuple(decode_statement(s) for s in statements))
+
+
+def encode_error(error: SealaneError) -> ErrorDetail:
+    """Write an error's fields."""
+    return ErrorDetail(**{name: value for name, value in error.to_dict().items() if value is not None})
+
+
+def decode_error(detail: ErrorDetail) -> SealaneError:
+    """Read an error's fields.
+
+    Raises:
+        ProtocolError: a field is malformed.
+    """
+    fields = {name: bounds.text(getattr(detail, name), name) for name in ("branch", "code", "message")}
+    optional = {name: bounds.text(getattr(detail, name), name) if detail.HasField(name) else None
+                for name in ("got", "expected", "hint")}
+    return from_dict({**fields, **optional})
+
+
+def _sealed(items: Mapping[str, bytes], limit: int) -> dict[Fingerprint, bytes]:
+    bounds.at_most(items, bounds.MAXIMUM_MEMBERS, "sealed items")
+    return {bounds.party_fingerprint(f): bounds.at_most(data, limit, "bytes in an item") for f, data in items.items()}
+
+
+def _proposal(message: Proposal) -> pb.Proposal:
+    return pb.Proposal(run_id=message.run_id, attempt=message.attempt, exchange=message.exchange, value=message.value,
+                       signature=message.signature)
+
+
+def _read_proposal(message: pb.Proposal) -> Proposal:
+    return Proposal(bounds.run_id(message.run_id), message.attempt, message.exchange, message.value,
+                    bounds.exact(message.signature, 64, "signature"))
+
+
+def _endorsement(message: Endorsement) -> pb.Endorsement:
+    return pb.Endorsement(run_id=message.run_id, attempt=message.attempt, result_hash=message.result_hash,
+                          transcript=message.transcript, signature=message.signature)
+
+
+def _read_endorsement(message: pb.Endorsement) -> Endorsement:
+    return Endorsement(bounds.run_id(message.run_id), message.attempt, bounds.exact(message.result_hash, 32, "hash"),
+                       bounds.exact(message.transcript, 32, "transcript"),
+                       bounds.exact(message.signature, 64, "signature"))

@@ -1,0 +1,88 @@
+"""What a node and its coordinator tell each other outside a run's exchanges, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sealane.core.ids import Fingerprint
+from sealane.errors import SealaneError
+from sealane.governance.approval import SignedApproval, SignedRefusal
+
+Statement = SignedApproval | SignedRefusal
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Node: my version and the computations installed here."""
+
+    version: str
+    computations: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """Coordinator: my version and the limits on this stream."""
+
+    version: str
+    maximum_message_bytes: int
+    chunk_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartyRecord:
+    """A party as the coordinator knows it; its fingerprint is checked out of band, never taken from here."""
+
+    name: str
+    role: str
+    fingerprint: Fingerprint
+    signing_key: bytes
+    sealing_key: bytes
+    connected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Coordinator: the parties I know."""
+
+    parties: tuple[PartyRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRecord:
+    """Coordinator: a study, and everything that was signed about it."""
+
+    study: bytes
+    proposer: str
+    proposed_at: str
+    statements: tuple[Statement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunOffer:
+    """Coordinator: a run of this study is to begin; join it."""
+
+    run_id: str
+    study: StudyRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Node: I cannot or will not go on with this run."""
+
+    run_id: str
+    error: SealaneError
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """Coordinator: the run is over; completed where there is no error."""
+
+    run_id: str
+    error: SealaneError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Nudge:
+    """Coordinator: I miss something of this run; send again what was sent since the last opened sum."""
+
+    run_id: str
