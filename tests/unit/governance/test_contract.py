@@ -47,7 +47,8 @@ def test_hash_follows_every_rule() -> None:
     contract = load_contract(GOOD)
     assert contract.hash == load_contract(GOOD).hash
     other = load_contract(GOOD.replace(b"1e7", b"2e7"))
-    assert contract.hash != other.hash and len(contract.hash) == 64
+    assert contract.hash != other.hash
+    assert len(contract.hash) == 64
 
 
 @pytest.mark.parametrize(("data", "code"), [

@@ -1,0 +1,191 @@
+"""``study.toml``: what a person writes, and how it becomes a study that can be signed."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from sealane.core.clock import to_text
+from sealane.errors import InputError, RefusedError
+from sealane.governance.study import MAXIMUM_BYTES, Participant, Recipient, Study, make_study, malformed
+
+DEFAULT_VALID_DAYS = 30
+MAXIMUM_VALID_DAYS = 3660
+
+Party = TypeVar("Party")
+
+
+class StudyFile(BaseModel):
+    """The fields of ``study.toml``; those of :class:`Study`, with parties by name and an end by date or by days.
+
+    Attributes:
+        participants: names, or a table of name = fingerprint; None for every institution in the directory.
+        recipients: names; None for whoever proposes.
+        expires: moment with a zone, or a date (then its last second, UTC).
+        valid_days: days from the proposal, where ``expires`` is not given.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    sector: str
+    purpose: str
+    data_contract: str
+    computation: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    scheme: str = "masking"
+    minimum_cohort: int = Field(default=3, strict=True)
+    minimum_count: int = Field(default=10, strict=True)
+    colluding: int = Field(default=1, strict=True)
+    rounds: int = Field(default=200, strict=True)
+    runs: int = Field(default=10, strict=True)
+    participants: list[str] | dict[str, str] | None = None
+    recipients: list[str] | None = None
+    expires: Any = None
+    valid_days: int | None = Field(default=None, strict=True, ge=1, le=MAXIMUM_VALID_DAYS)
+
+    @model_validator(mode="after")
+    def _one_end(self) -> StudyFile:
+        if self.expires is not None and self.valid_days is not None:
+            raise ValueError("give expires or valid_days, not both")
+        if self.expires is not None and (
+            not isinstance(self.expires, date) or (isinstance(self.expires, datetime) and self.expires.tzinfo is None)
+        ):
+            raise ValueError("expires is a date, or a moment with a zone such as 2027-01-31T12:00:00Z, without quotes")
+        return self
+
+    def resolve(self, directory: Mapping[str, str], recipients: Sequence[Recipient], now: datetime) -> Study:
+        """Return the study that this file means.
+
+        Args:
+            directory: fingerprint by name of the institutions known to the proposer.
+            recipients: parties a result could be sealed to; all of them where the file names none.
+            now: the present moment.
+
+        Raises:
+            InputError: a party is unknown, the end lies in the past, or the study breaks a rule.
+            RefusedError: the file names another fingerprint than the directory.
+        """
+        fields = self.model_dump(include=set(Study.model_fields) - {"version", "participants", "recipients", "expires"})
+        return make_study(**fields, participants=self._participants(directory), recipients=self._recipients(recipients),
+                          expires=self._end(now))
+
+    def _participants(self, directory: Mapping[str, str]) -> list[Participant]:
+        if isinstance(self.participants, dict):
+            chosen = dict(self.participants)
+            for name, fingerprint in chosen.items():
+                if directory.get(name, fingerprint) != fingerprint:
+                    raise RefusedError("study.fingerprint-differs", f"the file names another key for {name}",
+                                       got=fingerprint, expected=directory[name],
+                                       hint="compare the fingerprint with the institution itself")
+        else:
+            chosen = {name: _look_up(name, directory, "institution")
+                      for name in (directory if self.participants is None else self.participants)}
+        try:
+            return [Participant(name=name, fingerprint=fingerprint) for name, fingerprint in chosen.items()]
+        except ValidationError as error:
+            raise malformed(error) from error
+
+    def _recipients(self, known: Sequence[Recipient]) -> list[Recipient]:
+        if self.recipients is None:
+            return list(known)
+        by_name = {party.name: party for party in known}
+        return [_look_up(name, by_name, "recipient") for name in dict.fromkeys(self.recipients)]
+
+    def _end(self, now: datetime) -> str:
+        if self.expires is None:
+            end = now + timedelta(days=self.valid_days or DEFAULT_VALID_DAYS)
+        elif isinstance(self.expires, datetime):
+            end = self.expires
+        else:
+            end = datetime.combine(self.expires, time(23, 59, 59), UTC)
+        if end <= now:
+            raise InputError("study.expired", "the study would have expired already", got=to_text(end),
+                             expected=f"after {to_text(now)}", hint="set a later `expires` or `valid_days`")
+        return to_text(end)
+
+
+def parse_study_file(data: bytes) -> StudyFile:
+    """Read the bytes of a ``study.toml``.
+
+    Raises:
+        InputError: not TOML, too large, a field unknown, missing or malformed.
+    """
+    if len(data) > MAXIMUM_BYTES:
+        raise InputError("study.too-large", "study file is too large", got=f"{len(data)} bytes",
+                         expected=f"at most {MAXIMUM_BYTES}")
+    try:
+        content = tomllib.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InputError("study.not-toml", "study file is not TOML", got=str(error)[:200]) from error
+    legal = list(StudyFile.model_fields)
+    for name in content:
+        if name not in legal:
+            near = get_close_matches(name, legal, n=2, cutoff=0.5)
+            raise InputError("study.unknown-field", "study file has an unknown field", got=repr(name[:80]),
+                             expected=", ".join(legal),
+                             hint=f"did you mean {' or '.join(near)}?" if near else "remove it: nothing is ignored")
+    try:
+        return StudyFile.model_validate(content)
+    except ValidationError as error:
+        raise malformed(error) from error
+
+
+def read_study_file(path: Path) -> StudyFile:
+    """Read ``study.toml`` from a path.
+
+    Raises:
+        InputError: unreadable, or as :func:`parse_study_file`.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError("study.unreadable", "study file cannot be read", got=error.strerror or type(error).__name__,
+                         hint="`sealane study new` writes one to start from") from error
+    return parse_study_file(data)
+
+
+def study_template(*, sector: str = "finance", data_contract: str = "finance.credit-application/v1") -> str:
+    """Return the text that ``sealane study new`` writes."""
+    return TEMPLATE.format(sector=sector, data_contract=data_contract)
+
+
+TEMPLATE = """\
+# A study: what the institutions agree to before anything runs. `sealane study propose study.toml` sends it.
+name = "joint-scorecard"
+sector = "{sector}"
+purpose = "credit-risk"
+data_contract = "{data_contract}"
+computation = "glm.fit"
+
+scheme = "masking"       # how sums are secured
+minimum_cohort = 3       # fewest institutions behind a sum; at least colluding + 2
+minimum_count = 10       # fewest rows behind a released cell
+colluding = 1            # nodes that may work together with the coordinator and still learn nothing
+rounds = 200             # most exchanges in one run
+runs = 10                # most runs
+valid_days = 30          # or: expires = 2027-01-31
+
+# participants = ["north", "south", "west"]     # default: every institution enrolled
+# recipients = ["analyst"]                      # default: whoever proposes
+
+[parameters]
+outcome = "bad"
+features = ["annual_inc", "int_rate", "term"]
+family = "binomial"
+"""
+
+
+def _look_up(name: str, known: Mapping[str, Party], what: str) -> Party:
+    if name in known:
+        return known[name]
+    near = get_close_matches(name, list(known), n=2)
+    raise InputError(f"study.unknown-{what}", f"no such {what}", got=repr(name[:80]),
+                     expected=", ".join(sorted(known))[:200] or f"an enrolled {what}",
+                     hint=f"did you mean {' or '.join(near)}?" if near else "see `sealane node peers`")
