@@ -43,7 +43,8 @@ def check_private(path: Path) -> None:
     if mode & 0o077:
         want = "700" if path.is_dir() else "600"
         raise RefusedError("identity.open-permissions", f"{path} may be read by others than its owner",
-                           got=f"{mode:04o}", expected=f"0{want}", hint=f"chmod {want} {path}, and ask who could have read it")
+                           got=f"{mode:04o}", expected=f"0{want}",
+                           hint=f"chmod {want} {path}, and ask who could have read it")
 
 
 def read_private(path: Path, *, limit: int = MAX_KEY_FILE_BYTES) -> bytes:

@@ -1,0 +1,1 @@
+"""The coordinator: it admits parties, schedules runs, relays and adds what it cannot open."""
