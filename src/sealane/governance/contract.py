@@ -32,7 +32,7 @@ class Field(BaseModel):
         unit: UCUM code, or ISO 4217 for money; None where there is none.
         minimum: smallest legal value, inclusive; only for ranged types.
         maximum: largest legal value, inclusive; only for ranged types.
-        allowed: legal levels of a ``category``, in their order; the first is the reference level.
+        allowed: legal levels of a ``category``, in their order.
         nullable: whether a value may be missing.
         description: one sentence for people.
     """

@@ -1,0 +1,138 @@
+"""How the node opens its SQLite databases: durable before anything is answered, readable by nobody else."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from sealane.errors import InputError, RefusedError, SealaneError, UnavailableError
+
+BUSY_TIMEOUT_MS = 10_000
+
+
+def open_database(path: Path | str, schema: Sequence[str] = ()) -> sqlite3.Connection:
+    """Open a database, making it and bringing its schema up to date where needed.
+
+    The connection is in autocommit mode: writes of more than one statement go through :func:`transaction`. It may be
+    handed between threads, but two threads may not use it at the same time.
+
+    Args:
+        path: the file, made with mode 0600 in a directory that exists; or ``:memory:``.
+        schema: the scripts that lead from one version to the next; ``user_version`` counts those applied. An older
+            script is never changed, a newer one is added at the end.
+
+    Raises:
+        InputError: the file is no SQLite database, or its directory is missing.
+        RefusedError: a newer Sealane wrote it.
+        UnavailableError: locked for long, or the disk is full.
+    """
+    if str(path) != ":memory:":
+        _make_private(Path(path))
+    connection: sqlite3.Connection | None = None
+    try:
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None,
+                                     check_same_thread=False)
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA secure_delete = ON")
+        _migrate(connection, schema)
+    except sqlite3.Error as error:
+        if connection is not None:
+            connection.close()
+        raise translate(error) from error
+    except SealaneError:
+        if connection is not None:
+            connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Run the block as one write: on disk when it ends, without a trace when it raises.
+
+    Raises:
+        UnavailableError: locked for long, or the disk is full.
+    """
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+    except sqlite3.IntegrityError:
+        raise
+    except sqlite3.Error as error:
+        raise translate(error) from error
+
+
+def translate(error: sqlite3.Error) -> SealaneError:
+    """Return the typed error for what SQLite says; its own words carry no row."""
+    name = getattr(error, "sqlite_errorname", "") or type(error).__name__
+    if name.startswith("SQLITE_FULL"):
+        return UnavailableError("disk.full", "the disk is full: nothing was written", got=name,
+                                hint="free some space; the work goes on from where it stopped")
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return UnavailableError("database.busy", "another process holds the database", got=name,
+                                hint="is a second node running in this home?")
+    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+        return InputError("database.unreadable", "the file is not a sound SQLite database", got=name,
+                          hint="restore it from a backup")
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
+        return InputError("database.not-writable", "the database cannot be opened for writing", got=name,
+                          hint="check the owner and mode of the home directory")
+    return UnavailableError("database.failed", "the database refused an operation", got=name)
+
+
+def _make_private(path: Path) -> None:
+    # SQLite gives -wal and -shm the mode of the main file, so the file is made first, and narrowed if it was not ours.
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise InputError("database.not-writable", "the database file cannot be opened", got=error.strerror,
+                         hint="check the home directory: it must exist and be yours") from error
+    try:
+        if os.fstat(handle).st_mode & 0o077:
+            os.fchmod(handle, 0o600)
+    finally:
+        os.close(handle)
+
+
+def _migrate(connection: sqlite3.Connection, schema: Sequence[str]) -> None:
+    if _version(connection) == len(schema):
+        return
+    # The version is read again inside: another process may have migrated while this one waited for the lock.
+    with transaction(connection):
+        version = _version(connection)
+        if version > len(schema):
+            raise RefusedError("database.too-new", "a newer version of Sealane wrote this database",
+                               got=f"schema {version}", expected=f"at most {len(schema)}",
+                               hint="upgrade Sealane; going back would lose what the newer one relies on")
+        for script in schema[version:]:
+            # Not executescript: it would commit the transaction first.
+            for statement in _statements(script):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(schema)}")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _statements(script: str) -> Iterator[str]:
+    statement = ""
+    for part in script.split(";"):
+        statement += part + ";"
+        if sqlite3.complete_statement(statement):
+            if statement.strip() != ";":
+                yield statement
+            statement = ""
