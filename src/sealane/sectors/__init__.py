@@ -1,0 +1,1 @@
+"""Sector packs: the data contracts and purposes of one sector, found by entry point."""

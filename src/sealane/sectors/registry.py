@@ -1,0 +1,94 @@
+"""Sector packs by name, and contracts by id over all of them."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from functools import lru_cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+
+from sealane.errors import InputError
+from sealane.governance.contract import Contract
+from sealane.sectors.pack import SectorPack
+
+GROUP = "sealane.sectors"
+BUILT_IN = {"finance": "sealane.sectors.finance"}
+"""Packs of this distribution, so that a source tree without installed metadata knows them too."""
+
+
+@lru_cache(maxsize=1)
+def packs() -> dict[str, SectorPack]:
+    """Return every installed pack by name. A pack's code is imported here: installing it was the trust decision.
+
+    Raises:
+        InputError: a pack does not load, or two claim one name.
+    """
+    found: dict[str, SectorPack] = {}
+    for entry in entry_points(group=GROUP):
+        _add(found, entry.name, _load(entry))
+    for name, module in BUILT_IN.items():
+        if name not in found:
+            _add(found, name, import_module(module).PACK)
+    return found
+
+
+def pack(name: str) -> SectorPack:
+    """Return the pack of a sector.
+
+    Raises:
+        InputError: none is installed under that name.
+    """
+    found = packs()
+    if name not in found:
+        raise InputError("sector.unknown", "no such sector pack is installed", got=repr(name[:80]),
+                         expected=", ".join(sorted(found)), hint="see `sealane sector list`")
+    return found[name]
+
+
+def contract(contract_id: str) -> Contract:
+    """Return the contract of that id, whichever pack holds it.
+
+    Raises:
+        InputError: no installed pack holds it.
+    """
+    known = {key: value for one in packs().values() for key, value in one.contracts.items()}
+    if contract_id not in known:
+        near = get_close_matches(contract_id, list(known), n=2)
+        raise InputError("contract.unknown", "no installed sector pack has this data contract",
+                         got=repr(contract_id[:80]), expected=", ".join(sorted(known)),
+                         hint=f"did you mean {' or '.join(near)}?" if near else "see `sealane sector list`")
+    return known[contract_id]
+
+
+def check_purpose(sector: str, purpose: str) -> None:
+    """Refuse a purpose that the sector's pack does not list.
+
+    Raises:
+        InputError: the sector or the purpose is unknown.
+    """
+    known = pack(sector).purposes
+    if purpose not in known:
+        raise InputError("study.unknown-purpose", f"the {sector} pack knows no such purpose", got=repr(purpose[:80]),
+                         expected=", ".join(sorted(known)), hint="choose one, or install a pack that lists yours")
+
+
+def _load(entry: EntryPoint) -> SectorPack:
+    try:
+        value = entry.load()
+    except Exception as error:
+        raise InputError("sector.broken", f"sector pack {entry.name} does not load", got=type(error).__name__,
+                         hint=f"reinstall or remove the package that provides {entry.value}") from error
+    if not isinstance(value, SectorPack):
+        raise InputError("sector.broken", f"sector pack {entry.name} is no SectorPack", got=type(value).__name__)
+    return value
+
+
+def _add(found: dict[str, SectorPack], name: str, value: SectorPack) -> None:
+    # The same pack may be seen twice (an editable install beside its source tree); another of its name may not.
+    if value.name != name or found.get(name, value) != value:
+        raise InputError("sector.ambiguous", "two sector packs claim one name", got=value.name, expected=name)
+    taken = {key for other in found.values() if other.name != name for key in other.contracts}
+    if taken & set(value.contracts):
+        raise InputError("sector.ambiguous", "two sector packs hold a contract of one id",
+                         got=", ".join(sorted(taken & set(value.contracts))))
+    found[name] = value
