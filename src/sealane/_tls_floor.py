@@ -1,9 +1,9 @@
-"""Hold grpcio to TLS 1.3.
+"""What grpcio reads from the environment when it is imported: hold it to TLS 1.3, and keep it from writing to stderr.
 
 grpcio has no option for the lowest version. Its cipher list speaks about TLS 1.2 only (the suites of 1.3 are fixed),
 so a list that holds just one suite for RSA certificates leaves 1.2 nothing to agree on with our P-256 certificates,
-and only 1.3 is left. grpcio reads the list from the environment once, when it is imported; a later change is ignored
-without a word, therefore this is called by the packages that import grpc before they do.
+and only 1.3 is left. grpcio reads the list once; a later change is ignored without a word, therefore this is called by
+the packages that import grpc before they do.
 """
 
 from __future__ import annotations
@@ -15,14 +15,22 @@ from sealane.errors import RefusedError
 
 VARIABLE = "GRPC_SSL_CIPHER_SUITES"
 SUITES = "ECDHE-RSA-AES256-GCM-SHA384"
+VERBOSITY = "GRPC_VERBOSITY"
 
 
-def hold_to_tls13() -> None:
-    """Set grpcio's cipher list, or check that it is ours already.
+def prepare_grpc() -> None:
+    """Set grpcio's cipher list, or check that it is ours already, and silence its own log.
 
     Raises:
         RefusedError: grpc was imported before, or the environment asks for another list.
     """
+    hold_to_tls13()
+    # Its C core writes lines of its own shape to stderr, which is for our JSON; what they say reaches us as errors.
+    os.environ.setdefault(VERBOSITY, "NONE")
+
+
+def hold_to_tls13() -> None:
+    """Set grpcio's cipher list, or check that it is ours already; see :func:`prepare_grpc`."""
     present = os.environ.get(VARIABLE)
     if present == SUITES:
         return

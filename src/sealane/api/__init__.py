@@ -1,5 +1,5 @@
 """Generated from protos/ by `make protos`; only this file and the empty packages below are written by hand."""
 
-from sealane._tls_floor import hold_to_tls13
+from sealane._tls_floor import prepare_grpc
 
-hold_to_tls13()  # generated modules import grpc
+prepare_grpc()  # generated modules import grpc

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from sealane._tls_floor import hold_to_tls13
+from sealane._tls_floor import prepare_grpc
 
-hold_to_tls13()  # before any module of this package imports grpc
+prepare_grpc()  # before any module of this package imports grpc

@@ -138,7 +138,7 @@ def _unpack(archive: bytes) -> dict[str, bytes]:
         if end != len(archive) or len(contents) != len(index) or len(contents) > MAX_FILES:
             raise ValueError
     except (ValueError, KeyError, TypeError):
-        raise ProtocolError("backup.malformed", "the backup's index does not fit its contents") from None
+        raise ProtocolError("backup.inconsistent", "the backup's index does not fit its contents") from None
     return contents
 
 

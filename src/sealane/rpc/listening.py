@@ -35,7 +35,7 @@ def bind(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredenti
     try:
         port = server.add_secure_port(address, credentials)
     except RuntimeError:
-        port = 0  # grpc logs the reason; older versions return 0
+        port = 0  # older versions return it
     if not port:
         raise UnavailableError("listen.failed", f"cannot listen on {address}",
                                hint="is it in use by another process, or not an address of this machine? "

@@ -108,13 +108,18 @@ def _unavailable(said: str, details: str, where: str) -> SealaneError:
         return RefusedError("tls.certificate-name", f"the certificate of {where} is for other names", got=details,
                             hint="use the address in the invitation, or have the coordinator add this name")
     if "certificate_verify_failed" in lower or "unknown_ca" in lower or "self signed" in lower:
-        return RefusedError("tls.certificate-authority", f"the certificate of {where} is from another authority",
+        return RefusedError("tls.certificate-authority", f"the certificate of {where} is not its coordinator's",
                             got=details,
                             hint="the invitation belongs to another coordinator, or someone stands between")
     if "ssl" in lower or "tls" in lower or "handshake" in lower:
         return RefusedError("tls.handshake", f"no secure connection to {where}", got=details,
                             hint="the port may not be a Sealane port, the own certificate may be refused there, or the "
                                  "two sides share no TLS 1.3")
+    if "socket closed" in lower:
+        # In TLS 1.3 a client is done before the server has judged its certificate.
+        return UnavailableError("rpc.closed", f"{where} closed the connection", got=details,
+                                hint="it stops just now, or it does not take this party's certificate: enrolled with "
+                                     "another coordinator, or lapsed (`sealane doctor`)")
     return UnavailableError("rpc.unreachable", f"{where} cannot be reached", got=details,
                             hint=f"check that it runs and that {where} is right and open in the firewall "
                                  "(`sealane doctor`)")
