@@ -35,7 +35,16 @@ check-types: $(DEV)
 check-imports: $(DEV)
 	$(BIN)/lint-imports
 
-check-protos: $(DEV)  ## make src/sealane/api again from protos/
+check-protos: $(DEV)
+	$(BIN)/buf lint protos
+	@made=$$(mktemp -d) && trap 'rm -rf "$$made"' EXIT && $(call generate,"$$made") && \
+	diff -r -x __pycache__ -x __init__.py "$$made/sealane/api" $(API) || \
+	{ echo 'hint: run `make protos` and commit the result' >&2; exit 1; }
+
+bench: $(DEV)  ## run every benchmark
+	@set -e; for script in benchmarks/bench_*.py; do echo "$$script"; $(BIN)/python $$script; done
+
+protos: $(DEV)  ## make src/sealane/api again from protos/
 	find $(API) -name '*_pb2*' -delete
 	@$(call generate,src)
 	@find $(API) -mindepth 1 -type d ! -name __pycache__ -exec touch {}/__init__.py \;
