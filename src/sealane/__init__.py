@@ -1,7 +1,21 @@
-"""Institutions compute together; their data stays home."""
+"""Sealane: institutions compute together; their data stays home."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from sealane._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from sealane.simulation import simulate
+
+__all__ = ["__version__", "simulate"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what a caller asks for, and not before: ``import sealane`` stays quick."""
+    if name == "simulate":
+        from sealane.simulation import simulate
+
+        return simulate
+    raise AttributeError(f"module 'sealane' has no attribute {name!r}")

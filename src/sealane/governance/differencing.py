@@ -69,6 +69,8 @@ def check_cohort(previous: Collection[AbstractSet[str]], proposed: AbstractSet[s
         RefusedError: ``cohort.differencing``; somebody exposed has not waived.
     """
     cohorts = {frozenset(cohort) for cohort in previous} | {frozenset(proposed)}
+    if len(cohorts) == 1 and len(proposed) >= max(colluding, 1) + 2:
+        return  # one sum alone exposes nobody while two of its members stay silent
     everyone = frozenset().union(*cohorts)
     partial = everyone - frozenset(everyone.intersection(*cohorts))
     at_risk = partial | exposed_to(cohorts, max(colluding, 1))

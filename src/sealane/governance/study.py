@@ -12,6 +12,7 @@ from sealane.core.canonical import canonical_bytes, content_hash, parse_canonica
 from sealane.core.clock import from_text, to_text
 from sealane.core.ids import CONTRACT_ID, FINGERPRINT, NAME
 from sealane.errors import InputError, SealaneError
+from sealane.governance.recipient import verify_recipient
 
 VERSION: Final = "sealane.study/v1"
 SCHEMES = ("masking",)
@@ -50,12 +51,16 @@ class Recipient(_Part):
     Attributes:
         name: the party's name.
         fingerprint: of its Ed25519 public key.
+        signing_key: that key, 64 hex digits.
         sealing_key: X25519 public key, 64 hex digits.
+        attestation: signature of the signing key over the sealing key, 128 hex digits.
     """
 
     name: Name
     fingerprint: FingerprintText
+    signing_key: Annotated[str, Field(pattern=f"^(?:{SEALING_KEY.pattern})$")]
     sealing_key: Annotated[str, Field(pattern=f"^(?:{SEALING_KEY.pattern})$")]
+    attestation: Annotated[str, Field(pattern="^[0-9a-f]{128}$")]
 
 
 class Study(_Part):
@@ -128,6 +133,7 @@ class Study(_Part):
         names = {party.name: party.fingerprint for party in self.participants}
         fingerprints = {party.fingerprint: party.name for party in self.participants}
         for recipient in self.recipients:
+            verify_recipient(recipient)
             if (names.get(recipient.name, recipient.fingerprint) != recipient.fingerprint
                     or fingerprints.get(recipient.fingerprint, recipient.name) != recipient.name):
                 raise InputError("study.ambiguous-party", "a recipient and a participant share a name or key, not both",

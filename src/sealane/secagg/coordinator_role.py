@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from sealane.core.canonical import sha256
 from sealane.core.ids import Fingerprint
 from sealane.errors import ProtocolError
-from sealane.ring.words import Width, add, from_bytes, to_bytes
+from sealane.ring.words import add, from_bytes, to_bytes
 from sealane.secagg.messages import Arrival, Contribution, Entry, Opening, Release
 
 
@@ -112,19 +112,17 @@ def gathered_of(state: Announced | Relayed) -> Gathering:
     return state.gathered if isinstance(state, Announced) else state.announced.gathered
 
 
-def announcement(gathered: Gathering, to: Fingerprint, width: Width = 64) -> Arrival:
-    """Write the announcement for one node: every contribution's hash, and the others' payloads or their sum."""
-    any_one = gathered.contributions[to]
-    entries = tuple(
-        Entry(f, sha256(c.payload), c.description_hash, c.signature) for f, c in sorted(gathered.contributions.items())
-    )
-    payloads: dict[Fingerprint, bytes] = {}
-    aggregate = b""
-    if any_one.relay_whole:
-        payloads = {f: c.payload for f, c in gathered.contributions.items() if f != to}
-    else:
-        aggregate = _aggregate([c.payload for c in gathered.contributions.values()], width)
-    return Arrival(any_one.run_id, any_one.attempt, any_one.exchange, entries, payloads, aggregate)
+def announcement(gathered: Gathering) -> dict[Fingerprint, Arrival]:
+    """Write the announcement for each node: every contribution's hash, and the others' payloads or the sum of all."""
+    contributions = dict(sorted(gathered.contributions.items()))
+    entries = tuple(Entry(f, sha256(c.payload), c.description_hash, c.signature) for f, c in contributions.items())
+    first = next(iter(contributions.values()))
+    aggregate = b"" if first.relay_whole else _aggregate([c.payload for c in contributions.values()])
+    out: dict[Fingerprint, Arrival] = {}
+    for to in contributions:
+        payloads = {f: c.payload for f, c in contributions.items() if f != to} if first.relay_whole else {}
+        out[to] = Arrival(first.run_id, first.attempt, first.exchange, entries, payloads, aggregate)
+    return out
 
 
 def opening(announced: Announced, to: Fingerprint) -> Opening:
@@ -134,9 +132,10 @@ def opening(announced: Announced, to: Fingerprint) -> Opening:
     return Opening(message.run_id, message.attempt, message.exchange, sealed)
 
 
-def _aggregate(payloads: list[bytes], width: Width) -> bytes:
-    length = len(payloads[0]) * 8 // width
-    total = from_bytes(payloads[0], width, length)
+def _aggregate(payloads: list[bytes]) -> bytes:
+    """Add up updates, which are packed into 64-bit words."""
+    length = len(payloads[0]) // 8
+    total = from_bytes(payloads[0], 64, length)
     for payload in payloads[1:]:
-        add(total, from_bytes(payload, width, length), width)
-    return to_bytes(total, width)
+        add(total, from_bytes(payload, 64, length), 64)
+    return to_bytes(total, 64)

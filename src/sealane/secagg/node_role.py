@@ -92,7 +92,7 @@ class NodeRole:
         self, exchange: int, transcript: Transcript, layout: Layout, vector: Words, seed: Secret
     ) -> Contributed:
         """Protect a vector under a fresh seed and sign it."""
-        bound = self._sum_transcript(exchange, transcript, layout)
+        bound = self.sum_transcript(exchange, transcript, layout)
         payload = to_bytes(self._scheme.protect(self._pairs, bound, vector, layout.width, seed), layout.width)
         return self.restore(exchange, transcript, layout, seed, payload)
 
@@ -100,7 +100,7 @@ class NodeRole:
         self, exchange: int, transcript: Transcript, layout: Layout, seed: Secret, payload: bytes
     ) -> Contributed:
         """Rebuild the state of a contribution from what was kept of it: the same bytes, the same signature."""
-        bound = self._sum_transcript(exchange, transcript, layout)
+        bound = self.sum_transcript(exchange, transcript, layout)
         signature = self._key.sign(CONTRIBUTION, _contribution_body(bound, sha256(payload)))
         message = Contribution(self.attempt.run_id, self.attempt.number, exchange, layout.hash(), signature, payload,
                                layout.verified)
@@ -130,11 +130,15 @@ class NodeRole:
                         *(part for m in self.attempt.members
                           for part in (m.fingerprint.encode(), announced[m.fingerprint].payload_hash)))
         total = self._add_up(state, arrival, {f: e.payload_hash for f, e in announced.items()})
+        message = self.release_message(state, digest)
+        return Released(state, digest, total, message)
+
+    def release_message(self, state: Contributed, digest: bytes) -> Release:
+        """Seal this node's share to each peer, for the contributions that ``digest`` names; the same bytes each time."""
         share = self._scheme.share(state.seed)
         sealed = {peer: seal(self._sealing_key(secret, state.transcript, digest, self.own, peer), share, digest)
                   for peer, secret in self._pairs.secrets.items()}
-        message = Release(self.attempt.run_id, self.attempt.number, state.exchange, sealed)
-        return Released(state, digest, total, message)
+        return Release(self.attempt.run_id, self.attempt.number, state.exchange, sealed)
 
     def open(self, state: Released, opening: Opening) -> Opened:
         """Open the sum with the shares that the peers sealed to this node.
@@ -182,7 +186,8 @@ class NodeRole:
                                 hint="a node lies, or runs another version: see `sealane doctor`")
         return value.astype(np.float64)
 
-    def _sum_transcript(self, exchange: int, transcript: Transcript, layout: Layout) -> Transcript:
+    def sum_transcript(self, exchange: int, transcript: Transcript, layout: Layout) -> Transcript:
+        """Return the transcript that a sum's masks and signatures are bound to."""
         return transcript.absorb("sum", str(exchange).encode(), layout.hash())
 
     def _add_up(self, state: Contributed, arrival: Arrival, hashes: Mapping[Fingerprint, bytes]) -> Words:

@@ -1,0 +1,1 @@
+"""What an analyst's Python and command line use: propose, run, watch, open results."""

@@ -1,0 +1,336 @@
+"""One run, from the coordinator's side: offer, start, relay, release. Synchronous; messages and time come in.
+
+The coordinator keeps on disk only what nodes cannot tell it again: the run, its attempt, its end. The messages of an
+exchange belong to the nodes, which hold them durably and repeat them when asked; so a coordinator that was killed
+asks, and goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sealane.coordinator.exchanges import Exchanges
+from sealane.coordinator.run_state import RunState, step
+from sealane.core.ids import Fingerprint
+from sealane.errors import ProtocolError, RefusedError, SealaneError, UnavailableError
+from sealane.governance.study import Study
+from sealane.rpc.codec import FromCoordinator, FromNode
+from sealane.rpc.notices import Failure, Nudge, RunEnded, RunOffer, StudyRecord
+from sealane.secagg.attempt import JOIN, Attempt, join_body, verify_endorsement
+from sealane.secagg.messages import (
+    Contribution,
+    Endorsed,
+    Endorsement,
+    Join,
+    Member,
+    Proposal,
+    Release,
+    SealedResult,
+    Start,
+)
+from sealane.crypto.signing import verify
+
+Send = Callable[[Fingerprint, FromCoordinator], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the coordinator waits, in seconds.
+
+    Attributes:
+        round_s: without any progress, after which a lost node ends the attempt or pauses the run.
+        nudge_s: without any progress, after which everything is sent again.
+    """
+
+    round_s: float = 60.0
+    nudge_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What is kept on disk of a run."""
+
+    run_id: str
+    study_hash: str
+    state: RunState
+    attempt: int = -1
+    members: tuple[Member, ...] = ()
+    announced: bool = False
+    error: SealaneError | None = None
+
+
+class RunRecords(Protocol):
+    """Where a run's facts go. Each call is on disk when it returns."""
+
+    def save(self, facts: RunFacts) -> None:
+        """Keep the run as it now stands."""
+
+    def save_result(
+        self, run_id: str, sealed: dict[Fingerprint, bytes], endorsements: dict[Fingerprint, Endorsement]
+    ) -> None:
+        """Keep a completed run's sealed results and who endorsed them."""
+
+
+@dataclass(slots=True)
+class Coordination:
+    """One run. ``changed`` is called after every visible change, for those who watch."""
+
+    study: Study
+    record: StudyRecord
+    facts: RunFacts
+    keys: dict[Fingerprint, bytes]
+    send: Send
+    records: RunRecords
+    patience: Patience
+    now: Callable[[], float]
+    connected: Callable[[Fingerprint], bool]
+    changed: Callable[[], None] = lambda: None
+    joins: dict[Fingerprint, Join] = field(default_factory=dict)
+    endorsements: dict[Fingerprint, Endorsement] = field(default_factory=dict)
+    bytes_sent: dict[Fingerprint, int] = field(default_factory=dict)
+    exchanges: Exchanges | None = None
+    started: float = 0.0
+    progress: float = 0.0
+    nudged: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.started = self.progress = self.nudged = self.now()
+        if self.facts.members:
+            self._open_attempt(self.facts.members)
+
+    @property
+    def participants(self) -> tuple[Fingerprint, ...]:
+        """Every institution of the study."""
+        return tuple(Fingerprint(p.fingerprint) for p in self.study.participants)
+
+    @property
+    def cohort(self) -> tuple[Fingerprint, ...]:
+        """The members of the present attempt; every participant before there is one."""
+        return tuple(m.fingerprint for m in self.facts.members) or self.participants
+
+    @property
+    def waiting_for(self) -> tuple[Fingerprint, ...]:
+        """Who holds the run up."""
+        match self.facts.state:
+            case RunState.COMPLETED | RunState.ABORTED:
+                return ()
+            case RunState.RELEASING:
+                return self.cohort[:1]
+            case _ if self.exchanges is None:
+                return tuple(f for f in self.participants if f not in self.joins)
+            case _ if self.endorsements:
+                return tuple(f for f in self.cohort if f not in self.endorsements)
+            case _:
+                return tuple(f for f in self.cohort if f in self.exchanges.missing)
+
+    def begin(self) -> None:
+        """Offer the run to every participant."""
+        self._to(self.participants, RunOffer(self.facts.run_id, self.record))
+
+    def receive(self, sender: Fingerprint, message: FromNode, size: int = 0) -> None:
+        """Take in a node's message. A node that breaks the protocol ends the run, with its name in the error."""
+        if self.facts.state.over:
+            self.send(sender, RunEnded(self.facts.run_id, self.facts.error))
+            return
+        if sender not in self.participants:
+            raise ProtocolError("run.not-a-member", "party is not of this run's study", got=sender)
+        self.bytes_sent[sender] = self.bytes_sent.get(sender, 0) + size
+        try:
+            self._dispatch(sender, message)
+        except ProtocolError as error:
+            self.abort(self._named(sender, error))
+
+    def node_connected(self, node: Fingerprint) -> None:
+        """Tell a node that came (back) where the run stands, and ask for what it knows."""
+        if node in self.participants and not self.facts.state.over:
+            self._catch_up(node)
+
+    def tick(self) -> None:
+        """Look at the clock: repeat what may have been lost, and end or pause what waits too long."""
+        if self.facts.state.over or self.facts.state is RunState.PAUSED:
+            return
+        now = self.now()
+        if now - self.progress > self.patience.round_s:
+            self._out_of_patience()
+        elif now - max(self.progress, self.nudged) > self.patience.nudge_s:
+            self.nudged = now
+            for node in self.cohort:
+                if self.connected(node):
+                    self._catch_up(node)
+
+    def abort(self, error: SealaneError) -> None:
+        """End the run for good."""
+        if not self.facts.state.over:
+            self._move(RunState.ABORTED, error=error)
+            self._to(self.participants, RunEnded(self.facts.run_id, error))
+
+    def resume(self) -> None:
+        """Go on with a paused run.
+
+        Raises:
+            ProtocolError: it is not paused.
+        """
+        if self.facts.state is not RunState.PAUSED:
+            raise ProtocolError("run.not-paused", "only a paused run can be resumed", got=self.facts.state)
+        self._move(RunState.RUNNING if self.facts.members else RunState.PROPOSED, error=None)
+        self.progress = self.now()
+        for node in self.participants:
+            if self.connected(node):
+                self._catch_up(node)
+
+    def _dispatch(self, sender: Fingerprint, message: FromNode) -> None:
+        match message:
+            case Join():
+                self._join(sender, message)
+            case Contribution() | Release() | Proposal():
+                self._exchange(sender, message)
+            case Endorsement():
+                self._endorse(sender, message)
+            case SealedResult():
+                self._deliver(sender, message)
+            case Failure():
+                self.abort(self._named(sender, message.error))
+            case _:
+                raise ProtocolError("run.unexpected-message", "message has no place in a run",
+                                    got=type(message).__name__)
+
+    def _join(self, sender: Fingerprint, message: Join) -> None:
+        if self.facts.members:
+            return  # a repeated join of an attempt under way
+        verify(self.keys[sender], JOIN, join_body(self.facts.study_hash, message.run_id, message.agreement_key),
+               message.signature)
+        known = self.joins.get(sender)
+        if known is not None and known != message:
+            raise ProtocolError("run.equivocation", "node answered twice with different bytes", got=f"node {sender}")
+        self.joins[sender] = message
+        self._advanced()
+        if len(self.joins) == len(self.participants):
+            self._start(self.participants)
+
+    def _start(self, cohort: Iterable[Fingerprint]) -> None:
+        members = tuple(
+            Member(f, self.keys[f], self.joins[f].agreement_key, self.joins[f].signature) for f in sorted(cohort)
+        )
+        if self.facts.state is RunState.PROPOSED:
+            self._move(RunState.ADMITTED)
+        self._move(RunState.RUNNING, attempt=self.facts.attempt + 1, members=members)
+        self._open_attempt(members)
+        self._to(self.cohort, Start(self.facts.run_id, self.facts.attempt, members))
+
+    def _open_attempt(self, members: tuple[Member, ...]) -> None:
+        Attempt(self.facts.run_id, self.facts.study_hash, self.facts.attempt, self.study.scheme, members)
+        cohort = tuple(m.fingerprint for m in members)
+        self.exchanges = Exchanges(cohort, cohort[0])
+        self.joins |= {m.fingerprint: Join(self.facts.run_id, m.agreement_key, m.signature) for m in members}
+        self.endorsements = {}
+
+    def _exchange(self, sender: Fingerprint, message: Contribution | Release | Proposal) -> None:
+        if self.exchanges is None or message.attempt < self.facts.attempt or sender not in self.cohort:
+            return  # of an attempt that is closed: late, and harmless
+        if message.attempt > self.facts.attempt:
+            raise ProtocolError("run.attempt-unknown", "a node names an attempt that never began", got=message.attempt)
+        accepted, announced_before = self.exchanges.accepted, self.exchanges.settled
+        match message:
+            case Contribution():
+                relays = list(self.exchanges.contribute(sender, message))
+            case Release():
+                relays = list(self.exchanges.release(sender, message))
+            case Proposal():
+                relays = list(self.exchanges.propose(sender, message))
+        if self.exchanges.settled > announced_before and not self.facts.announced:
+            # From here on something may have opened: on disk before any node can be asked to release.
+            self._save(announced=True)
+        for member, relay in relays:
+            self.send(member, relay)
+        if self.exchanges.accepted > accepted:
+            self._advanced()
+
+    def _endorse(self, sender: Fingerprint, message: Endorsement) -> None:
+        if message.attempt != self.facts.attempt or sender not in self.cohort:
+            return
+        verify_endorsement(message, self.keys[sender], self.facts.study_hash, message.result_hash)
+        for other in self.endorsements.values():
+            if (other.result_hash, other.transcript) != (message.result_hash, message.transcript):
+                raise ProtocolError("result.differs", "nodes arrived at different results",
+                                    hint="a node lies, or runs another version: see `sealane doctor`")
+        if sender not in self.endorsements:
+            self.endorsements[sender] = message
+            self._advanced()
+        if len(self.endorsements) == len(self.cohort):
+            if self.facts.state is RunState.RUNNING:
+                self._move(RunState.RELEASING)
+            self._to(self.cohort, Endorsed(self.facts.run_id, self.facts.attempt, dict(self.endorsements)))
+
+    def _deliver(self, sender: Fingerprint, message: SealedResult) -> None:
+        if self.facts.state is not RunState.RELEASING or sender != self.cohort[0]:
+            return
+        wanted = {r.fingerprint for r in self.study.recipients}
+        if message.sealed.keys() != wanted:
+            raise ProtocolError("result.recipients-differ", "the result is not sealed to the study's recipients",
+                                got=f"{len(message.sealed)} recipients", expected=f"{len(wanted)} recipients")
+        self.records.save_result(self.facts.run_id, dict(message.sealed), self.endorsements)
+        self._move(RunState.COMPLETED)
+        self._to(self.participants, RunEnded(self.facts.run_id))
+
+    def _catch_up(self, node: Fingerprint) -> None:
+        if self.exchanges is None:
+            if node not in self.joins:
+                self.send(node, RunOffer(self.facts.run_id, self.record))
+            return
+        if node not in self.cohort:
+            return
+        self.send(node, RunOffer(self.facts.run_id, self.record))
+        self.send(node, Start(self.facts.run_id, self.facts.attempt, self.facts.members))
+        for message in self.exchanges.again(node):
+            self.send(node, message)
+        if len(self.endorsements) == len(self.cohort):
+            self.send(node, Endorsed(self.facts.run_id, self.facts.attempt, dict(self.endorsements)))
+        self.send(node, Nudge(self.facts.run_id))
+
+    def _out_of_patience(self) -> None:
+        lost = self.waiting_for
+        present = tuple(f for f in self.cohort if f not in lost)
+        error = UnavailableError(
+            "run.node-lost", "a node was lost and the run cannot go on without it", got=", ".join(self._names(lost)),
+            expected=f"all {len(self.cohort)} nodes within {self.patience.round_s:g} s",
+            hint=f"bring it back, then `sealane run resume {self.facts.run_id}`")
+        never_opened = not self.facts.announced
+        if never_opened and len(present) >= self.study.smallest_cohort and all(f in self.joins for f in present):
+            self.progress = self.now()
+            self._start(present)
+        else:
+            self._move(RunState.PAUSED, error=error)
+
+    def _advanced(self) -> None:
+        self.progress = self.now()
+        if self.facts.state is RunState.PAUSED:
+            return
+        self.changed()
+
+    def _move(self, state: RunState, **changes: object) -> None:
+        new = state if state is self.facts.state else step(self.facts.state, state)
+        self._save(state=new, **changes)
+
+    def _save(self, **changes: object) -> None:
+        from dataclasses import replace
+
+        self.facts = replace(self.facts, **changes)  # type: ignore[arg-type]
+        self.records.save(self.facts)
+        self.changed()
+
+    def _to(self, nodes: Iterable[Fingerprint], message: FromCoordinator) -> None:
+        for node in nodes:
+            self.send(node, message)
+
+    def _names(self, nodes: Iterable[Fingerprint]) -> list[str]:
+        by_fingerprint = {p.fingerprint: p.name for p in self.study.participants}
+        return [by_fingerprint[f] for f in nodes]
+
+    def _named(self, sender: Fingerprint, error: SealaneError) -> SealaneError:
+        """Say which node an error came from, and never let a node pass one off as another branch's."""
+        name = self._names([sender])[0]
+        branch = type(error) if isinstance(error, SealaneError) else RefusedError
+        return branch(error.code, f"node {name}: {error.message}", got=error.got, expected=error.expected,
+                      hint=error.hint)

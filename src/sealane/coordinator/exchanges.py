@@ -1,0 +1,159 @@
+"""The exchanges of one attempt, as the coordinator sees them: what arrived, what was relayed, what may be forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from sealane.core.ids import Fingerprint
+from sealane.errors import ProtocolError
+from sealane.secagg.coordinator_role import (
+    Announced,
+    Gathering,
+    Relayed,
+    SumState,
+    accept_contribution,
+    accept_release,
+    announcement,
+    gathered_of,
+    opening,
+)
+from sealane.secagg.messages import Arrival, Contribution, Opening, Proposal, Release
+
+Relay = Arrival | Opening | Proposal
+LARGEST_HELD = 256
+"""How many exchanges are held at once: it bounds what a node that lies can make the coordinator keep."""
+
+
+@dataclass(slots=True)
+class Exchanges:
+    """All exchanges of one attempt that some node may still need.
+
+    Attributes:
+        cohort: the members, in order.
+        first: the member whose proposals are relayed.
+        settled: number of the last exchange that every member has contributed to, -1 before there is one.
+        accepted, duplicate, late: how many messages of each kind came.
+    """
+
+    cohort: tuple[Fingerprint, ...]
+    first: Fingerprint
+    sums: dict[int, SumState] = field(default_factory=dict)
+    proposals: dict[int, Proposal] = field(default_factory=dict)
+    early: dict[tuple[int, Fingerprint], Release] = field(default_factory=dict)
+    settled: int = -1
+    accepted: int = 0
+    duplicate: int = 0
+    late: int = 0
+
+    def contribute(self, sender: Fingerprint, message: Contribution) -> Iterator[tuple[Fingerprint, Relay]]:
+        """Take in a contribution; when it is the last, announce all."""
+        before = self._sum(message.exchange)
+        if before is None:
+            return
+        after = accept_contribution(before, sender, message)
+        self._count(before, after)
+        self.sums[message.exchange] = after
+        if isinstance(after, Announced) and isinstance(before, Gathering):
+            self._settle(message.exchange)
+            for member, arrival in announcement(after.gathered).items():
+                yield member, arrival
+            for member in self.cohort:
+                released = self.early.pop((message.exchange, member), None)
+                if released is not None:
+                    yield from self.release(member, released)
+
+    def release(self, sender: Fingerprint, message: Release) -> Iterator[tuple[Fingerprint, Relay]]:
+        """Take in sealed shares; when they are the last, relay all."""
+        before = self._sum(message.exchange)
+        if before is None:
+            return
+        if isinstance(before, Gathering):
+            # After this process was restarted, a node repeats its release before the others repeat contributions.
+            self.early.setdefault((message.exchange, sender), message)
+            return
+        after = accept_release(before, sender, message)
+        self._count(before, after)
+        self.sums[message.exchange] = after
+        if isinstance(after, Relayed) and isinstance(before, Announced):
+            for member in self.cohort:
+                yield member, opening(after.announced, member)
+
+    def propose(self, sender: Fingerprint, message: Proposal) -> Iterator[tuple[Fingerprint, Relay]]:
+        """Take in the first member's proposal and pass it on.
+
+        Raises:
+            ProtocolError: it comes from another member, or differs from the one before.
+        """
+        if sender != self.first:
+            raise ProtocolError("run.not-proposer", "a value was proposed by a node whose turn it is not",
+                                got=f"node {sender}")
+        self._check_held(message.exchange)
+        known = self.proposals.get(message.exchange)
+        if known is not None:
+            if known != message:
+                raise ProtocolError("run.equivocation", "node answered twice with different bytes", got=f"node {sender}")
+            self.duplicate += 1
+            return
+        if message.exchange < self.settled:
+            self.late += 1
+            return
+        self.accepted += 1
+        self.proposals[message.exchange] = message
+        for member in self.cohort:
+            if member != self.first:
+                yield member, message
+
+    def again(self, member: Fingerprint) -> Iterator[Relay]:
+        """Repeat to one member everything it may have missed."""
+        for number in sorted({*self.sums, *self.proposals}):
+            if number in self.proposals:
+                if member != self.first:
+                    yield self.proposals[number]
+                continue
+            state = self.sums[number]
+            if not isinstance(state, Gathering):
+                yield announcement(gathered_of(state))[member]
+            if isinstance(state, Relayed):
+                yield opening(state.announced, member)
+
+    @property
+    def missing(self) -> frozenset[Fingerprint]:
+        """Who the newest sum waits for; everybody before there is one."""
+        if not self.sums:
+            return frozenset(self.cohort)
+        return self.sums[max(self.sums)].missing
+
+    @property
+    def finished(self) -> int:
+        """How many exchanges are over."""
+        newest = max([*self.sums, *self.proposals], default=-1)
+        whole = newest in self.proposals or isinstance(self.sums.get(newest), Relayed)
+        return newest + 1 if whole else max(newest, 0)
+
+    def _sum(self, number: int) -> SumState | None:
+        """Return the state of a sum, or None where it is over and forgotten."""
+        self._check_held(number)
+        if number < self.settled and number not in self.sums:
+            self.late += 1
+            return None
+        return self.sums.get(number) or Gathering(frozenset(self.cohort))
+
+    def _check_held(self, number: int) -> None:
+        held = {*self.sums, *self.proposals, *(n for n, _ in self.early), number}
+        if len(held) > LARGEST_HELD:
+            raise ProtocolError("run.exchange-ahead", "too many exchanges are open at once", got=len(held),
+                                expected=f"at most {LARGEST_HELD}", hint="a node runs ahead of the cohort, or lies")
+
+    def _count(self, before: SumState, after: SumState) -> None:
+        if before is after:
+            self.duplicate += 1
+        else:
+            self.accepted += 1
+
+    def _settle(self, number: int) -> None:
+        """A member that contributed to ``number`` has opened everything before it: forget that."""
+        self.settled = max(self.settled, number)
+        self.sums = {n: s for n, s in self.sums.items() if n >= self.settled}
+        self.proposals = {n: p for n, p in self.proposals.items() if n >= self.settled}
+        self.early = {key: r for key, r in self.early.items() if key[0] >= self.settled}

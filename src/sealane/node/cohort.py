@@ -1,0 +1,179 @@
+"""The collectives as a computation at this node sees them: ``sum`` and ``agree`` over messages and a journal.
+
+Each call is one exchange. What the journal already holds of an exchange is used as it stands, so a computation that
+is started again after a crash runs through its finished exchanges without sending anything anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sealane.core.entropy import random_secret
+from sealane.core.secret import Secret
+from sealane.crypto.derivation import derive
+from sealane.errors import InputError, RefusedError
+from sealane.node.inbox import Inbox
+from sealane.node.journal import ExchangeRow, Journal
+from sealane.ring.words import from_bytes, to_bytes
+from sealane.secagg.layout import Layout, decode, encode, plan
+from sealane.secagg.messages import Arrival, Contribution, Opening, Proposal, Release
+from sealane.secagg.node_role import Contributed, NodeRole, after_agreement, after_sum
+from sealane.secagg.terms import Term
+from sealane.secagg.transcript import Transcript
+
+Exchanged = Contribution | Release | Proposal
+
+
+class RoundGate(Protocol):
+    """What is asked before every round and before every release."""
+
+    def check_round(self, number: int) -> None:
+        """Raise RefusedError unless the agreement still allows this round."""
+
+    def check_release(self, number: int) -> None:
+        """Raise RefusedError unless this cohort may be answered; remember on disk that it was."""
+
+
+class NodeCohort:
+    """The cohort of one attempt, from inside one node."""
+
+    def __init__(
+        self,
+        role: NodeRole,
+        journal: Journal,
+        gate: RoundGate,
+        inbox: Inbox,
+        post: Callable[[Exchanged], None],
+        *,
+        minimum_count: int,
+        rounding_key: Secret,
+    ) -> None:
+        self._role = role
+        self._journal = journal
+        self._gate = gate
+        self._inbox = inbox
+        self._post = post
+        self._minimum_count = minimum_count
+        self._rounding_key = rounding_key
+        self._number = 0
+        self._unsettled: list[Exchanged] = []
+        self.transcript: Transcript = role.attempt.transcript()
+
+    @property
+    def size(self) -> int:
+        """Number of institutions whose rows are summed."""
+        return self._role.attempt.size
+
+    @property
+    def minimum_count(self) -> int:
+        """Fewest rows that may stand behind a released cell."""
+        return self._minimum_count
+
+    @property
+    def unsettled(self) -> tuple[Exchanged, ...]:
+        """What was sent since the last opened sum, itself included: what a coordinator that lost it may need again."""
+        return tuple(self._unsettled)
+
+    async def sum(self, terms: Mapping[str, Term]) -> dict[str, NDArray[Any]]:
+        """Return the cohort's sum of each term. See :class:`sealane.computations.base.Cohort`."""
+        number = self._next()
+        layout = plan(terms, self.size)
+        known = self._known(number, layout)
+        if known is not None and known.total is not None and known.digest is not None:
+            return self._replay(number, layout, known, known.total, known.digest)
+        self._gate.check_round(number)
+        state = self._contribute(number, layout, terms, known)
+        self._send(state.message)
+        if known is not None and known.digest is not None:
+            self._send(self._role.release_message(state, known.digest))
+        arrival = await self._inbox.take(Arrival, number)
+        released = self._role.release(state, arrival)
+        self._gate.check_round(number)
+        self._gate.check_release(number)
+        self._journal.released(self._run, self._attempt, number, released.digest)
+        if known is None or known.digest is None:
+            self._send(released.message)
+        opened = self._role.open(released, await self._inbox.take(Opening, number))
+        self._journal.opened(self._run, self._attempt, number, to_bytes(opened.total, layout.width))
+        self.transcript = opened.transcript
+        self._settle(number)
+        return decode(layout, opened.total)
+
+    async def agree(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Settle a public array. See :class:`sealane.computations.base.Cohort`."""
+        number = self._next()
+        own = np.asarray(values, dtype=np.float64)
+        if not np.isfinite(own).all():
+            raise InputError("agree.not-finite", "a value to agree on is not finite", expected="finite numbers")
+        known = self._journal.exchange(self._run, self._attempt, number)
+        proposer = self._role.own == self._role.attempt.first
+        if known is not None and known.total is not None:
+            agreed = np.frombuffer(known.total, "<f8").reshape(own.shape).astype(np.float64)
+        elif proposer:
+            self._gate.check_round(number)
+            agreed = own
+        else:
+            self._gate.check_round(number)
+            agreed = self._role.adopt(number, self.transcript, own, await self._inbox.take(Proposal, number))
+        value = agreed.astype("<f8").tobytes()
+        if known is None:
+            self._journal.agreed(self._run, self._attempt, number, value)
+        if proposer:
+            self._send(self._role.propose(number, self.transcript, value))
+        self.transcript = after_agreement(number, self.transcript, value)
+        return agreed
+
+    @property
+    def _run(self) -> str:
+        return self._role.attempt.run_id
+
+    @property
+    def _attempt(self) -> int:
+        return self._role.attempt.number
+
+    def _next(self) -> int:
+        number = self._number
+        self._number += 1
+        return number
+
+    def _known(self, number: int, layout: Layout) -> ExchangeRow | None:
+        known = self._journal.exchange(self._run, self._attempt, number)
+        if known is not None and known.description_hash != layout.hash():
+            raise RefusedError("run.replay-differs", "the same round is described differently after a restart",
+                               got=f"exchange {number}", hint="the node's version or its data changed in mid-run")
+        return known
+
+    def _contribute(
+        self, number: int, layout: Layout, terms: Mapping[str, Term], known: ExchangeRow | None
+    ) -> Contributed:
+        if known is not None and known.seed is not None and known.payload is not None:
+            return self._role.restore(number, self.transcript, layout, known.seed, known.payload)
+        rounding = derive(self._rounding_key, "rounding", str(number).encode())
+        vector = encode(layout, terms, rounding)
+        state = self._role.contribute(number, self.transcript, layout, vector, random_secret())
+        self._journal.contributed(self._run, self._attempt, number, layout.hash(), state.seed, state.message.payload)
+        return state
+
+    def _replay(
+        self, number: int, layout: Layout, known: ExchangeRow, total: bytes, digest: bytes
+    ) -> dict[str, NDArray[Any]]:
+        """Take an opened total from the journal; the last one's messages are made again for peers that lag."""
+        if known.seed is not None and known.payload is not None:
+            state = self._role.restore(number, self.transcript, layout, known.seed, known.payload)
+            self._send(state.message)
+            self._send(self._role.release_message(state, digest))
+        self.transcript = after_sum(self._role.sum_transcript(number, self.transcript, layout), digest, total)
+        self._settle(number)
+        return decode(layout, from_bytes(total, layout.width, layout.length))
+
+    def _send(self, message: Exchanged) -> None:
+        self._unsettled.append(message)
+        self._post(message)
+
+    def _settle(self, number: int) -> None:
+        self._unsettled = [message for message in self._unsettled if message.exchange >= number]
+        self._inbox.finished(number)

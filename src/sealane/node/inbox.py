@@ -1,0 +1,42 @@
+"""Where a run's messages wait until the step that needs them asks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TypeVar
+
+M = TypeVar("M")
+
+
+class Inbox:
+    """Holds the first message of each kind and number; later copies are dropped, so that duplicates are harmless."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[type, int], object] = {}
+        self._awaited: dict[tuple[type, int], asyncio.Future[object]] = {}
+        self._floor = 0
+
+    def put(self, message: object, number: int) -> None:
+        """Take in a message, unless its exchange is over or one like it is here already."""
+        key = (type(message), number)
+        if number < self._floor or key in self._held:
+            return
+        self._held[key] = message
+        waiting = self._awaited.pop(key, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(message)
+
+    async def take(self, kind: type[M], number: int) -> M:
+        """Wait for the message of a kind and number."""
+        key = (kind, number)
+        if key not in self._held:
+            waiting = self._awaited.setdefault(key, asyncio.get_running_loop().create_future())
+            await waiting
+        message = self._held[key]
+        assert isinstance(message, kind)  # noqa: S101 - the key holds the type
+        return message
+
+    def finished(self, number: int) -> None:
+        """Forget all messages of exchanges up to ``number``."""
+        self._floor = number + 1
+        self._held = {key: message for key, message in self._held.items() if key[1] > number}

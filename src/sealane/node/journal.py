@@ -1,0 +1,200 @@
+"""The node's durable memory of its runs: what it sent, what it opened, and the keys that belong to a run only.
+
+It lives in a database of its own (``runs.sqlite``) that backups leave out, so that a restored copy can neither send
+a second contribution for a round nor release a second time. Every write is on disk before the message it is about
+leaves the node.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from sealane.core.secret import Secret
+from sealane.errors import ProtocolError
+from sealane.node.database import open_database, transaction
+
+SCHEMA = (
+    """
+    CREATE TABLE runs (
+        run_id TEXT PRIMARY KEY,
+        study_hash TEXT NOT NULL,
+        agreement_seed BLOB NOT NULL,
+        attempt INTEGER NOT NULL DEFAULT -1,
+        start BLOB,
+        state TEXT NOT NULL DEFAULT 'ACTIVE' CHECK (state IN ('ACTIVE', 'ENDED')),
+        released INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE TABLE exchanges (
+        run_id TEXT NOT NULL REFERENCES runs,
+        attempt INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        description_hash BLOB NOT NULL,
+        seed BLOB,
+        payload BLOB,
+        digest BLOB,
+        total BLOB,
+        PRIMARY KEY (run_id, attempt, number)
+    ) STRICT;
+    """,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """What is known of a run."""
+
+    run_id: str
+    study_hash: str
+    agreement_seed: Secret
+    attempt: int
+    start: bytes | None
+    ended: bool
+    released: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeRow:
+    """What is known of one exchange of an attempt. For an agreement only ``total`` (the adopted value) is set."""
+
+    description_hash: bytes
+    seed: Secret | None
+    payload: bytes | None
+    digest: bytes | None
+    total: bytes | None
+
+
+class Journal:
+    """One run database. An instance belongs to one thread; several instances may share a file."""
+
+    def __init__(self, path: Path | str) -> None:
+        self._path = path
+        self._db: sqlite3.Connection = open_database(path, SCHEMA)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
+
+    def run(self, run_id: str) -> RunRow | None:
+        """Return what is known of a run."""
+        row = self._db.execute(
+            "SELECT run_id, study_hash, agreement_seed, attempt, start, state, released FROM runs WHERE run_id = ?",
+            (run_id,),
+        ).fetchone()
+        return None if row is None else _run_row(row)
+
+    def active(self) -> list[RunRow]:
+        """Return the runs that have not ended."""
+        rows = self._db.execute(
+            "SELECT run_id, study_hash, agreement_seed, attempt, start, state, released FROM runs "
+            "WHERE state = 'ACTIVE' ORDER BY rowid"
+        ).fetchall()
+        return [_run_row(row) for row in rows]
+
+    def count_released(self, study_hash: str) -> int:
+        """Return in how many runs of a study this node has helped to open something."""
+        row = self._db.execute("SELECT count(*) FROM runs WHERE study_hash = ? AND released = 1", (study_hash,))
+        return int(row.fetchone()[0])
+
+    def join(self, run_id: str, study_hash: str, agreement_seed: Secret) -> RunRow:
+        """Remember a run and its agreement key; a run already known keeps the key it has."""
+        with transaction(self._db):
+            self._db.execute("INSERT OR IGNORE INTO runs (run_id, study_hash, agreement_seed) VALUES (?, ?, ?)",
+                             (run_id, study_hash, agreement_seed.reveal()))
+        row = self.run(run_id)
+        if row is None or row.study_hash != study_hash:
+            raise ProtocolError("run.id-reused", "a run id came back for another study", got=run_id)
+        return row
+
+    def begin_attempt(self, run_id: str, attempt: int, start: bytes) -> None:
+        """Open an attempt; every earlier one of the run is closed for ever.
+
+        Raises:
+            ProtocolError: the attempt is not newer than the last, or something of this run was released already.
+        """
+        row = self.run(run_id)
+        if row is None or row.ended:
+            raise ProtocolError("run.illegal-transition", "an attempt began in a run that is not active", got=run_id)
+        if attempt <= row.attempt:
+            raise ProtocolError("run.attempt-replayed", "an attempt began that is not newer than the last",
+                                got=attempt, expected=f"more than {row.attempt}")
+        if row.released:
+            raise ProtocolError("run.cohort-fixed", "a new attempt began after this node had released",
+                                got=f"attempt {attempt}", expected=f"attempt {row.attempt} goes on",
+                                hint="a node that is lost is waited for; its sums cannot be taken again without it")
+        with transaction(self._db):
+            self._db.execute("UPDATE runs SET attempt = ?, start = ? WHERE run_id = ?", (attempt, start, run_id))
+            self._db.execute("UPDATE exchanges SET seed = NULL, payload = NULL WHERE run_id = ?", (run_id,))
+
+    def exchange(self, run_id: str, attempt: int, number: int) -> ExchangeRow | None:
+        """Return what is known of an exchange."""
+        row = self._db.execute(
+            "SELECT description_hash, seed, payload, digest, total FROM exchanges "
+            "WHERE run_id = ? AND attempt = ? AND number = ?",
+            (run_id, attempt, number),
+        ).fetchone()
+        if row is None:
+            return None
+        return ExchangeRow(row[0], None if row[1] is None else Secret(row[1]), row[2], row[3], row[4])
+
+    def contributed(
+        self, run_id: str, attempt: int, number: int, description_hash: bytes, seed: Secret, payload: bytes
+    ) -> None:
+        """Keep a contribution before it is sent; those of finished exchanges further back are dropped."""
+        with transaction(self._db):
+            self._db.execute(
+                "INSERT INTO exchanges (run_id, attempt, number, description_hash, seed, payload) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                (run_id, attempt, number, description_hash, seed.reveal(), payload),
+            )
+
+    def released(self, run_id: str, attempt: int, number: int, digest: bytes) -> None:
+        """Keep which set of contributions this node agreed to open, before its share leaves.
+
+        Raises:
+            ProtocolError: it agreed to open another set before, or the attempt is closed.
+        """
+        with transaction(self._db):
+            current = self._db.execute("SELECT attempt FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+            known = self._db.execute(
+                "SELECT digest FROM exchanges WHERE run_id = ? AND attempt = ? AND number = ?",
+                (run_id, attempt, number),
+            ).fetchone()
+            if current is None or current[0] != attempt or known is None or known[0] not in (None, digest):
+                raise ProtocolError("run.second-release", "asked to open a round a second time for other contributions",
+                                    got=f"attempt {attempt}, exchange {number}")
+            self._db.execute(
+                "UPDATE exchanges SET digest = ? WHERE run_id = ? AND attempt = ? AND number = ?",
+                (digest, run_id, attempt, number),
+            )
+            self._db.execute("UPDATE runs SET released = 1 WHERE run_id = ?", (run_id,))
+
+    def opened(self, run_id: str, attempt: int, number: int, total: bytes) -> None:
+        """Keep an opened total, and drop the contributions of the exchanges before it, which nobody can need."""
+        with transaction(self._db):
+            self._db.execute("UPDATE exchanges SET total = ? WHERE run_id = ? AND attempt = ? AND number = ?",
+                             (total, run_id, attempt, number))
+            self._db.execute(
+                "UPDATE exchanges SET seed = NULL, payload = NULL WHERE run_id = ? AND attempt = ? AND number < ?",
+                (run_id, attempt, number),
+            )
+
+    def agreed(self, run_id: str, attempt: int, number: int, value: bytes) -> None:
+        """Keep an adopted value."""
+        with transaction(self._db):
+            self._db.execute(
+                "INSERT OR IGNORE INTO exchanges (run_id, attempt, number, description_hash, total) "
+                "VALUES (?, ?, ?, x'', ?)",
+                (run_id, attempt, number, value),
+            )
+
+    def end(self, run_id: str) -> None:
+        """Close a run for ever, and forget the secrets that belonged to it."""
+        with transaction(self._db):
+            self._db.execute("UPDATE runs SET state = 'ENDED', agreement_seed = x'' WHERE run_id = ?", (run_id,))
+            self._db.execute("UPDATE exchanges SET seed = NULL, payload = NULL WHERE run_id = ?", (run_id,))
+
+
+def _run_row(row: tuple[str, str, bytes, int, bytes | None, str, int]) -> RunRow:
+    return RunRow(row[0], row[1], Secret(row[2]), row[3], row[4], row[5] == "ENDED", bool(row[6]))

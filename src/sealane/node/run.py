@@ -1,0 +1,254 @@
+"""One run at one node: join, compute in every attempt, endorse, deliver. Everything else is told to the coordinator.
+
+The journal is what makes it safe to be killed: an instance built again from it says the same things again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sealane.core.canonical import canonical_bytes, parse_canonical
+from sealane.core.entropy import random_secret
+from sealane.core.ids import Fingerprint
+from sealane.crypto.agreement import AgreementKey
+from sealane.crypto.derivation import derive
+from sealane.crypto.sealing import seal_to
+from sealane.crypto.signing import SigningKey
+from sealane.errors import ProtocolError, SealaneError, UnavailableError
+from sealane.governance.study import Study
+from sealane.node.cohort import NodeCohort
+from sealane.node.gate import Admission, Gate
+from sealane.node.inbox import Inbox
+from sealane.node.journal import Journal, RunRow
+from sealane.rpc.codec import FromCoordinator, FromNode
+from sealane.rpc.notices import Failure, Nudge, RunEnded, RunOffer
+from sealane.secagg.attempt import Attempt, sign_endorsement, sign_join, verify_endorsement
+from sealane.secagg.messages import (
+    Arrival,
+    Endorsed,
+    Endorsement,
+    Member,
+    Opening,
+    Proposal,
+    SealedResult,
+    Start,
+)
+from sealane.secagg.node_role import NodeRole
+from sealane.secagg.result import result_hash, result_info
+from sealane.telemetry.logs import get_logger, log
+
+_LOG = get_logger(__name__)
+_RESULT = 1 << 31
+"""The inbox number of messages about the result: after every exchange."""
+
+
+@dataclass(slots=True)
+class _Running:
+    """What an attempt under way consists of."""
+
+    attempt: Attempt
+    inbox: Inbox
+    task: asyncio.Task[None]
+    cohort: NodeCohort | None = None
+    endorsement: Endorsement | None = None
+    sealed: SealedResult | None = None
+
+
+class NodeRun:
+    """One run at this node. Methods must be called on the loop that the instance was made on.
+
+    Args:
+        offer: the coordinator's offer, with the study and all that was signed about it.
+        key: this node's signing key.
+        gate: this node's policy gate.
+        journal: this node's memory of its runs.
+        post: sends a message to the coordinator, or drops it where there is no stream; it is asked for again.
+        ended: called once, when the run is over for this node.
+
+    Raises:
+        RefusedError: the gate does not let the run in.
+        ProtocolError: something in the offer does not verify.
+    """
+
+    def __init__(
+        self,
+        offer: RunOffer,
+        key: SigningKey,
+        gate: Gate,
+        journal: Journal,
+        post: Callable[[FromNode], None],
+        ended: Callable[[str], None] = lambda run_id: None,
+    ) -> None:
+        self.run_id = offer.run_id
+        self._key = key
+        self._gate = gate
+        self._journal = journal
+        self._post = post
+        self._ended = ended
+        self._admission: Admission = gate.admit(offer, runs_released=journal.count_released)
+        self._row: RunRow = journal.join(offer.run_id, self.study.hash, random_secret())
+        self._running: _Running | None = None
+        if self._row.ended:
+            raise ProtocolError("run.over", "a run that is over at this node was offered again", got=self.run_id)
+        if self._row.start is not None:
+            self._begin(_read_start(self.run_id, self._row.start))
+        else:
+            self._post(self._join())
+
+    @property
+    def study(self) -> Study:
+        """The study that this run belongs to."""
+        return self._admission.study
+
+    def receive(self, message: FromCoordinator) -> None:
+        """Take in a message of this run. One that does not fit is reported, and ends the run at this node."""
+        try:
+            self._receive(message)
+        except SealaneError as error:
+            self._fail(error)
+
+    def repeat(self) -> None:
+        """Send again what the coordinator may have lost: everything since the last opened sum."""
+        running = self._running
+        if running is None:
+            self._post(self._join())
+            return
+        if running.cohort is not None:
+            for message in running.cohort.unsettled:
+                self._post(message)
+        for late in (running.endorsement, running.sealed):
+            if late is not None:
+                self._post(late)
+
+    async def close(self) -> None:
+        """Stop computing, without ending the run: it goes on when the node is started again."""
+        if self._running is not None:
+            self._running.task.cancel()
+            await asyncio.gather(self._running.task, return_exceptions=True)
+
+    def _receive(self, message: FromCoordinator) -> None:
+        match message:
+            case Start():
+                self._start(message)
+            case Arrival() | Opening() | Proposal():
+                if self._running is not None and message.attempt == self._running.attempt.number:
+                    self._running.inbox.put(message, message.exchange)
+            case Endorsed():
+                if self._running is not None and message.attempt == self._running.attempt.number:
+                    self._running.inbox.put(message, _RESULT)
+            case Nudge():
+                self.repeat()
+            case RunEnded():
+                self._end(message.error)
+            case RunOffer():
+                if self._running is None:
+                    self._post(self._join())
+            case _:
+                raise ProtocolError("run.unexpected-message", "message has no place in a run",
+                                    got=type(message).__name__)
+
+    def _join(self) -> FromNode:
+        return sign_join(self._key, self.study.hash, self.run_id, self._agreement().public_key)
+
+    def _agreement(self) -> AgreementKey:
+        return AgreementKey(self._row.agreement_seed)
+
+    def _start(self, start: Start) -> None:
+        if self._running is not None:
+            present = self._running.attempt
+            if start.attempt == present.number and start.members == present.members:
+                return
+            if start.attempt <= present.number:
+                return  # an attempt that is closed for ever
+        attempt = Attempt(self.run_id, self.study.hash, start.attempt, self.study.scheme, start.members)
+        self._gate.check_cohort(self._admission, attempt.cohort)
+        NodeRole(attempt, self._key, self._agreement())  # verifies every member before anything is written
+        self._journal.begin_attempt(self.run_id, start.attempt, _write_start(start))
+        if self._running is not None:
+            self._running.task.cancel()
+        self._begin(start)
+
+    def _begin(self, start: Start) -> None:
+        attempt = Attempt(self.run_id, self.study.hash, start.attempt, self.study.scheme, start.members)
+        inbox = Inbox()
+        task = asyncio.get_running_loop().create_task(self._attempt(attempt, inbox), name=f"{self.run_id}")
+        self._running = _Running(attempt, inbox, task)
+
+    async def _attempt(self, attempt: Attempt, inbox: Inbox) -> None:
+        try:
+            await self._compute(attempt, inbox)
+        except SealaneError as error:
+            self._fail(error)
+        except Exception as error:
+            # What an unforeseen exception says may quote rows: only its type and place are told.
+            log(_LOG, "computation.failed", level=logging.ERROR, error=error, run=self.run_id)
+            self._fail(ProtocolError("computation.failed", "the computation failed at this node",
+                                     got=type(error).__name__, hint="the node's log says where, but quotes no value"))
+
+    async def _compute(self, attempt: Attempt, inbox: Inbox) -> None:
+        admission, gate = self._admission, self._gate
+        running = self._running
+        assert running is not None
+        role = NodeRole(attempt, self._key, self._agreement())
+        cohort = NodeCohort(
+            role, self._journal, gate.rounds(admission, self.run_id, attempt.cohort), inbox, self._post,
+            minimum_count=admission.study.minimum_count,
+            rounding_key=derive(self._row.agreement_seed, "rounding key", self.run_id.encode()),
+        )
+        running.cohort = cohort
+        dataset = gate.open_dataset(admission)
+        payload = await admission.computation.run(dataset, cohort, admission.parameters)
+        result = canonical_bytes(payload)
+        gate.check_result(admission, result)
+        running.endorsement = sign_endorsement(self._key, attempt, cohort.transcript, result_hash(result))
+        self._post(running.endorsement)
+        endorsed = await inbox.take(Endorsed, _RESULT)
+        _check_endorsed(attempt, endorsed, result_hash(result))
+        if attempt.first == self._key.fingerprint:
+            gate.check_result(admission, result)
+            running.sealed = self._seal(attempt, result)
+            self._post(running.sealed)
+
+    def _seal(self, attempt: Attempt, result: bytes) -> SealedResult:
+        info = result_info(attempt.study_hash, attempt.run_id)
+        sealed = {Fingerprint(r.fingerprint): seal_to(bytes.fromhex(r.sealing_key), result, info)
+                  for r in self.study.recipients}
+        return SealedResult(attempt.run_id, attempt.number, sealed)
+
+    def _fail(self, error: SealaneError) -> None:
+        log(_LOG, "run.failed", level=logging.WARNING, error=error, run=self.run_id)
+        self._post(Failure(self.run_id, error))
+
+    def _end(self, error: SealaneError | None) -> None:
+        if isinstance(error, UnavailableError):
+            return  # it may be resumed
+        self._journal.end(self.run_id)
+        if self._running is not None:
+            self._running.task.cancel()
+        log(_LOG, "run.ended", run=self.run_id, code=error.code if error else "completed")
+        self._ended(self.run_id)
+
+
+def _check_endorsed(attempt: Attempt, endorsed: Endorsed, expected: bytes) -> None:
+    if endorsed.endorsements.keys() != attempt.cohort:
+        raise ProtocolError("result.not-endorsed", "not every member endorsed the result",
+                            got=f"{len(endorsed.endorsements)} endorsements", expected=f"{attempt.size}")
+    for member in attempt.members:
+        verify_endorsement(endorsed.endorsements[member.fingerprint], member.signing_key, attempt.study_hash, expected)
+
+
+def _write_start(start: Start) -> bytes:
+    members = [[m.fingerprint, m.signing_key.hex(), m.agreement_key.hex(), m.signature.hex()] for m in start.members]
+    return canonical_bytes({"attempt": start.attempt, "members": members})
+
+
+def _read_start(run_id: str, data: bytes) -> Start:
+    fields: dict[str, Any] = parse_canonical(data)
+    members = tuple(
+        Member(Fingerprint(f), bytes.fromhex(s), bytes.fromhex(a), bytes.fromhex(g)) for f, s, a, g in fields["members"]
+    )
+    return Start(run_id, fields["attempt"], members)

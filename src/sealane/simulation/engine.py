@@ -1,0 +1,168 @@
+"""The loop that carries messages between simulated parties: each through its wire form, faults included."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sealane.api.stream.v1 import stream_pb2 as pb
+from sealane.coordinator.coordination import Coordination, Patience, RunFacts
+from sealane.coordinator.run_state import RunState
+from sealane.core.ids import Fingerprint
+from sealane.governance.study import Study
+from sealane.rpc.codec import (
+    FromCoordinator,
+    FromNode,
+    decode_from_coordinator,
+    decode_from_node,
+    encode_from_coordinator,
+    encode_from_node,
+)
+from sealane.rpc.notices import StudyRecord
+from sealane.simulation.faults import Script
+from sealane.simulation.parties import MemoryRuns, SimulatedNode
+
+Arrive = Callable[[SimulatedNode, Any], None]
+
+
+@dataclass(slots=True)
+class Engine:
+    """One run of a simulated federation.
+
+    Attributes:
+        seen: every message in the order it was sent, with the node at its other end: what a coordinator could keep.
+    """
+
+    nodes: Mapping[Fingerprint, SimulatedNode]
+    study: Study
+    record: StudyRecord
+    run_id: str
+    patience: Patience
+    script: Script = field(default_factory=Script)
+    runs: MemoryRuns = field(default_factory=MemoryRuns)
+    seen: list[tuple[str, FromNode | FromCoordinator]] = field(default_factory=list)
+    coordination: Coordination | None = None
+    _held: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self) -> Coordination:
+        """Run to the end, and return the coordinator's view of it.
+
+        Raises:
+            SealaneError: the run was aborted or paused.
+        """
+        self._begin_coordination()
+        assert self.coordination is not None
+        self.coordination.begin()
+        try:
+            while True:
+                self._changed.clear()
+                coordination = self.coordination
+                state = coordination.facts.state if coordination is not None else RunState.RUNNING
+                if state.over or state is RunState.PAUSED:
+                    break
+                try:
+                    async with asyncio.timeout(self.patience.nudge_s / 4):
+                        await self._changed.wait()
+                except TimeoutError:
+                    if self.coordination is not None:
+                        self.coordination.tick()
+        finally:
+            await self._settle()
+        assert coordination is not None
+        if coordination.facts.error is not None:
+            raise coordination.facts.error
+        return coordination
+
+    def to_node(self, node: Fingerprint, message: FromCoordinator) -> None:
+        """Send from the coordinator to a node."""
+        wire = encode_from_coordinator(message).SerializeToString()
+        self._carry(self.nodes[node], decode_from_coordinator(pb.ConnectResponse.FromString(wire)), self._at_node)
+
+    def to_coordinator(self, node: SimulatedNode, message: FromNode) -> None:
+        """Send from a node to the coordinator."""
+        wire = encode_from_node(message).SerializeToString()
+        self._carry(node, decode_from_node(pb.ConnectRequest.FromString(wire)), self._at_coordinator)
+
+    def _carry(self, node: SimulatedNode, message: Any, arrive: Arrive) -> None:
+        self.seen.append((node.name, message))
+        loop = asyncio.get_running_loop()
+        fault = self.script.next(node.name, message)
+        if fault is None:
+            loop.call_soon(arrive, node, message)
+            for late in self._held.pop((node.name, arrive.__name__), []):
+                loop.call_soon(arrive, node, late)
+            return
+        match fault.kind:
+            case "drop":
+                pass
+            case "delay":
+                loop.call_later(fault.seconds, arrive, node, message)
+            case "duplicate":
+                loop.call_soon(arrive, node, message)
+                loop.call_soon(arrive, node, message)
+            case "reorder":
+                self._held.setdefault((node.name, arrive.__name__), []).append(message)
+            case "replace":
+                assert fault.lie is not None
+                lie = fault.lie(message)
+                if lie is not None:
+                    loop.call_soon(arrive, node, lie)
+            case "crash":
+                self._spawn(self._crash(node, fault.seconds))
+            case "crash-coordinator":
+                self._spawn(self._crash_coordinator(fault.seconds))
+
+    def _at_node(self, node: SimulatedNode, message: FromCoordinator) -> None:
+        if node.up:
+            node.receive(message, lambda answer: self.to_coordinator(node, answer))
+
+    def _at_coordinator(self, node: SimulatedNode, message: FromNode) -> None:
+        if self.coordination is not None and node.up:
+            self.coordination.receive(node.fingerprint, message, encode_from_node(message).ByteSize())
+
+    async def _crash(self, node: SimulatedNode, seconds: float) -> None:
+        await node.crash()
+        if seconds >= 0:
+            await asyncio.sleep(seconds)
+            node.up = True
+            if self.coordination is not None:
+                self.coordination.node_connected(node.fingerprint)
+
+    async def _crash_coordinator(self, seconds: float) -> None:
+        self.coordination = None
+        await asyncio.sleep(seconds)
+        self._begin_coordination()
+        assert self.coordination is not None
+        for node in self.nodes.values():
+            if node.up:
+                self.coordination.node_connected(node.fingerprint)
+
+    def _begin_coordination(self) -> None:
+        facts = self.runs.facts or RunFacts(self.run_id, self.study.hash, RunState.PROPOSED)
+        self.coordination = Coordination(
+            study=self.study, record=self.record, facts=facts,
+            keys={f: n.key.public_key for f, n in self.nodes.items()}, send=self.to_node, records=self.runs,
+            patience=self.patience, now=time.monotonic, connected=lambda f: self.nodes[f].up,
+            changed=self._changed.set,
+        )
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _settle(self) -> None:
+        for _ in range(3):  # the last messages go out: that the run is over
+            await asyncio.sleep(0)
+        for task in list(self._tasks):
+            task.cancel()
+        for node in self.nodes.values():
+            if node.run is not None:
+                await node.run.close()
+                node.run = None
+

@@ -1,0 +1,138 @@
+"""The parties of a simulated federation: nodes and a coordinator made of the real parts, kept in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+import pandas as pd
+
+from sealane.coordinator.coordination import RunFacts
+from sealane.core.clock import Clock, to_text
+from sealane.core.entropy import random_secret
+from sealane.core.ids import Fingerprint
+from sealane.crypto.sealing import sealing_public_key
+from sealane.crypto.signing import SigningKey
+from sealane.errors import SealaneError
+from sealane.governance.approval import Approval, sign_approval
+from sealane.governance.contract import Contract
+from sealane.governance.study import Study
+from sealane.node.gate import Gate
+from sealane.node.journal import Journal
+from sealane.node.run import NodeRun
+from sealane.rpc.codec import FromCoordinator, FromNode
+from sealane.rpc.notices import Failure, RunOffer, Statement
+from sealane.secagg.messages import Endorsement
+
+LIFETIME = timedelta(days=1)
+
+
+class FrameDataset:
+    """A data frame that stands in for a registered dataset."""
+
+    def __init__(self, contract: Contract, frame: pd.DataFrame) -> None:
+        self._contract = contract
+        self._frame = frame
+
+    @property
+    def contract(self) -> Contract:
+        """The contract, inferred or given."""
+        return self._contract
+
+    def frame(self, columns: list[str] | tuple[str, ...]) -> pd.DataFrame:
+        """Return the named columns of all rows."""
+        return self._frame[list(columns)]
+
+
+class MemoryRecords:
+    """What a gate looks up, without a database."""
+
+    def __init__(self) -> None:
+        self.statements: dict[str, Statement] = {}
+        self._cohorts: dict[tuple[str, str], list[frozenset[str]]] = {}
+
+    def own_statement(self, study_hash: str) -> Statement | None:
+        """Return what the node last signed about a study."""
+        return self.statements.get(study_hash)
+
+    def cohorts(self, dataset_version: str, computation: str) -> list[frozenset[str]]:
+        """Return the cohorts that were answered."""
+        return list(self._cohorts.get((dataset_version, computation), []))
+
+    def record_cohort(self, dataset_version: str, computation: str, cohort: frozenset[str]) -> None:
+        """Remember a cohort."""
+        self._cohorts.setdefault((dataset_version, computation), []).append(frozenset(cohort))
+
+
+class SimulatedNode:
+    """One institution's node. ``restart`` builds it again from what a real one has on disk."""
+
+    def __init__(self, name: str, dataset: FrameDataset, dataset_version: str, clock: Clock) -> None:
+        self.name = name
+        self.key = SigningKey(random_secret())
+        self.dataset = dataset
+        self.dataset_version = dataset_version
+        self.records = MemoryRecords()
+        self.journal = Journal(":memory:")
+        self.clock = clock
+        self.gate = Gate(self.key.fingerprint, self.records, lambda approval, study: self.dataset, clock)
+        self.run: NodeRun | None = None
+        self.up = True
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """Fingerprint of the node's key."""
+        return self.key.fingerprint
+
+    def approve(self, study: Study, *, waives_differencing: bool = False) -> Statement:
+        """Sign a study, as the institution's steward would."""
+        approval = Approval(study.hash, self.name, self.fingerprint, "frame", self.dataset_version,
+                            waives_differencing, to_text(self.clock()))
+        self.records.statements[study.hash] = sign_approval(self.key, approval)
+        return self.records.statements[study.hash]
+
+    def receive(self, message: FromCoordinator, post: Callable[[FromNode], None]) -> None:
+        """Take in a coordinator's message, as a node's agent does."""
+        if self.run is None or (isinstance(message, RunOffer) and message.run_id != self.run.run_id):
+            if isinstance(message, RunOffer):
+                try:
+                    self.run = NodeRun(message, self.key, self.gate, self.journal, post)
+                except SealaneError as error:
+                    post(Failure(message.run_id, error))
+            return
+        self.run.receive(message)
+
+    async def crash(self) -> None:
+        """Lose everything that is not in the journal or the records."""
+        self.up = False
+        if self.run is not None:
+            await self.run.close()
+            self.run = None
+
+
+class MemoryRuns:
+    """Where a simulated coordinator keeps its runs."""
+
+    def __init__(self) -> None:
+        self.facts: RunFacts | None = None
+        self.sealed: Mapping[Fingerprint, bytes] = {}
+        self.endorsements: Mapping[Fingerprint, Endorsement] = {}
+
+    def save(self, facts: RunFacts) -> None:
+        """Keep a run."""
+        self.facts = facts
+
+    def save_result(
+        self, run_id: str, sealed: dict[Fingerprint, bytes], endorsements: dict[Fingerprint, Endorsement]
+    ) -> None:
+        """Keep a result."""
+        self.sealed, self.endorsements = sealed, dict(endorsements)
+
+
+class SimulatedAnalyst:
+    """The one who asks: proposes studies and opens results sealed to them."""
+
+    def __init__(self) -> None:
+        self.key = SigningKey(random_secret())
+        self.sealing_seed = random_secret()
+        self.sealing_key = sealing_public_key(self.sealing_seed)
