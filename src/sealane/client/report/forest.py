@@ -1,0 +1,145 @@
+"""Forest plot: each coefficient with its interval, joint beside pooled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sealane.client.report.axis import LETTER, Scale, bottom_axis, drawing, label, line, ticks
+from sealane.client.report.markup import Markup, element
+
+NARROW = 480
+"""Below this width a name stands above its interval, not beside it."""
+MOST = 60
+"""Most coefficients shown; those furthest from zero, in units of their error, are kept."""
+LEVEL = re.compile(r"(?P<column>[^\[\]]+)\[T\.(?P<level>.*)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """One coefficient, on the plot's common unit."""
+
+    name: str
+    joint: float
+    low: float | None = None
+    high: float | None = None
+    pooled: float | None = None
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval leaves zero out."""
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+
+def coefficient_plot(
+    estimates: Sequence[Estimate], unit: str, identity: str = "coefficients", width: int = 680
+) -> Markup:
+    """Return the estimates as SVG, in the given order.
+
+    Raises:
+        ValueError: there is none.
+    """
+    shown = strongest(estimates)
+    if not shown:
+        raise ValueError("a plot needs an estimate")
+    narrow = width < NARROW
+    row, top = (42.0 if narrow else 25.0), 42.0
+    names = [readable(one.name) for one in shown]
+    left = 12.0 if narrow else min(max(map(len, names)) * LETTER + 18, width * 0.42)
+    right = width - (12.0 if narrow else 148.0)
+    bottom = top + row * len(shown) + 4
+    low, high = extent(shown)
+    across = Scale(low, high, left, right)
+    parts = [legend(12.0 if narrow else left, 14.0, any(one.pooled is not None for one in shown))]
+    parts.append(bottom_axis(across, ticks(low, high, 5 if narrow else 7), top, bottom, unit))
+    parts.append(line(across(0), top, across(0), bottom, "zero"))
+    for index, (one, name) in enumerate(zip(shown, names, strict=True)):
+        upper = top + row * index
+        y = upper + (31.0 if narrow else row / 2)
+        if narrow:
+            parts.append(label(left, upper + 16, fitted(name, width - 24 - 6 * LETTER)))
+            parts.append(label(right, upper + 16, signed(one.joint), "value", "end"))
+        else:
+            parts.append(label(left - 12, y + 4, fitted(name, left - 12), anchor="end"))
+            parts.append(label(width - 4, y + 4, interval_text(one), "value", "end"))
+        parts.append(mark(one, across, y))
+    return drawing(identity, width, bottom + 52, "Coefficients", description(shown), *parts)
+
+
+def mark(one: Estimate, across: Scale, y: float) -> Markup:
+    """Return the interval as a bar, the joint estimate as a dot, the pooled one as a ring around it."""
+    parts = []
+    style = "clear" if one.clear else "unclear"
+    if one.low is not None and one.high is not None:
+        parts.append(line(across(one.low), y, across(one.high), y, f"interval {style}"))
+    parts.append(element("circle", {"class": f"dot {style}", "cx": across(one.joint), "cy": y, "r": 4}))
+    if one.pooled is not None:
+        parts.append(element("circle", {"class": "ring", "cx": across(one.pooled), "cy": y, "r": 7}))
+    return Markup("".join(parts))
+
+
+def legend(x: float, y: float, pooled: bool) -> Markup:
+    """Return what the marks mean."""
+    parts = [line(x, y, x + 28, y, "interval clear")]
+    parts.append(element("circle", {"class": "dot clear", "cx": x + 14, "cy": y, "r": 4}))
+    parts.append(label(x + 36, y + 4, "joint, 95 % interval"))
+    if pooled:
+        start = x + 36 + 20 * LETTER + 18
+        parts.append(element("circle", {"class": "ring", "cx": start, "cy": y, "r": 7}))
+        parts.append(label(start + 14, y + 4, "pooled"))
+    return Markup("".join(parts))
+
+
+def strongest(estimates: Sequence[Estimate]) -> list[Estimate]:
+    """Return at most ``MOST`` estimates, in the order they came."""
+
+    def strength(one: Estimate) -> float:
+        spread = (one.high - one.low) if one.high is not None and one.low is not None else 1.0
+        return abs(one.joint) / spread if spread > 0 else abs(one.joint)
+
+    kept = sorted(range(len(estimates)), key=lambda index: -strength(estimates[index]))[:MOST]
+    return [estimates[index] for index in sorted(kept)]
+
+
+def extent(estimates: Sequence[Estimate]) -> tuple[float, float]:
+    """Return a range that holds zero and every mark, with a little room."""
+    ends = [0.0]
+    for one in estimates:
+        ends += [value for value in (one.joint, one.low, one.high, one.pooled) if value is not None]
+    room = (max(ends) - min(ends)) * 0.04 or 1.0
+    return min(ends) - room, max(ends) + room
+
+
+def readable(name: str) -> str:
+    """Return ``column = level`` for ``column[T.level]``, other names as they are."""
+    match = LEVEL.fullmatch(name)
+    return f"{match['column']} = {match['level']}" if match else name
+
+
+def fitted(name: str, room: float) -> str:
+    """Return the name, cut in the middle if it needs more pixels than there are."""
+    letters = max(int(room / LETTER), 5)
+    if len(name) <= letters:
+        return name
+    head = letters // 2
+    return f"{name[:head]}…{name[len(name) - (letters - head - 1) :]}"
+
+
+def interval_text(one: Estimate) -> str:
+    """Return ``0.12 (0.10, 0.15)``."""
+    if one.low is None or one.high is None:
+        return signed(one.joint)
+    return f"{signed(one.joint)} ({signed(one.low)}, {signed(one.high)})"
+
+
+def signed(value: float) -> str:
+    """Return a number with two decimals and a true minus sign."""
+    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
+
+
+def description(estimates: Sequence[Estimate]) -> str:
+    """Return the plot in words."""
+    clear = [f"{readable(one.name)} {one.joint:.2f}" for one in estimates if one.clear]
+    told = f"Intervals that leave zero out: {', '.join(clear)}." if clear else "No interval leaves zero out."
+    return f"{len(estimates)} coefficients with 95 % intervals. {told} The table below has all numbers."

@@ -1,0 +1,189 @@
+"""What ``report.json`` holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+
+from sealane.errors import InputError
+
+Rate = Annotated[FiniteFloat, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+Seconds = Annotated[FiniteFloat, Field(ge=0)]
+
+
+class Part(BaseModel):
+    """Base of every part: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ParticipantPart(Part):
+    """One institution of the study.
+
+    Args:
+        rows: rows that it computed on, or None where it does not say.
+    """
+
+    name: str
+    fingerprint: str
+    rows: Count | None = None
+
+
+class StudyPart(Part):
+    """What every participant signed."""
+
+    name: str
+    hash: str
+    purpose: str
+    computation: str
+    scheme: str
+    minimum_cohort: Count
+    participants: list[ParticipantPart] = Field(default_factory=list)
+
+
+class ByModel(Part):
+    """One metric of each institution's own model, of the joint model, and of one fitted on all rows together."""
+
+    alone: dict[str, Rate] = Field(default_factory=dict)
+    joint: Rate
+    pooled: Rate | None = None
+
+
+class WithinPart(Part):
+    """AUC on one institution's own held-out rows."""
+
+    alone: Rate
+    joint: Rate
+    pooled: Rate | None = None
+    rows: Count
+    bad: Count
+
+
+class MetricsPart(Part):
+    """How well the models rank the held-out rows.
+
+    Args:
+        auc: area under the ROC curve.
+        ks: Kolmogorov–Smirnov distance.
+        auc_se: standard error of ``auc`` over the choice of held-out rows.
+        within: AUC on each institution's own held-out rows.
+    """
+
+    auc: ByModel
+    ks: ByModel | None = None
+    auc_se: ByModel | None = None
+    within: dict[str, WithinPart] = Field(default_factory=dict)
+
+
+class CurvePart(Part):
+    """A ROC curve, from (0, 0) to (1, 1)."""
+
+    fpr: list[Rate]
+    tpr: list[Rate]
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Self:
+        if len(self.fpr) != len(self.tpr):
+            raise ValueError("as many true as false positive rates")
+        return self
+
+
+class CoefficientPart(Part):
+    """One coefficient of the joint model, on its column's own unit.
+
+    Args:
+        name: column, ``column[T.level]`` or ``Intercept``.
+        joint: estimate of the joint model.
+        se: its standard error.
+        low: lower end of its 95 % interval.
+        high: upper end of its 95 % interval.
+        pooled: estimate of a model fitted on all rows together.
+        scale: standard deviation of the column (1 for a level), to put all estimates on one axis.
+    """
+
+    name: str
+    joint: FiniteFloat
+    se: Annotated[FiniteFloat, Field(ge=0)] | None = None
+    low: FiniteFloat | None = None
+    high: FiniteFloat | None = None
+    pooled: FiniteFloat | None = None
+    scale: Annotated[FiniteFloat, Field(ge=0)] | None = None
+
+
+class HeldOutPart(Part):
+    """The rows that no step has trained on."""
+
+    rows: Count
+    bad: Count
+
+
+class DataPart(Part):
+    """Which data were used, and on what terms.
+
+    Args:
+        sha256: hex digest of the data, one for all or one for each institution.
+    """
+
+    title: str
+    source: str
+    licence: str
+    rows: Count
+    sha256: str | dict[str, str] | None = None
+
+
+class Report(Part):
+    """One run, told to a reader. Everything after ``rounds`` may be missing.
+
+    Args:
+        sector: sector pack of the study.
+        study: what was agreed.
+        cohort: institutions whose rows are in the result.
+        rounds: exchanges that the run took.
+        metrics: how well the result ranks held-out rows.
+        roc: curves by model: an institution's name, ``joint`` or ``pooled``.
+        coefficients: the model.
+        heldout: the fold behind ``metrics`` and ``roc``.
+        bytes_sent: bytes that each node sent.
+        wall_s: seconds from start to end.
+        timings: seconds by step.
+        data: where the rows come from.
+        run: identifier of the run.
+        created: when, in RFC 3339.
+    """
+
+    sector: str
+    study: StudyPart
+    cohort: list[str]
+    rounds: Count
+    metrics: MetricsPart | None = None
+    roc: dict[str, CurvePart] = Field(default_factory=dict)
+    coefficients: list[CoefficientPart] = Field(default_factory=list)
+    heldout: HeldOutPart | None = None
+    bytes_sent: dict[str, Count] = Field(default_factory=dict)
+    wall_s: Seconds | None = None
+    timings: dict[str, Seconds] = Field(default_factory=dict)
+    data: DataPart | None = None
+    run: str | None = None
+    created: str | None = None
+
+
+def parse_report(fields: Mapping[str, Any]) -> Report:
+    """Return the report that these JSON-ready fields describe.
+
+    Raises:
+        InputError: a field is missing, unknown or out of range.
+    """
+    try:
+        return Report.model_validate(dict(fields))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(
+            "report.malformed",
+            f"the report's {'.'.join(map(str, first['loc'])) or 'top level'} is malformed",
+            got=first["type"],
+            expected=first["msg"],
+            hint="write the file anew: sealane run report RUN",
+        ) from error
