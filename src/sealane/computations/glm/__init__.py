@@ -1,0 +1,1 @@
+"""Generalised linear models by iteratively reweighted least squares on secure sums."""

@@ -1,0 +1,52 @@
+"""The computations that are installed here, by name. A study can ask for no others: nobody ships code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import ValidationError
+
+from sealane.computations.base import Computation, Parameters
+from sealane.computations.glm.fit import GlmFit
+from sealane.computations.summary import Summary
+from sealane.errors import InputError
+
+_BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for computation in (GlmFit(), Summary())}
+
+
+def names() -> list[str]:
+    """Return the names of all computations, sorted."""
+    return sorted(_BUILT_IN)
+
+
+def get(name: str) -> Computation[Any]:
+    """Return the computation of that name.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name in _BUILT_IN:
+        return _BUILT_IN[name]
+    near = get_close_matches(name, _BUILT_IN, n=3)
+    raise InputError("computation.unknown", "no such computation is installed", got=repr(name[:80]),
+                     expected=f"one of {', '.join(names())}", hint=f"did you mean {', '.join(near)}?" if near else None)
+
+
+def read_parameters(name: str, values: Mapping[str, Any]) -> Parameters:
+    """Check a study's parameters against what the computation takes.
+
+    Raises:
+        InputError: unknown computation, or a parameter that is unknown, missing or out of range.
+    """
+    model: type[Parameters] = get(name).parameters
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "parameters"
+        near = get_close_matches(where, model.model_fields, n=3) if first["type"] == "extra_forbidden" else []
+        raise InputError("computation.bad-parameters", f"{name} does not accept its parameters at {where}",
+                         got=first["msg"], expected=f"parameters among {', '.join(sorted(model.model_fields))}",
+                         hint=f"did you mean {', '.join(near)}?" if near else None) from error

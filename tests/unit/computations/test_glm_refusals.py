@@ -1,0 +1,202 @@
+"""Models that have no answer, and data that may not give one: each a typed error."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sealane.computations.glm.fit import GlmFit
+from sealane.computations.registry import read_parameters
+from sealane.errors import InputError, RefusedError
+from sealane.governance.contract import Contract, Field, infer_contract
+
+N = 240
+
+
+@pytest.fixture
+def table():
+    random = np.random.default_rng(11)
+    return pd.DataFrame({
+        "x": random.normal(size=N), "w": random.normal(size=N), "y": (random.random(N) < 0.4).astype(int),
+        "k": random.poisson(2.0, N), "g": np.array(["a", "b", "c"])[np.arange(N) % 3],
+    })
+
+
+@pytest.fixture
+def refused(run_pooled):
+    def attempt(frame, code, *, branch=RefusedError, contract=None, minimum_count=10, **params):
+        frames = {f"n{i}": frame.iloc[i::3] for i in range(3)}
+        asked = {"outcome": "y", "features": ["x"], "family": "binomial", **params}
+        contract = contract or infer_contract({"all": frame})
+        with pytest.raises(branch) as caught:
+            run_pooled(frames, GlmFit(), asked, contract=contract, minimum_count=minimum_count)
+        assert caught.value.code == code
+        return caught.value
+
+    return attempt
+
+
+def test_complete_separation(refused, table):
+    table["y"] = (table.x > 0.1).astype(int)
+    assert "x" in refused(table, "glm.separation").got
+
+
+def test_quasi_separation_by_a_level_without_events(refused, table):
+    table.loc[table.g == "b", "y"] = 0
+    error = refused(table, "glm.separation", features=["x", "w", "g"])
+    assert error.got == "g[T.b]"
+
+
+def test_poisson_level_without_counts(refused, table):
+    table.loc[table.g == "c", "k"] = 0
+    assert refused(table, "glm.separation", outcome="k", family="poisson", features=["x", "g"]).got == "g[T.c]"
+
+
+@pytest.mark.parametrize("family", ["gaussian", "binomial", "poisson"])
+def test_collinear_columns_are_named(refused, table, family):
+    table["v"] = 2 * table.x - table.w + 1
+    outcome = {"gaussian": "x2", "binomial": "y", "poisson": "k"}[family]
+    table["x2"] = np.random.default_rng(1).normal(size=N)
+    error = refused(table, "glm.collinear", outcome=outcome, family=family, features=["x", "w", "v"])
+    assert {"x", "w", "v"} == set(error.got.split(", "))
+
+
+def test_too_few_steps(refused, table):
+    assert "1 iterations" in refused(table, "glm.not-converged", maximum_iterations=1, features=["x", "g"]).got
+
+
+def test_outcome_that_is_a_sum_of_features(refused, table):
+    table["s"] = 3 * table.x - table.w
+    refused(table, "glm.perfect-fit", outcome="s", family="gaussian", features=["x", "w"])
+
+
+def test_rare_level_is_refused_and_an_empty_one_dropped(refused, run_pooled, table):
+    table.loc[:3, "g"] = "rare"
+    error = refused(table, "glm.rare-level", features=["x", "g"])
+    assert error.got == "rare"
+    assert "merge" in error.hint
+
+    table.loc[:3, "g"] = "a"
+    fields = [field.model_copy(update={"allowed": (*field.allowed, "never")}) if field.name == "g" else field
+              for field in infer_contract({"all": table}).fields]
+    contract = Contract(id="test.glm/v1", fields=tuple(fields))
+    fit = run_pooled({"a": table.iloc[::2], "b": table.iloc[1::2]}, GlmFit(),
+                     {"outcome": "y", "features": ["g"], "family": "binomial"}, contract=contract)
+    assert list(fit.params.index) == ["Intercept", "g[T.b]", "g[T.c]"]
+
+
+def test_rare_value_of_a_boolean(refused, table):
+    table["flag"] = (np.arange(N) < 4).astype(int)
+    refused(table, "glm.rare-level", features=["x", "flag"])
+
+
+def test_counts_are_the_only_sum_before_a_refusal(new_meeting, run_pooled, table):
+    frames = {"a": table.iloc[:4], "b": table.iloc[4:8]}
+    meeting = new_meeting(list(frames))
+    with pytest.raises(RefusedError) as caught:
+        run_pooled(frames, GlmFit(), {"outcome": "k", "features": ["x"], "family": "gaussian"}, meeting=meeting)
+    assert caught.value.code == "glm.too-few-rows"
+    assert meeting.sums == 1
+
+
+def test_too_few_complete_rows_names_the_emptiest_column(refused, table):
+    table.loc[5:, "w"] = np.nan
+    assert "'w'" in refused(table, "glm.too-few-rows", features=["x", "w"]).hint
+    refused(table, "glm.mostly-missing", features=["x", "w"], missing="mean")
+
+
+def test_events(refused, table):
+    assert refused(table.assign(y=(np.arange(N) < 4).astype(int)), "glm.too-few-events")
+    contract = infer_contract({"all": table})
+    refused(table.assign(y=0), "glm.constant-outcome", contract=contract)
+    refused(table.assign(y=1), "glm.constant-outcome", contract=contract)
+    refused(table.assign(k=0), "glm.constant-outcome", contract=contract, outcome="k", family="poisson")
+
+
+def test_as_many_columns_as_rows(refused, table):
+    frame = table.iloc[:30].copy()
+    extra = [f"x{i}" for i in range(12)]
+    frame[extra] = np.random.default_rng(2).normal(size=(30, 12))
+    refused(frame, "glm.saturated", outcome="x", family="gaussian", features=extra, minimum_count=3)
+
+
+def test_constant_columns(refused, table):
+    refused(table.assign(x=3.0), "glm.constant-column")
+    refused(table.assign(x=3.0), "glm.constant-column", contract=infer_contract({"all": table.assign(x=table.x + 3)}))
+    refused(table.assign(k=3), "glm.constant-column", outcome="k", family="gaussian")
+    contract = infer_contract({"all": table})
+    refused(table.assign(g="a"), "glm.constant-column", features=["g", "x"], contract=contract)
+
+
+def test_reference_level_without_rows(refused, table):
+    contract = infer_contract({"all": table})
+    refused(table.assign(g=table.g.replace("c", "a")), "glm.reference-empty", features=["g"], contract=contract,
+            reference={"g": "c"})
+
+
+def test_contract_too_wide_to_see_the_spread(refused, table):
+    fields = (Field(name="x", type="number", minimum=-1e9, maximum=1e9), Field(name="y", type="boolean"))
+    refused(table, "glm.constant-column", contract=Contract(id="test.wide/v1", fields=fields))
+
+
+def test_contract_too_wide_for_an_exact_sum(refused, table):
+    fields = (Field(name="x", type="number", minimum=-5e6, maximum=5e6),
+              Field(name="k", type="number", minimum=0, maximum=2e6))
+    contract = Contract(id="test.wide/v1", fields=fields)
+    error = refused(table.assign(k=1000 * table.k), "glm.range-too-wide", contract=contract, outcome="k",
+                    family="poisson")
+    assert "'x'" in error.got
+
+
+@pytest.mark.parametrize(("params", "code"), [
+    ({"features": ["d"]}, "glm.feature-type"),
+    ({"features": ["open"]}, "columns.unbounded"),
+    ({"features": ["x"], "categorical": ["x"]}, "glm.not-categorical"),
+    ({"features": ["g"], "reference": {"g": "z"}}, "glm.unknown-level"),
+    ({"outcome": "g3"}, "glm.outcome-type"),
+    ({"outcome": "k"}, "glm.outcome-type"),
+    ({"outcome": "x", "family": "poisson", "features": ["k"]}, "glm.outcome-type"),
+    ({"features": ["nothing"]}, "contract.unknown-field"),
+])
+def test_columns_that_cannot_play_their_part(refused, table, params, code):
+    contract = Contract(id="test.glm/v1", fields=(
+        Field(name="x", type="number", minimum=-9, maximum=9), Field(name="k", type="integer", minimum=0, maximum=99),
+        Field(name="y", type="boolean"), Field(name="d", type="date"), Field(name="open", type="number", minimum=0),
+        Field(name="g", type="category", allowed=("a", "b", "c")),
+        Field(name="g3", type="category", allowed=("a", "b", "c")),
+    ))
+    refused(table, code, branch=InputError, contract=contract, **params)
+
+
+def test_rows_outside_the_contract_name_no_value(refused, table):
+    contract = infer_contract({"all": table})
+    stray = table.copy()
+    stray.loc[0, "x"] = 123456.75
+    assert "123456" not in str(refused(stray, "columns.outside-contract", branch=InputError, contract=contract))
+    stray = table.copy()
+    stray.loc[0, "g"] = "canary"
+    error = refused(stray, "columns.outside-contract", branch=InputError, contract=contract, features=["g"])
+    assert "canary" not in str(error)
+    stray = table.assign(x=table.x.astype(object))
+    stray.loc[0, "x"] = "canary"
+    error = refused(stray, "columns.not-numeric", branch=InputError, contract=contract)
+    assert "canary" not in str(error)
+    assert error.__cause__ is None
+
+
+def test_outcome_between_zero_and_one(refused, table):
+    halves = table.assign(y=table.y.astype(float))
+    halves.loc[0, "y"] = 0.5
+    refused(halves, "glm.outcome-values", branch=InputError)
+
+
+@pytest.mark.parametrize("wrong", [
+    {"feature": ["x"]}, {"features": []}, {"features": ["x", "x"]}, {"features": ["y"]}, {"family": "gamma"},
+    {"maximum_iterations": 0}, {"confidence": 1.0}, {"missing": "guess"}, {"categorical": ["z"]},
+    {"reference": {"z": "a"}}, {"tolerance": 0.1},
+])
+def test_parameters_out_of_range(wrong):
+    with pytest.raises(InputError) as caught:
+        read_parameters("glm.fit", {"outcome": "y", "features": ["x"], "family": "binomial", **wrong})
+    assert caught.value.code == "computation.bad-parameters"

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+
+from sealane.computations import registry
+from sealane.errors import InputError
+
+
+def test_every_computation_answers_to_its_name():
+    assert registry.names() == ["glm.fit", "statistics.summary"]
+    for name in registry.names():
+        assert registry.get(name).name == name
+
+
+def test_columns_are_what_the_gate_will_check():
+    params = registry.read_parameters("glm.fit", {"outcome": "y", "features": ["x", "z"], "family": "poisson"})
+    assert registry.get("glm.fit").columns(params) == ["y", "x", "z"]
+    params = registry.read_parameters("statistics.summary", {"columns": ["x"]})
+    assert registry.get("statistics.summary").columns(params) == ["x"]
+
+
+def test_unknown_computation_names_the_near_ones():
+    with pytest.raises(InputError) as caught:
+        registry.get("glm.fitt")
+    assert caught.value.code == "computation.unknown"
+    assert "glm.fit" in caught.value.hint
+
+
+def test_unknown_parameter_names_the_near_ones():
+    with pytest.raises(InputError) as caught:
+        registry.read_parameters("glm.fit", {"outcom": "y", "outcome": "y", "features": ["x"], "family": "poisson"})
+    assert caught.value.code == "computation.bad-parameters"
+    assert "outcome" in caught.value.hint
+
+
+@pytest.mark.parametrize("wrong", [{}, {"columns": []}, {"columns": ["x", "x"]}, {"columns": ["x"], "by": "g"}])
+def test_summary_parameters_out_of_range(wrong):
+    with pytest.raises(InputError) as caught:
+        registry.read_parameters("statistics.summary", wrong)
+    assert caught.value.code == "computation.bad-parameters"
