@@ -5,11 +5,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from sealane.core.secret import Secret
 from sealane.crypto.signing import SigningKey
 from sealane.errors import ProtocolError, RefusedError, SealaneError
 from sealane.governance.approval import Approval, SignedApproval, sign_approval
 from sealane.governance.policy import check_approvable, check_round, check_run
-from sealane.governance.study import Recipient, Study
+from sealane.governance.recipient import recipient_of
+from sealane.governance.study import Study
 
 Build = Callable[..., Study]
 Keys = dict[str, SigningKey]
@@ -53,9 +55,11 @@ def test_only_a_named_participant_approves(build: Build, keys: Keys, now: dateti
 
 def test_a_recipient_posing_as_a_verified_peer_is_refused(build: Build, keys: Keys, now: datetime) -> None:
     peers = {name: str(key.fingerprint) for name, key in keys.items()}
-    study = build(recipients=[Recipient(name="analyst", fingerprint="a" * 52, sealing_key="0" * 64)])
+    analyst = recipient_of("analyst", SigningKey(Secret(b"s" * 32)), bytes(32))
+    study = build(recipients=[analyst])
     own = {"own_name": "north", "own_fingerprint": keys["north"].fingerprint}
-    check_approvable(study, **own, verified=peers | {"analyst": "a" * 52}, now=now)
+    check_approvable(study, **own, verified=peers | {"analyst": analyst.fingerprint}, now=now)
+    assert code_of(lambda: check_approvable(study, **own, verified=peers, now=now)) == "study.unverified-peer"
     known = peers | {"analyst": "b" * 51 + "a"}
     assert code_of(lambda: check_approvable(study, **own, verified=known, now=now)) == "study.fingerprint-differs"
 

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sealane.core.secret import Secret
 from sealane.crypto.signing import SigningKey
-from sealane.errors import InputError
-from sealane.governance.study import Participant, Recipient, Study, parse_study
+from sealane.errors import InputError, ProtocolError
+from sealane.governance.recipient import recipient_of
+from sealane.governance.study import Participant, Study, parse_study
 
 Build = Callable[..., Study]
 
@@ -91,12 +93,12 @@ def test_parties_are_distinct(build: Build, keys: dict[str, SigningKey]) -> None
         with pytest.raises(InputError) as caught:
             build(participants=[*parties, extra])
         assert caught.value.code == "study.duplicate-party"
-    stranger = Recipient(name="east", fingerprint="a" * 52, sealing_key="0" * 64)
+    stranger = recipient_of("east", SigningKey(Secret(b"s" * 32)), bytes(32))
     with pytest.raises(InputError) as caught:
         build(recipients=[stranger])
     assert caught.value.code == "study.ambiguous-party"
     with pytest.raises(InputError) as caught:
-        build(recipients=[Recipient(name="analyst", fingerprint=keys["east"].fingerprint, sealing_key="0" * 64)])
+        build(recipients=[recipient_of("analyst", keys["east"], bytes(32))])
     assert caught.value.code == "study.ambiguous-party"
 
 
@@ -148,3 +150,15 @@ def test_any_bounded_parameters_survive_the_round_trip(parameters: dict[str, Any
     again = parse_study(study.canonical())
     assert again == study
     assert again.hash == study.hash
+
+
+def test_a_substituted_sealing_key_is_refused(build: Build) -> None:
+    own = recipient_of("analyst", SigningKey(Secret(b"s" * 32)), bytes(32))
+    swapped = own.model_copy(update={"sealing_key": "11" * 32})
+    with pytest.raises(ProtocolError) as caught:
+        build(recipients=[swapped])
+    assert caught.value.code == "signature.invalid"
+    other = own.model_copy(update={"fingerprint": "a" * 52})
+    with pytest.raises(ProtocolError) as caught:
+        build(recipients=[other])
+    assert caught.value.code == "recipient.key-substituted"

@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from sealane.core.secret import Secret
+from sealane.crypto.signing import SigningKey
 from sealane.errors import InputError, RefusedError
-from sealane.governance.study import Recipient
+from sealane.governance.recipient import recipient_of
 from sealane.governance.study_file import parse_study_file, read_study_file, study_template
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 DIRECTORY = {"north": "a" * 52, "south": "b" * 51 + "a", "west": "c" * 51 + "q"}
-ANALYST = Recipient(name="analyst", fingerprint="d" * 51 + "a", sealing_key="0" * 64)
+ANALYST = recipient_of("analyst", SigningKey(Secret(b"s" * 32)), bytes(32))
 BASE = """
 name = "s"
 sector = "finance"
