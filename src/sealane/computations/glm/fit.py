@@ -16,7 +16,7 @@ from sealane.computations.base import Cohort, Dataset, Payload
 from sealane.computations.glm.design import Array, Design, lay_out, matrix, original_units
 from sealane.computations.glm.families import FAMILIES, Family
 from sealane.computations.glm.likelihood import Baseline, Likelihood
-from sealane.computations.glm.newton import Solution, invert, maximise
+from sealane.computations.glm.newton import Solution, maximise
 from sealane.computations.glm.parameters import GlmParameters
 from sealane.computations.glm.result import GlmResult
 from sealane.computations.glm.screening import Counts, screen, take_counts
@@ -107,7 +107,7 @@ async def _release(
     # All of the same order, so that agreement within 1e-9 means the same for each.
     upper = np.triu_indices(size)
     derived = np.concatenate([
-        point.beta + solution.step, (dispersion * invert(point.information))[upper] * n, [likelihood / n]
+        point.beta + solution.step, (dispersion * solution.inverse)[upper] * n, [likelihood / n]
     ])
     settled = await cohort.agree(derived)
     covariance = np.zeros((size, size))

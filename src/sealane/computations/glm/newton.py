@@ -6,17 +6,19 @@ last bits. Source: Green (1984), Iteratively reweighted least squares, J. R. Sta
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from sealane.computations.base import Cohort
+from sealane.computations.glm.cholesky import Factor, factor
 from sealane.computations.glm.design import Array, Design
 from sealane.computations.glm.likelihood import Likelihood, Point
 from sealane.errors import RefusedError
 
-SMALLEST_EIGENVALUE = 1e-10
-"""Of the correlation of the columns, relative to the largest; below it float64 cannot invert what it must."""
+SMALLEST_PIVOT = 1e-10
+"""Least share of a column that the others may leave unexplained; below it float64 cannot invert what it must."""
 LAST_STEP = 1e-8
 """Largest last step in standardised units: the information is then as good as at the maximum."""
 ROUNDING = 1e-20
@@ -30,10 +32,11 @@ PERFECT = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """The maximum: opened sums there, and the last step that is still to be taken."""
+    """The maximum: opened sums there, the last step that is still to be taken, and the inverse information."""
 
     point: Point
     step: Array
+    inverse: Array
     iterations: int
 
 
@@ -50,11 +53,11 @@ async def maximise(
     point = start
     strides = 0
     for number in range(iterations + 1):
-        step, gain = _newton_step(point, design)
+        factored, step, gain = _newton_step(point, design)
         scale = abs(point.deviance) + 0.1
         settled = float(np.abs(step).max()) <= LAST_STEP * (1.0 + float(np.abs(point.beta).max()))
         if gain <= tolerance * scale and (settled or gain <= ROUNDING * scale):
-            return Solution(point, step, number)
+            return Solution(point, step, factored.inverse(), number)
         if binomial and point.deviance < PERFECT * likelihood.rows:
             raise _separation(step, design)
         # Where there is no maximum the deviance flattens while the coefficients go on at a steady pace; near a true
@@ -69,13 +72,6 @@ async def maximise(
                        hint="raise maximum_iterations, or leave out features that nearly determine each other")
 
 
-def invert(information: Array) -> Array:
-    """Return the inverse of a positive definite matrix, symmetric to the bit."""
-    spread = np.sqrt(np.diag(information))
-    inverse = np.linalg.inv(information / np.outer(spread, spread)) / np.outer(spread, spread)
-    return np.asarray((inverse + inverse.T) / 2.0, dtype=np.float64)
-
-
 async def _advance(likelihood: Likelihood, cohort: Cohort, point: Point, step: Array) -> Point:
     """Take the step, halved until the deviance does not rise."""
     allowed = point.deviance + 1e-9 * (abs(point.deviance) + 0.1)
@@ -87,28 +83,25 @@ async def _advance(likelihood: Likelihood, cohort: Cohort, point: Point, step: A
                        hint="a feature with extreme values may need a logarithm or a narrower range")
 
 
-def _newton_step(point: Point, design: Design) -> tuple[Array, float]:
-    spread = np.sqrt(np.maximum(np.diag(point.information), 0.0))
-    if not bool((spread > 0).all()):
-        raise _separation(np.where(spread > 0, 0.0, 1.0), design)
-    try:
-        scaled = np.linalg.solve(point.information / np.outer(spread, spread), point.score / spread)
-    except np.linalg.LinAlgError:
-        raise _separation(point.beta, design) from None
-    step = np.asarray(scaled / spread, dtype=np.float64)
-    gain = float(step @ point.score)
-    if not np.isfinite(gain) or gain < 0.0:
-        # Rounding alone can turn a vanishing gain negative; anything more means that the information is singular.
-        if np.isfinite(gain) and gain > -ROUNDING * (abs(point.deviance) + 0.1):
-            return step, 0.0
+def _newton_step(point: Point, design: Design) -> tuple[Factor, Array, float]:
+    """Return the factored information, the step and how much deviance it promises to gain."""
+    factored = factor(point.information)
+    if factored is None:
+        flat = np.diag(point.information) <= 0.0
+        raise _separation(np.where(flat, 1.0, 0.0) if bool(flat.any()) else point.beta, design)
+    step = factored.solve(point.score)
+    gain = math.fsum((step * point.score).tolist())
+    if not math.isfinite(gain):
         raise _separation(step, design)
-    return step, gain
+    # The exact gain is a square; only rounding makes a vanishing one negative.
+    return factored, step, max(gain, 0.0)
 
 
 def _check_collinear(information: Array, design: Design) -> None:
-    spread = np.sqrt(np.diag(information))
-    values, vectors = np.linalg.eigh(information / np.outer(spread, spread))
-    if values[0] < SMALLEST_EIGENVALUE * values[-1]:
+    factored = factor(information)
+    if factored is None or float(factored.pivots.min()) < SMALLEST_PIVOT:
+        spread = np.sqrt(np.maximum(np.diag(information), np.finfo(np.float64).tiny))
+        vectors = np.linalg.eigh(information / np.outer(spread, spread))[1]
         raise RefusedError("glm.collinear", "features determine each other", got=_named(np.abs(vectors[:, 0]), design),
                            expected="columns that are linearly independent", hint="leave one of them out")
 
