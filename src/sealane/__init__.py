@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sealane._tls_floor import prepare_grpc
 from sealane._version import __version__
 
 if TYPE_CHECKING:
     from sealane.simulation import simulate
 
 __all__ = ["__version__", "simulate"]
+
+prepare_grpc()  # grpc reads its settings when it is imported, which is after this
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,5 @@
 """Generated from protos/ by `make protos`; only this file and the empty packages below are written by hand."""
 
-from sealane._tls_floor import prepare_grpc
+from sealane._tls_floor import require_tls13
 
-prepare_grpc()  # generated modules import grpc
+require_tls13()  # generated modules import grpc

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from sealane._tls_floor import prepare_grpc
+from sealane._tls_floor import require_tls13
 
-prepare_grpc()  # before any module of this package imports grpc
+require_tls13()  # before any connection is made

@@ -59,8 +59,8 @@ def backup(home: Path, passphrase: Secret, out: Path, *, include: Sequence[str] 
         raise RefusedError("backup.exists", f"{out} exists already", hint="name another file")
     contents = {name: data for part in include for name, data in _files(home, part)}
     for name, snapshot in (snapshots or {}).items():
-        if (home / name).exists():
-            contents[_allowed(name)] = snapshot(home / name)
+        if (home / _allowed(name)).exists():
+            contents[name] = snapshot(home / name)
     if not contents or sum(map(len, contents.values())) > MAX_BYTES or len(contents) > MAX_FILES:
         raise InputError("backup.size", "there is nothing to copy, or too much", got=f"{len(contents)} files",
                          expected=f"1 to {MAX_FILES} files, at most {MAX_BYTES} bytes")

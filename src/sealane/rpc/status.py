@@ -104,6 +104,9 @@ def _unavailable(said: str, details: str, where: str) -> SealaneError:
     if "certificate has expired" in lower or "certificate_expired" in lower:
         return RefusedError("tls.certificate-expired", f"a certificate on the way to {where} has lapsed", got=details,
                             hint="check the clocks; the side whose certificate lapsed enrols or starts again")
+    if "not yet valid" in lower:
+        return RefusedError("tls.certificate-not-yet", f"the certificate of {where} begins later than now",
+                            got=details, hint="check the clocks of both machines")
     if ("peer name" in lower and "not in peer certificate" in lower) or "hostname verification" in lower:
         return RefusedError("tls.certificate-name", f"the certificate of {where} is for other names", got=details,
                             hint="use the address in the invitation, or have the coordinator add this name")
