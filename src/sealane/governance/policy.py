@@ -42,7 +42,7 @@ def check_approvable(study: Study, *, own_name: str, own_fingerprint: str, verif
             raise RefusedError("study.fingerprint-differs", f"the study names another key for {party.name}",
                                got=party.fingerprint, expected=known[party.name],
                                hint="somebody may be impersonating this party: ask them, not the coordinator")
-    missing = [party.name for party in (*study.participants, *study.recipients) if party.name not in known]
+    missing = [party.name for party in parties if party.name not in known]
     if missing:
         raise RefusedError("study.unverified-peer", "a party's fingerprint has not been verified",
                            got=", ".join(missing), expected="every participant and recipient verified out of band",

@@ -1,0 +1,245 @@
+"""Registering datasets at the node, and opening them for a computation in exactly the version registered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from sealane.core.canonical import content_hash
+from sealane.core.clock import to_text
+from sealane.core.ids import check_name
+from sealane.errors import RefusedError
+from sealane.governance.approval import Approval
+from sealane.governance.contract import Contract
+from sealane.governance.study import Study
+from sealane.node.conformance import ROW_RULES, Failure, check_rows, narrow
+from sealane.node.mapping import Mapped, full_mapping
+from sealane.node.reading import read_table
+from sealane.node.register import DatasetEntry, Register
+from sealane.node.sources import parse_source
+from sealane.sectors.registry import contract as find_contract
+
+FAILURES_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What checking a source against its contract found: fields, rules and numbers of rows, never a value.
+
+    Attributes:
+        name: of the dataset.
+        contract_id: of the contract.
+        version: of the dataset, hex.
+        rows: rows in the source.
+        invalid: rows that break some rule.
+        failures: by field and rule, in the order of the contract.
+        absent: nullable fields without a column; no computation can read them.
+        drop_invalid: whether invalid rows are left out rather than refused.
+    """
+
+    name: str
+    contract_id: str
+    version: str
+    rows: int
+    invalid: int
+    failures: tuple[Failure, ...]
+    absent: tuple[str, ...]
+    drop_invalid: bool
+
+    @property
+    def accepted(self) -> bool:
+        """Return whether the dataset can be registered."""
+        mended = self.drop_invalid and all(failure.rule in ROW_RULES for failure in self.failures)
+        return self.usable > 0 and (not self.failures or mended)
+
+    @property
+    def usable(self) -> int:
+        """Return the number of rows that computations would read."""
+        return self.rows - self.invalid
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON-ready values."""
+        return {
+            "name": self.name, "contract": self.contract_id, "version": self.version, "accepted": self.accepted,
+            "rows": self.rows, "invalid": self.invalid, "drop_invalid": self.drop_invalid, "absent": list(self.absent),
+            "failures": [{"field": one.field, "rule": one.rule, "rows": one.rows} for one in self.failures],
+        }
+
+
+class NodeDataset:
+    """A dataset that was opened: all valid rows of the registered version, in memory, read-only.
+
+    It satisfies :class:`sealane.computations.base.Dataset`.
+    """
+
+    def __init__(self, entry: DatasetEntry, contract: Contract, frame: pd.DataFrame) -> None:
+        self.version = entry.version
+        self._name = entry.name
+        self._contract = contract
+        self._frame = frame
+
+    @property
+    def contract(self) -> Contract:
+        """Return the data contract that the rows conform to."""
+        return self._contract
+
+    @property
+    def rows(self) -> int:
+        """Return the number of rows."""
+        return len(self._frame)
+
+    def frame(self, columns: Sequence[str]) -> pd.DataFrame:
+        """Return a copy of the named fields of all rows.
+
+        Raises:
+            InputError: the contract has no such field.
+            RefusedError: the dataset has no column for it.
+        """
+        for name in columns:
+            self._contract.field(name)
+            if name not in self._frame.columns:
+                raise RefusedError("dataset.column-absent", f"dataset {self._name} has no column for the field",
+                                   got=repr(name), expected="a field that the source fills",
+                                   hint="map a column to it and add the dataset again, or leave the field out")
+        return self._frame[list(columns)].copy()
+
+    def __repr__(self) -> str:
+        return f"NodeDataset({self._name}, {self.rows} rows)"
+
+
+def check_dataset(name: str, source: str, contract: Contract, mapping: Mapping[str, Mapped], *,
+                  drop_invalid: bool = False) -> Report:
+    """Read a source and report how it fits the contract, without registering it.
+
+    Raises:
+        InputError: the source cannot be read, or the mapping does not fit.
+        RefusedError: the file changed while it was read.
+    """
+    return _load(name, source, contract, mapping, drop_invalid=drop_invalid)[0]
+
+
+def add_dataset(register: Register, name: str, source: str, contract_id: str, mapping: Mapping[str, Mapped], *,
+                now: datetime, drop_invalid: bool = False) -> Report:
+    """Check a source against its contract and register it, or its new version.
+
+    Args:
+        register: the node's register.
+        name: of the dataset.
+        source: as :func:`sealane.node.sources.parse_source` takes it.
+        contract_id: id of a contract in an installed sector pack.
+        mapping: source columns of fields that are named otherwise there.
+        now: the present moment.
+        drop_invalid: leave out rows that break the contract instead of refusing the dataset; recorded.
+
+    Raises:
+        InputError: the contract is unknown, the source cannot be read, or the mapping does not fit.
+        RefusedError: rows break the contract, or none is left.
+    """
+    contract = find_contract(contract_id)
+    report, _, columns = _load(check_name(name, "dataset name"), source, contract, mapping, drop_invalid=drop_invalid)
+    if not report.accepted:
+        raise _violation(report)
+    register.put_dataset(DatasetEntry(
+        name=name, source=absolute_source(source), mapping=columns, contract_id=contract.id,
+        contract_hash=contract.hash, version=report.version, rows=report.usable, excluded=report.invalid,
+        drop_invalid=drop_invalid, added_at=to_text(now),
+    ))
+    return report
+
+
+def open_dataset(register: Register, name: str, version: str | None = None) -> NodeDataset:
+    """Read a registered dataset again and return it if it is still what was registered.
+
+    Args:
+        register: the node's register.
+        name: of the dataset.
+        version: what an approval names, hex; None for whatever is registered.
+
+    Raises:
+        InputError: unknown, or its source cannot be read.
+        RefusedError: ``dataset.changed``; the rows, the contract or the registration are others by now.
+    """
+    entry = register.dataset(name)
+    contract = find_contract(entry.contract_id)
+    if contract.hash != entry.contract_hash:
+        raise _changed(entry, "the data contract's text", contract.hash, entry.contract_hash)
+    if version not in (None, entry.version):
+        raise _changed(entry, "the registered version", entry.version, version)
+    mapping = {field: Mapped(column) for field, column in entry.mapping.items()}
+    report, frame, _ = _load(name, entry.source, contract, mapping, drop_invalid=entry.drop_invalid)
+    if report.version != entry.version:
+        raise _changed(entry, "its content", report.version, entry.version)
+    return NodeDataset(entry, contract, frame)
+
+
+def open_approved(register: Register, approval: Approval, study: Study) -> NodeDataset:
+    """Open the dataset that this institution approved for a study, in the version approved.
+
+    Raises:
+        InputError: unknown, or its source cannot be read.
+        RefusedError: it changed since, or is under another contract than the study's.
+    """
+    dataset = open_dataset(register, approval.dataset, approval.dataset_version)
+    if dataset.contract.id != study.data_contract:
+        raise RefusedError("dataset.other-contract", "the dataset is under another contract than the study",
+                           got=dataset.contract.id, expected=study.data_contract)
+    return dataset
+
+
+def absolute_source(text: str) -> str:
+    """Return a source as it is stored: with an absolute path, so that it means the same from any directory."""
+    source = parse_source(text)
+    if source.kind == "postgresql":
+        return text
+    return f"sqlite:{source.location}?table={source.table}" if source.kind == "sqlite" else source.location
+
+
+def _load(name: str, source: str, contract: Contract, mapping: Mapping[str, Mapped], *,
+          drop_invalid: bool) -> tuple[Report, pd.DataFrame, dict[str, str]]:
+    columns: dict[str, str] = {}
+    duplicates: set[str] = set()
+
+    def choose(names: list[str]) -> list[str]:
+        columns.update(full_mapping(contract, mapping, names))
+        duplicates.update(column for column in columns.values() if names.count(column) > 1)
+        return [column for column in dict.fromkeys(columns.values()) if column not in duplicates]
+
+    table = read_table(parse_source(source), choose)
+    rows = len(table.frame)
+    checked = check_rows(contract, {field: table.frame[column] for field, column in columns.items()
+                                    if column not in duplicates}, rows)
+    whole = [Failure(field, "duplicate-column", rows) for field, column in columns.items() if column in duplicates]
+    unfilled = [field for field in contract.fields if field.name not in columns]
+    whole += [Failure(field.name, "missing-column", rows) for field in unfilled if not field.nullable]
+    version = content_hash({
+        "content": table.content, "mapping": columns, "contract": contract.hash, "drop_invalid": drop_invalid,
+    }).hex()
+    report = Report(name, contract.id, version, rows, int(checked.invalid.sum()), (*whole, *checked.failures),
+                    tuple(field.name for field in unfilled if field.nullable), drop_invalid)
+    valid = checked.frame[~checked.invalid].reset_index(drop=True)
+    return report, narrow(valid, contract), columns
+
+
+def _violation(report: Report) -> RefusedError:
+    if not report.failures:
+        return RefusedError("dataset.empty", "the source has no rows", got="0 rows", expected="at least 1")
+    shown = "; ".join(map(str, report.failures[:FAILURES_SHOWN]))
+    more = len(report.failures) - FAILURES_SHOWN
+    rows_only = all(failure.rule in ROW_RULES for failure in report.failures) and report.usable > 0
+    return RefusedError(
+        "dataset.violates-contract", f"the dataset breaks its contract {report.contract_id}",
+        got=shown + (f"; and {more} more" if more > 0 else ""),
+        expected=f"{report.rows} rows that keep every rule",
+        hint="mend the source, or add it with --drop-invalid to leave those rows out" if rows_only
+        else "mend the source, or map its columns with --map FIELD=COLUMN",
+    )
+
+
+def _changed(entry: DatasetEntry, what: str, got: str, expected: str | None) -> RefusedError:
+    return RefusedError("dataset.changed", f"dataset {entry.name} changed since: {what} differs",
+                        got=got[:16], expected=(expected or "")[:16],
+                        hint=f"`sealane dataset add {entry.name}` again, then approve studies for the new version")

@@ -1,0 +1,116 @@
+"""CSV and Parquet through DuckDB: one file, no extension, no spilling to disk, no names taken from the data in SQL."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from sealane.errors import InputError
+from sealane.node.table import Choose, check_names
+
+HEADER_BYTES = 1 << 20
+DELIMITERS = (",", ";", "\t", "|")
+
+
+def read_csv(path: Path, choose: Choose) -> tuple[list[str], pd.DataFrame]:
+    """Read a CSV file (RFC 4180; comma, semicolon, tab or bar; UTF-8; a header), every value as text.
+
+    Types come from the data contract, not from guesses over the first rows, so nothing is guessed here.
+
+    Raises:
+        InputError: not such a file.
+    """
+    names, delimiter = _csv_header(path)
+    columns = {f"c{index}": "VARCHAR" for index in range(len(names))}
+    # Our own names c0, c1, … stand for the file's, so that no name from the file gets into the statement.
+    return names, _select(path, names, choose(names), "read_csv(?, header = true, auto_detect = false, delim = ?, "
+                          "quote = '\"', escape = '\"', columns = ?)", [delimiter, columns])
+
+
+def read_parquet(path: Path, choose: Choose) -> tuple[list[str], pd.DataFrame]:
+    """Read a Parquet file, values as it types them.
+
+    Raises:
+        InputError: not such a file.
+    """
+    schema = _run(path, "SELECT name, num_children FROM parquet_schema(?)", [str(path)])
+    counts = schema["num_children"].fillna(0).astype(int)
+    names = _top_level(list(zip(map(str, schema["name"]), map(int, counts), strict=True)))
+    check_names(names, path.name)
+    return names, _select(path, names, choose(names), "read_parquet(?)", [])
+
+
+def _select(path: Path, names: list[str], chosen: list[str], table: str, options: list[Any]) -> pd.DataFrame:
+    if not chosen:
+        return pd.DataFrame()
+    aliases = ", ".join(f"c{index}" for index in range(len(names)))
+    wanted = ", ".join(f"c{names.index(name)}" for name in chosen)
+    statement = f"SELECT {wanted} FROM {table} AS rows({aliases})"  # noqa: S608 - only our own c0, c1, …
+    frame = _run(path, statement, [str(path), *options])
+    frame.columns = pd.Index(chosen)
+    return frame
+
+
+def _run(path: Path, statement: str, values: list[Any]) -> pd.DataFrame:
+    try:
+        with closing(_connect(path)) as connection:
+            return connection.execute(statement, values).df()
+    except (duckdb.Error, UnicodeError) as error:
+        line = re.search(r"CSV Error on Line: (\d+)", str(error))
+        failure = (type(error).__name__, f" at line {line[1]}" if line else "")
+    # Raised out here so that the reader's own message, which quotes the row, is no context of this one.
+    raise InputError("dataset.unreadable", f"{path.name} cannot be read{failure[1]}", got=failure[0],
+                     expected=f"a sound {path.suffix.lstrip('.').upper()} file",
+                     hint="every line of a CSV has as many fields as its header, in UTF-8")
+
+
+def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(":memory:", config={
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "allow_community_extensions": False,
+        "python_enable_replacements": False,
+        "temp_directory": "",  # rows are never spilled to a disk that nobody protects
+    })
+    connection.execute("SET allowed_paths = ?", [[str(path)]])
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def _csv_header(path: Path) -> tuple[list[str], str]:
+    """Return the column names and the delimiter: whichever of the four splits the header into most names."""
+    with path.open("rb") as file:
+        head = file.read(HEADER_BYTES)
+    try:
+        text = head.decode("utf-8-sig", "strict" if len(head) < HEADER_BYTES else "replace")
+        parsed = {delimiter: next(csv.reader(text.splitlines(keepends=True), delimiter=delimiter), [])
+                  for delimiter in DELIMITERS}
+    except (UnicodeDecodeError, csv.Error):
+        parsed = {}
+    if not parsed:
+        raise InputError("dataset.unreadable", f"the header of {path.name} cannot be read",
+                         expected="UTF-8 text with a line of column names", hint="convert the file to UTF-8")
+    delimiter = max(DELIMITERS, key=lambda one: len(parsed[one]))
+    check_names(parsed[delimiter], path.name)
+    return parsed[delimiter], delimiter
+
+
+def _top_level(schema: Sequence[tuple[str, int]]) -> list[str]:
+    """Return the names of a Parquet schema's columns; it lists the tree depth first, its root ahead."""
+    names: list[str] = []
+    skip = 0
+    for name, children in schema[1:]:
+        if skip:
+            skip += children - 1
+        else:
+            names.append(name)
+            skip = children
+    return names

@@ -1,0 +1,287 @@
+"""The node's register: peers it verified, its datasets, the studies it saw, what was signed, and whom it answered.
+
+It lives in ``node.sqlite``. Everything is on disk before a call returns.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sealane.core.canonical import canonical_bytes
+from sealane.core.clock import Clock, to_text
+from sealane.core.ids import check_fingerprint, check_name
+from sealane.errors import InputError, ProtocolError, RefusedError
+from sealane.governance.approval import SignedApproval, SignedRefusal, verify_approval, verify_refusal
+from sealane.governance.study import Study, parse_study
+from sealane.node.database import open_database, transaction
+from sealane.node.register_schema import SCHEMA
+
+Statement = SignedApproval | SignedRefusal
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetEntry:
+    """A dataset as it was registered.
+
+    Attributes:
+        name: of the dataset at this node.
+        source: where its rows lie, as given; it may hold a password, so it is never shown (see ``Source``).
+        mapping: source column by contract field.
+        contract_id: of its data contract.
+        contract_hash: of that contract's text at the time, hex.
+        version: SHA-256, hex, over content, mapping, contract and whether invalid rows are excluded.
+        rows: rows that computations read.
+        excluded: invalid rows left out.
+        drop_invalid: whether rows that break the contract are left out.
+        added_at: RFC 3339, UTC.
+    """
+
+    name: str
+    source: str
+    mapping: Mapping[str, str]
+    contract_id: str
+    contract_hash: str
+    version: str
+    rows: int
+    excluded: int
+    drop_invalid: bool
+    added_at: str
+
+    def __repr__(self) -> str:
+        return f"DatasetEntry({self.name}, {self.contract_id}, version {self.version[:12]})"
+
+
+@dataclass(frozen=True, slots=True)
+class StudyEntry:
+    """A study that reached this node.
+
+    Attributes:
+        study: what it says.
+        proposer: who proposed it, by the coordinator's word.
+        received_at: RFC 3339, UTC.
+    """
+
+    study: Study
+    proposer: str
+    received_at: str
+
+
+class Register:
+    """One node's register. It may be used from several threads.
+
+    Args:
+        path: of the database.
+        own: fingerprint of this node's signing key: statements it signed are its own, whoever brings them.
+        clock: tells the time.
+    """
+
+    def __init__(self, path: Path | str, own: str, clock: Clock) -> None:
+        self._own = own
+        self._db = open_database(path, SCHEMA)
+        self._lock = threading.RLock()
+        self._clock = clock
+
+    def close(self) -> None:
+        """Close the database."""
+        with self._lock:
+            self._db.close()
+
+    # Peers
+
+    def trust(self, name: str, fingerprint: str) -> None:
+        """Remember a peer's fingerprint as verified out of band; an earlier one of that name is replaced.
+
+        Raises:
+            InputError: the name or the fingerprint is malformed.
+        """
+        values = (check_name(name), check_fingerprint(fingerprint), self._now())
+        with self._writing() as db:
+            db.execute("INSERT OR REPLACE INTO peers (name, fingerprint, verified_at) VALUES (?, ?, ?)", values)
+
+    def distrust(self, name: str) -> bool:
+        """Forget a peer; return whether it was known."""
+        with self._writing() as db:
+            return db.execute("DELETE FROM peers WHERE name = ?", (name,)).rowcount > 0
+
+    def verified(self) -> dict[str, str]:
+        """Return fingerprint by name of every verified peer."""
+        return dict(self._read("SELECT name, fingerprint FROM peers ORDER BY name"))
+
+    # Datasets
+
+    def put_dataset(self, entry: DatasetEntry) -> None:
+        """Register a dataset, or its new version under the same name."""
+        values = (check_name(entry.name, "dataset name"), entry.source, json.dumps(dict(entry.mapping)),
+                  entry.contract_id, entry.contract_hash, entry.version, entry.rows, entry.excluded,
+                  entry.drop_invalid, entry.added_at)
+        with self._writing() as db:
+            db.execute("INSERT OR REPLACE INTO datasets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+
+    def dataset(self, name: str) -> DatasetEntry:
+        """Return a registered dataset.
+
+        Raises:
+            InputError: there is none of that name.
+        """
+        rows = self._read("SELECT * FROM datasets WHERE name = ?", name)
+        if not rows:
+            known = ", ".join(entry.name for entry in self.datasets())
+            raise InputError("dataset.unknown", "no such dataset is registered here", got=repr(name[:80]),
+                             expected=known or "none is registered", hint="`sealane dataset add NAME --from SOURCE`")
+        return _dataset(rows[0])
+
+    def datasets(self, contract_id: str | None = None) -> list[DatasetEntry]:
+        """Return the registered datasets, or those under one contract, by name."""
+        entries = map(_dataset, self._read("SELECT * FROM datasets ORDER BY name"))
+        return [entry for entry in entries if contract_id in (None, entry.contract_id)]
+
+    def remove_dataset(self, name: str) -> bool:
+        """Forget a dataset; return whether it was known. Whom it answered is remembered all the same."""
+        with self._writing() as db:
+            return db.execute("DELETE FROM datasets WHERE name = ?", (name,)).rowcount > 0
+
+    # Studies
+
+    def record_study(self, data: bytes, proposer: str = "") -> Study:
+        """Remember a study that was proposed; the same one again changes nothing.
+
+        Raises:
+            InputError: the bytes are no study.
+        """
+        study = parse_study(data)
+        with self._writing() as db:
+            db.execute("INSERT OR IGNORE INTO studies (hash, body, proposer, received_at) VALUES (?, ?, ?, ?)",
+                       (study.hash, data, proposer[:63], self._now()))
+        return study
+
+    def study(self, study_hash: str) -> Study:
+        """Return the study of that hash, or of the only hash that begins so (8 digits or more).
+
+        Raises:
+            InputError: there is none, or more than one.
+        """
+        found = []
+        if len(study_hash) >= 8 and set(study_hash) <= set("0123456789abcdef"):
+            found = self._read("SELECT body FROM studies WHERE hash LIKE ? || '%' LIMIT 2", study_hash)
+        if len(found) != 1:
+            raise InputError("study.unknown", "no study of that hash is known here, or more than one",
+                             got=repr(study_hash[:64]), expected="8 to 64 hex digits", hint="`sealane study list`")
+        return parse_study(found[0][0])
+
+    def studies(self) -> list[StudyEntry]:
+        """Return every study that reached this node, oldest first."""
+        return [StudyEntry(parse_study(body), proposer, received) for body, proposer, received in
+                self._read("SELECT body, proposer, received_at FROM studies ORDER BY received_at, hash")]
+
+    # What was signed
+
+    def record_statement(self, study_hash: str, statement: Statement) -> None:
+        """Remember a signed approval or refusal, verified here; the same one again changes nothing.
+
+        Raises:
+            InputError: the study is unknown.
+            ProtocolError: it does not verify, or its signer signed a different one of the same kind.
+            RefusedError: this institution refused the study before.
+        """
+        study = self.study(study_hash)
+        if isinstance(statement, SignedApproval):
+            kind, signer = "approval", verify_approval(statement, study).fingerprint
+        else:
+            kind, signer = "refusal", verify_refusal(statement, study).fingerprint
+        with self._writing() as db:
+            rows = db.execute("SELECT kind, body FROM statements WHERE study = ? AND fingerprint = ?",
+                              (study.hash, signer)).fetchall()
+            known = dict(rows)
+            if kind in known:
+                if known[kind] != statement.body:
+                    raise ProtocolError(f"{kind}.conflicting",
+                                        f"an institution signed two different {kind}s of one study", got=signer)
+                return
+            if signer == self._own and kind == "approval" and known:
+                raise _after_refusal(study)
+            db.execute(
+                "INSERT INTO statements (study, fingerprint, kind, body, public_key, signature, sent, recorded_at) "
+                "VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
+                (study.hash, signer, kind, statement.body, statement.public_key, statement.signature, self._now()),
+            )
+
+    def statements(self, study_hash: str) -> list[Statement]:
+        """Return everything signed about a study, this institution's own included, in the order of recording."""
+        return [_statement(row) for row in self._read(
+            "SELECT kind, body, public_key, signature FROM statements WHERE study = ? ORDER BY rowid", study_hash)]
+
+    def approvals(self, study_hash: str) -> list[SignedApproval]:
+        """Return the approvals of a study, those of institutions that refused it since left out."""
+        refused = {s.public_key for s in self.statements(study_hash) if isinstance(s, SignedRefusal)}
+        return [s for s in self.statements(study_hash) if isinstance(s, SignedApproval) and s.public_key not in refused]
+
+    def own_statement(self, study_hash: str) -> Statement | None:
+        """Return what this institution last signed about a study: a refusal outweighs an approval for ever."""
+        rows = self._read("SELECT kind, body, public_key, signature FROM statements "
+                          "WHERE study = ? AND fingerprint = ? ORDER BY kind DESC", study_hash, self._own)
+        return _statement(rows[0]) if rows else None
+
+    def revoked(self, study_hash: str) -> bool:
+        """Return whether this institution has refused the study, before or after approving it."""
+        return isinstance(self.own_statement(study_hash), SignedRefusal)
+
+    def unsent(self) -> list[tuple[str, Statement]]:
+        """Return this institution's statements that the coordinator has not confirmed, with their study's hash."""
+        return [(row[4], _statement(row)) for row in self._read(
+            "SELECT kind, body, public_key, signature, study FROM statements WHERE fingerprint = ? AND sent = 0 "
+            "ORDER BY rowid", self._own)]
+
+    def mark_sent(self, statement: Statement) -> None:
+        """Note that the coordinator has this institution's statement."""
+        with self._writing() as db:
+            db.execute("UPDATE statements SET sent = 1 WHERE signature = ?", (statement.signature,))
+
+    # Whom a dataset answered
+
+    def record_cohort(self, dataset_version: str, computation: str, cohort: frozenset[str]) -> None:
+        """Remember, before anything is released, that a computation over a dataset version answers a cohort."""
+        members = canonical_bytes(sorted(cohort)).decode("ascii")
+        with self._writing() as db:
+            db.execute("INSERT OR IGNORE INTO cohorts (dataset_version, computation, cohort, recorded_at) "
+                       "VALUES (?, ?, ?, ?)", (dataset_version, computation, members, self._now()))
+
+    def cohorts(self, dataset_version: str, computation: str) -> list[frozenset[str]]:
+        """Return the cohorts, by fingerprints, that a computation over a dataset version answered, oldest first."""
+        rows = self._read("SELECT cohort FROM cohorts WHERE dataset_version = ? AND computation = ? ORDER BY rowid",
+                          dataset_version, computation)
+        return [frozenset(json.loads(cohort)) for cohort, in rows]
+
+    def _now(self) -> str:
+        return to_text(self._clock())
+
+    def _read(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._db.execute(statement, values).fetchall()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, transaction(self._db) as db:
+            yield db
+
+
+def _dataset(row: Iterable[Any]) -> DatasetEntry:
+    name, source, mapping, contract_id, contract_hash, version, rows, excluded, drop_invalid, added_at = row
+    return DatasetEntry(name, source, json.loads(mapping), contract_id, contract_hash, version, rows, excluded,
+                        bool(drop_invalid), added_at)
+
+
+def _statement(row: tuple[Any, ...]) -> Statement:
+    shape = SignedApproval if row[0] == "approval" else SignedRefusal
+    return shape(row[1], row[2], row[3])
+
+
+def _after_refusal(study: Study) -> RefusedError:
+    return RefusedError("study.refused-before", "this institution has refused the study, which is final",
+                        got=study.hash[:16], hint="have it proposed again: a new proposal has a new hash")

@@ -1,0 +1,49 @@
+"""The tables of the node's register; one script per version, older ones never changed."""
+
+from __future__ import annotations
+
+SCHEMA = (
+    """
+    CREATE TABLE peers (
+        name TEXT PRIMARY KEY,
+        fingerprint TEXT NOT NULL,
+        verified_at TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE datasets (
+        name TEXT PRIMARY KEY,
+        source TEXT NOT NULL,
+        mapping TEXT NOT NULL,
+        contract_id TEXT NOT NULL,
+        contract_hash TEXT NOT NULL,
+        version TEXT NOT NULL,
+        rows INTEGER NOT NULL,
+        excluded INTEGER NOT NULL,
+        drop_invalid INTEGER NOT NULL CHECK (drop_invalid IN (0, 1)),
+        added_at TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE studies (
+        hash TEXT PRIMARY KEY,
+        body BLOB NOT NULL,
+        proposer TEXT NOT NULL,
+        received_at TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE statements (
+        study TEXT NOT NULL REFERENCES studies,
+        fingerprint TEXT NOT NULL,
+        kind TEXT NOT NULL CHECK (kind IN ('approval', 'refusal')),
+        body BLOB NOT NULL,
+        public_key BLOB NOT NULL,
+        signature BLOB NOT NULL,
+        sent INTEGER NOT NULL CHECK (sent IN (0, 1)),
+        recorded_at TEXT NOT NULL,
+        PRIMARY KEY (study, fingerprint, kind)
+    ) STRICT;
+    CREATE TABLE cohorts (
+        dataset_version TEXT NOT NULL,
+        computation TEXT NOT NULL,
+        cohort TEXT NOT NULL,
+        recorded_at TEXT NOT NULL,
+        PRIMARY KEY (dataset_version, computation, cohort)
+    ) STRICT;
+    """,
+)

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from sealane.core.clock import ManualClock
+from sealane.core.secret import Secret
+from sealane.crypto.signing import SigningKey
+from sealane.governance.contract import Contract, load_contract
+from sealane.governance.study import Participant, Study, make_study
+from sealane.node import datasets
+from sealane.node.register import Register
+from sealane.sectors import registry
+
+CONTRACT = load_contract(b"""
+id = "test.loans/v1"
+[[fields]]
+name = "bad"
+type = "boolean"
+[[fields]]
+name = "income"
+type = "number"
+unit = "USD"
+minimum = 0
+maximum = 1e6
+[[fields]]
+name = "loans"
+type = "integer"
+minimum = 0
+maximum = 100
+nullable = true
+[[fields]]
+name = "grade"
+type = "category"
+allowed = ["A", "B", "NA"]
+[[fields]]
+name = "opened"
+type = "date"
+nullable = true
+[[fields]]
+name = "note"
+type = "text"
+nullable = true
+""")
+
+
+@pytest.fixture
+def contract(monkeypatch: pytest.MonkeyPatch) -> Contract:
+    def find(contract_id: str) -> Contract:
+        return CONTRACT if contract_id == CONTRACT.id else registry.contract(contract_id)
+    monkeypatch.setattr(datasets, "find_contract", find)
+    return CONTRACT
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(datetime(2026, 6, 1, 12, tzinfo=UTC))
+
+
+@pytest.fixture(scope="session")
+def keys() -> dict[str, SigningKey]:
+    return {name: SigningKey(Secret(bytes([index]) * 32)) for index, name in enumerate(["north", "south", "west"])}
+
+
+@pytest.fixture
+def register(tmp_path: Path, keys: dict[str, SigningKey], clock: ManualClock) -> Iterator[Register]:
+    opened = Register(tmp_path / "node.sqlite", keys["north"].fingerprint, clock)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def make(keys: dict[str, SigningKey]) -> Callable[..., Study]:
+    def build(**changes: object) -> Study:
+        fields: dict[str, object] = {
+            "name": "scorecard", "sector": "finance", "purpose": "credit-risk", "data_contract": CONTRACT.id,
+            "computation": "glm.fit", "parameters": {"outcome": "bad"}, "expires": "2026-07-01T00:00:00Z",
+            "participants": [Participant(name=name, fingerprint=key.fingerprint) for name, key in keys.items()],
+        }
+        return make_study(**(fields | changes))
+    return build
