@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from datetime import timedelta
 from typing import Any
 
@@ -26,7 +27,9 @@ from sealane.rpc.certificates import PARTY_ROLES, Certificate, describe, request
 from sealane.rpc.invitation import TOKEN_BYTES
 from sealane.rpc.peer import authenticated_peer, source_address
 from sealane.rpc.proofs import ENROLMENT_KIND, RENEWAL_KIND, enrolment_body, renewal_body
+from sealane.telemetry.logs import get_logger, log
 
+_LOG = get_logger(__name__)
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -104,10 +107,12 @@ class EnrolmentServicer(EnrolmentServiceServicer):
             certificate = await asyncio.to_thread(self._enrolments.admit, request)
         except UnavailableError:
             raise  # our own trouble is not the caller's failure
-        except SealaneError:
+        except SealaneError as error:
             self._limiter.failed(source)
+            log(_LOG, "enrolment.refused", level=logging.WARNING, code=error.code, source=source)
             raise
         party = describe(certificate)
+        log(_LOG, "enrolment.admitted", name=party.name, role=party.role, serial=party.serial)
         return EnrolResponse(certificate_chain=[certificate.public_bytes(Encoding.DER)], name=party.name,
                              role=party.role, coordinator_address=self._address,
                              coordinator_signing_key=self._coordinator_key)
@@ -122,6 +127,8 @@ class RenewalServicer(RenewalServiceServicer):
     async def Renew(self, request: RenewRequest, context: _Context) -> RenewResponse:
         """Issue the next certificate of the party that calls."""
         certificate = await asyncio.to_thread(self._enrolments.renew, authenticated_peer(context), request)
+        party = describe(certificate)
+        log(_LOG, "enrolment.renewed", name=party.name, role=party.role, serial=party.serial)
         return RenewResponse(certificate_chain=[certificate.public_bytes(Encoding.DER)])
 
 

@@ -30,11 +30,12 @@ from sealane.rpc.identity import read_seed, read_tls, write_tls
 from sealane.rpc.invitation import Invitation
 from sealane.rpc.keyfiles import read_private
 from sealane.rpc.tls import TlsFiles
+from sealane.telemetry.logs import get_logger, log
 
 AUTHORITY = "authority"
 IDENTITY = "identity"
 
-_log = logging.getLogger(__name__)
+_LOG = get_logger(__name__)
 
 
 class ServerCertificate:
@@ -60,7 +61,7 @@ class ServerCertificate:
                     write_tls(self._directory, self._files)
                 except UnavailableError as error:
                     # What is in memory serves; the next start issues another.
-                    _log.warning("renewed certificate not written", extra={"code": error.code})
+                    log(_LOG, "coordinator.certificate-not-written", level=logging.WARNING, error=error)
             return self._files
 
 

@@ -18,8 +18,9 @@ import grpc.aio
 from sealane.core.entropy import random_bytes
 from sealane.errors import SealaneError
 from sealane.rpc.status import abort
+from sealane.telemetry.logs import get_logger, log
 
-_log = logging.getLogger(__name__)
+_LOG = get_logger(__name__)
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -75,10 +76,11 @@ def public_error(error: Exception, method: str) -> SealaneError:
     if isinstance(error, SealaneError):
         return error
     incident = random_bytes(6).hex()
-    frames = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}"
+    frames = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}:{frame.name}"
               for frame in traceback.extract_tb(error.__traceback__)]
-    _log.error("unexpected error in a call",
-               extra={"incident": incident, "method": method, "exception": type(error).__name__, "frames": frames[-8:]})
+    # The exception itself stays out of the record: whatever handler a host program has would print its text.
+    log(_LOG, "rpc.unexpected-error", level=logging.ERROR, incident=incident, method=method,
+        exception=type(error).__name__, frames=" > ".join(frames[-8:]))
     return SealaneError("internal.error", "something unexpected went wrong on the other side",
                         got=f"incident {incident}",
                         hint="give this number to whoever runs that side; the log explains it")

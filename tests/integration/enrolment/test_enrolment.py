@@ -277,6 +277,8 @@ async def test_neither_token_nor_keys_are_logged(coordinator: Any, tmp_path: Pat
         await enrol(invitation.to_text(), tmp_path / "north")
         await send(invitation, request(invitation))
     logged = " ".join(str(vars(record)) for record in caplog.records)
+    assert "enrolment.admitted" in logged
+    assert "enrolment.refused" in logged
     identity = tmp_path / "north" / "identity"
     for secret in (invitation.token.reveal(), (identity / "signing.key").read_bytes(),
                    (identity / "sealing.key").read_bytes()):
