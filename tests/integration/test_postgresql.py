@@ -1,0 +1,223 @@
+"""A dataset in a real PostgreSQL server, started here on loopback from the distribution's binaries."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from sealane.core.clock import ManualClock
+from sealane.errors import InputError, RefusedError, SealaneError, UnavailableError
+from sealane.governance.contract import Contract, load_contract
+from sealane.node import datasets
+from sealane.node.datasets import Report, add_dataset, open_dataset
+from sealane.node.mapping import Mapped
+from sealane.node.register import Register
+
+CANARY = "CANARY-8842"
+PASSWORD = "only-for-this-test"
+CONTRACT = load_contract(b"""
+id = "test.loans/v1"
+[[fields]]
+name = "bad"
+type = "boolean"
+[[fields]]
+name = "income"
+type = "number"
+unit = "USD"
+minimum = 0
+maximum = 1e6
+[[fields]]
+name = "grade"
+type = "category"
+allowed = ["A", "B"]
+[[fields]]
+name = "opened"
+type = "date"
+nullable = true
+""")
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+def binaries() -> Path | None:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if found:
+        return found[-1].parent
+    on_path = shutil.which("initdb")
+    return Path(on_path).parent if on_path else None
+
+
+def unprivileged() -> str | None:
+    """PostgreSQL refuses to run as root: name another user then."""
+    if os.geteuid() != 0:
+        return None
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    return next((name for name in ("postgres", "nobody") if name in known), None)
+
+
+class Server:
+    def __init__(self, folder: Path, programs: Path, user: str | None) -> None:
+        self._folder, self._programs, self._user = folder, programs, user
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        password = folder / "password"
+        password.write_text(PASSWORD)
+        if user:
+            for path in (folder, password):
+                shutil.chown(path, user)
+        self._run("initdb", "-D", str(folder / "data"), "-U", "steward", "-A", "scram-sha-256",
+                  f"--pwfile={password}", "-E", "UTF8", "--locale=C", "--no-sync")
+        self._process = subprocess.Popen(
+            [programs / "postgres", "-D", str(folder / "data"), "-h", "127.0.0.1", "-p", str(self.port), "-k", "",
+             "-F"], user=user, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(100):
+            if self._ready():
+                return
+            time.sleep(0.1)
+        raise AssertionError("the server did not start within 10 s")
+
+    def url(self, table: str, *, password: str = PASSWORD, port: int | None = None) -> str:
+        return f"postgresql://steward:{password}@127.0.0.1:{port or self.port}/postgres?table={table}"
+
+    def sql(self, *statements: str) -> None:
+        self._run("psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", "steward", "-d", "postgres", "-q",
+                  "-v", "ON_ERROR_STOP=1", *(part for one in statements for part in ("-c", one)))
+
+    def stop(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _ready(self) -> bool:
+        program = [self._programs / "pg_isready", "-h", "127.0.0.1", "-p", str(self.port)]
+        return subprocess.run(program, check=False, capture_output=True).returncode == 0
+
+    def _run(self, program: str, *options: str) -> None:
+        environment = {"PGPASSWORD": PASSWORD, "PATH": os.environ.get("PATH", ""), "LC_ALL": "C"}
+        subprocess.run([self._programs / program, *options], check=True, capture_output=True, user=self._user,
+                       env=environment, cwd="/")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    programs = binaries()
+    if programs is None:
+        pytest.skip("no PostgreSQL server is installed on this machine (Debian package: postgresql)")
+    pytest.importorskip("adbc_driver_postgresql", reason="the postgres extra is not installed")
+    user = unprivileged()
+    if os.geteuid() == 0 and user is None:
+        pytest.skip("running as root, and there is no other user that PostgreSQL could run as")
+    folder = Path(tempfile.mkdtemp(prefix="sealane-pg-"))
+    started: Server | None = None
+    try:
+        started = Server(folder, programs, user)
+        started.sql(
+            "CREATE TABLE loans (bad boolean, income numeric(12, 2), grade text, opened date, other int)",
+            "INSERT INTO loans VALUES (false, 50000.25, 'A', '2026-01-01', 1), (true, 7, 'B', NULL, 2)",
+            "CREATE SCHEMA credit",
+            'CREATE TABLE credit."od""d; --" (bad int, "in""c; DROP TABLE loans; --" float8, grade varchar)',
+            "INSERT INTO credit.\"od\"\"d; --\" VALUES (1, 5, 'A')",
+            "CREATE TABLE wrong (bad boolean, income float8, grade text)",
+            f"INSERT INTO wrong VALUES (true, 2e6, '{CANARY}'), (true, NULL, 'A'), (false, 1, 'B')",
+            f"CREATE VIEW failing AS SELECT true AS bad, '{CANARY}'::text::float8 AS income, grade FROM loans",
+        )
+        started.sql(
+            "CREATE FUNCTION touch() RETURNS boolean LANGUAGE sql AS 'INSERT INTO loans DEFAULT VALUES RETURNING true'",
+            "CREATE VIEW writing AS SELECT touch() AS bad, 1::float8 AS income, 'A'::text AS grade",
+        )
+        yield started
+    finally:
+        if started is not None:
+            started.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def register(tmp_path: Path) -> Iterator[Register]:
+    opened = Register(tmp_path / "node.sqlite", "a" * 52, ManualClock(NOW))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def add(register: Register, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Report]:
+    def find(_: str) -> Contract:
+        return CONTRACT
+
+    def run(source: str, mapping: dict[str, Mapped] | None = None) -> Report:
+        return add_dataset(register, "loans", source, CONTRACT.id, mapping or {}, now=NOW)
+
+    monkeypatch.setattr(datasets, "find_contract", find)
+    return run
+
+
+def error_of(call: Callable[[], object], branch: type[SealaneError]) -> SealaneError:
+    with pytest.raises(branch) as caught:
+        call()
+    told = f"{caught.value.to_dict()} {caught.value.__context__} {caught.value.__cause__}"
+    assert CANARY not in told
+    assert PASSWORD not in told
+    return caught.value
+
+
+def test_rows_are_read_and_typed(server: Server, register: Register, add: Callable[..., Report]) -> None:
+    assert add(server.url("loans")).rows == 2
+    frame = open_dataset(register, "loans").frame(["bad", "income", "grade", "opened"]).sort_values("bad")
+    assert frame["bad"].tolist() == [0, 1]
+    assert frame["income"].tolist() == [50000.25, 7.0]
+    assert frame["grade"].tolist() == ["A", "B"]
+    assert frame["opened"].isna().tolist() == [False, True]
+
+
+def test_a_schema_and_hostile_names(server: Server, register: Register, add: Callable[..., Report]) -> None:
+    url = server.url("od%22d%3B%20--") + "&schema=credit"
+    add(url, {"income": Mapped('in"c; DROP TABLE loans; --')})
+    assert open_dataset(register, "loans").frame(["income"])["income"].tolist() == [5.0]
+    assert add(server.url("loans")).rows == 2
+
+
+def test_the_version_is_of_the_rows_and_not_of_their_order(server: Server, register: Register,
+                                                          add: Callable[..., Report]) -> None:
+    server.sql("CREATE TABLE moved AS SELECT * FROM loans")
+    first = add(server.url("moved")).version
+    server.sql("UPDATE moved SET other = other + 1 WHERE grade = 'A'")  # moves the row to the end of the heap
+    assert open_dataset(register, "loans").version == first
+    server.sql("UPDATE moved SET income = 8 WHERE grade = 'B'")
+    assert error_of(lambda: open_dataset(register, "loans"), RefusedError).code == "dataset.changed"
+    assert add(server.url("moved")).version != first
+
+
+def test_failures_are_counted_and_never_shown(server: Server, add: Callable[..., Report]) -> None:
+    error = error_of(lambda: add(server.url("wrong")), RefusedError)
+    assert error.got == "income: range (1 row); income: missing (1 row); grade: allowed (1 row)"
+
+
+def test_what_the_server_says_of_a_row_is_not_passed_on(server: Server, add: Callable[..., Report]) -> None:
+    assert error_of(lambda: add(server.url("failing")), InputError).code == "dataset.unreadable"
+
+
+def test_missing_tables_and_refused_connections(server: Server, add: Callable[..., Report]) -> None:
+    missing = error_of(lambda: add(server.url("nowhere")), InputError)
+    assert missing.code == "dataset.unreadable"
+    assert "42P01" in (missing.got or "")
+    assert error_of(lambda: add(server.url("loans", password="wrong")), UnavailableError).code == "dataset.unreachable"
+    assert error_of(lambda: add(server.url("loans", port=1)), UnavailableError).code == "dataset.unreachable"
+
+
+def test_the_transaction_can_write_nothing(server: Server, add: Callable[..., Report]) -> None:
+    error = error_of(lambda: add(server.url("writing")), InputError)
+    assert "25006" in (error.got or "")  # read_only_sql_transaction
+    assert add(server.url("loans")).rows == 2
