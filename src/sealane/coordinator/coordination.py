@@ -94,6 +94,7 @@ class Coordination:
     started: float = 0.0
     progress: float = 0.0
     nudged: float = 0.0
+    ended: float = 0.0
 
     def __post_init__(self) -> None:
         self.started = self.progress = self.nudged = self.now()
@@ -109,6 +110,11 @@ class Coordination:
     def cohort(self) -> tuple[Fingerprint, ...]:
         """The members of the present attempt; every participant before there is one."""
         return tuple(m.fingerprint for m in self.facts.members) or self.participants
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the run began, or since this process took it up, to its end."""
+        return (self.ended or self.now()) - self.started
 
     @property
     def waiting_for(self) -> tuple[Fingerprint, ...]:
@@ -266,6 +272,8 @@ class Coordination:
     def _deliver(self, sender: Fingerprint, message: SealedResult) -> None:
         if self.facts.state is not RunState.RELEASING or sender != self.cohort[0]:
             return
+        if len(self.endorsements) < len(self.cohort):
+            return  # after a restart they are still coming again; the result will too
         wanted = {r.fingerprint for r in self.study.recipients}
         if message.sealed.keys() != wanted:
             raise ProtocolError("result.recipients-differ", "the result is not sealed to the study's recipients",
@@ -311,6 +319,8 @@ class Coordination:
 
     def _move(self, state: RunState, **changes: object) -> None:
         new = state if state is self.facts.state else step(self.facts.state, state)
+        if new.over:
+            self.ended = self.now()
         self._save(state=new, **changes)
 
     def _save(self, **changes: object) -> None:

@@ -119,10 +119,11 @@ class Exchanges:
 
     @property
     def missing(self) -> frozenset[Fingerprint]:
-        """Who the newest sum waits for; everybody before there is one."""
+        """Who the oldest unfinished sum waits for; everybody before there is a sum."""
         if not self.sums:
             return frozenset(self.cohort)
-        return self.sums[max(self.sums)].missing
+        unfinished = (self.sums[number].missing for number in sorted(self.sums) if self.sums[number].missing)
+        return next(unfinished, frozenset())
 
     @property
     def finished(self) -> int:

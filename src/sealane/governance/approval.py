@@ -128,6 +128,22 @@ def verify_refusal(signed: SignedRefusal, study: Study) -> Refusal:
     return refusal
 
 
+def claimed_study(signed: SignedApproval | SignedRefusal) -> str:
+    """Return the hash of the study that a statement says it is about; nothing is verified yet.
+
+    Raises:
+        ProtocolError: the body is not canonical, or names no study.
+    """
+    try:
+        content = parse_canonical(signed.body, limit=MAXIMUM_BYTES)
+    except InputError as error:
+        raise ProtocolError("statement.malformed", "a statement is not a canonical document", got=error.code) from error
+    study = content.get("study") if isinstance(content, dict) else None
+    if not isinstance(study, str) or not _HASH.fullmatch(study):
+        raise ProtocolError("statement.malformed", "a statement names no study", expected="64 hex digits")
+    return study
+
+
 def _fields(value: Approval | Refusal) -> dict[str, Any]:
     return {name: getattr(value, name) for name in type(value).__dataclass_fields__}
 

@@ -26,6 +26,8 @@ from sealane.secagg.terms import Term
 from sealane.secagg.transcript import Transcript
 
 Exchanged = Contribution | Release | Proposal
+_AGREEMENT = b""
+"""What the journal holds in place of a description's hash where a value was agreed on."""
 
 
 class RoundGate(Protocol):
@@ -82,7 +84,7 @@ class NodeCohort:
         """Return the cohort's sum of each term. See :class:`sealane.computations.base.Cohort`."""
         number = self._next()
         layout = plan(terms, self.size)
-        known = self._known(number, layout)
+        known = self._known(number, layout.hash())
         if known is not None and known.total is not None and known.digest is not None:
             return self._replay(number, layout, known, known.total, known.digest)
         self._gate.check_round(number)
@@ -109,9 +111,11 @@ class NodeCohort:
         own = np.asarray(values, dtype=np.float64)
         if not np.isfinite(own).all():
             raise InputError("agree.not-finite", "a value to agree on is not finite", expected="finite numbers")
-        known = self._journal.exchange(self._run, self._attempt, number)
+        known = self._known(number, _AGREEMENT)
         proposer = self._role.own == self._role.attempt.first
         if known is not None and known.total is not None:
+            if len(known.total) != 8 * own.size:
+                raise _differs(number)
             agreed = np.frombuffer(known.total, "<f8").reshape(own.shape).astype(np.float64)
         elif proposer:
             self._gate.check_round(number)
@@ -140,11 +144,10 @@ class NodeCohort:
         self._number += 1
         return number
 
-    def _known(self, number: int, layout: Layout) -> ExchangeRow | None:
+    def _known(self, number: int, description_hash: bytes) -> ExchangeRow | None:
         known = self._journal.exchange(self._run, self._attempt, number)
-        if known is not None and known.description_hash != layout.hash():
-            raise RefusedError("run.replay-differs", "the same round is described differently after a restart",
-                               got=f"exchange {number}", hint="the node's version or its data changed in mid-run")
+        if known is not None and known.description_hash != description_hash:
+            raise _differs(number)
         return known
 
     def _contribute(
@@ -177,3 +180,8 @@ class NodeCohort:
     def _settle(self, number: int) -> None:
         self._unsettled = [message for message in self._unsettled if message.exchange >= number]
         self._inbox.finished(number)
+
+
+def _differs(number: int) -> RefusedError:
+    return RefusedError("run.replay-differs", "the same round is described differently after a restart",
+                        got=f"exchange {number}", hint="the node's version or its data changed in mid-run")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, Protocol
 
 from sealane.computations.base import Computation, Dataset, Parameters
@@ -22,6 +23,8 @@ from sealane.governance.policy import check_round, check_run
 from sealane.governance.study import Study, parse_study
 from sealane.rpc.notices import RunOffer, Statement
 from sealane.secagg.result import MAXIMUM_RESULT
+
+RunsReleased = Callable[[str], frozenset[str]]
 
 
 class Records(Protocol):
@@ -66,9 +69,15 @@ class Gate:
         self._records = records
         self._datasets = datasets
         self._clock = clock
+        self._answering: dict[str, set[str]] = {}
+        self._answering_lock = Lock()
 
-    def admit(self, offer: RunOffer, *, runs_released: Callable[[str], int]) -> Admission:
+    def admit(self, offer: RunOffer, *, runs_released: RunsReleased) -> Admission:
         """Decide on an offered run.
+
+        Args:
+            offer: what the coordinator sent.
+            runs_released: in which runs of a study, by its hash, this node has helped to open something.
 
         Raises:
             RefusedError: not approved here or elsewhere, revoked, expired, run too often, or not installed.
@@ -80,9 +89,7 @@ class Gate:
         approvals = tuple(s for s in offer.study.statements if isinstance(s, SignedApproval))
         everyone = frozenset(p.fingerprint for p in study.participants)
         approved = check_run(study, approvals, own_fingerprint=self._own, cohort=everyone, now=self._clock())
-        if runs_released(study.hash) >= study.runs:
-            raise RefusedError("study.runs-exhausted", "the study allows no further run", got=f"{study.runs} runs",
-                               expected=f"at most {study.runs}", hint="propose a study with more runs")
+        self._check_runs(study, offer.run_id, runs_released)
         parameters = read_parameters(study.computation, study.parameters)
         waived = frozenset(f for f, a in approved.items() if a.waives_differencing)
         return Admission(study, approvals, approved[self._own], waived, get(study.computation), parameters)
@@ -106,9 +113,11 @@ class Gate:
         """
         return self._datasets(admission.own, admission.study)
 
-    def rounds(self, admission: Admission, run_id: str, cohort: frozenset[Fingerprint]) -> _Rounds:
-        """Return what a run asks before each round and release."""
-        return _Rounds(self, admission, cohort)
+    def rounds(
+        self, admission: Admission, run_id: str, cohort: frozenset[Fingerprint], *, runs_released: RunsReleased
+    ) -> _Rounds:
+        """Return what a run asks before each round and release; ``runs_released`` as for :meth:`admit`."""
+        return _Rounds(self, admission, run_id, cohort, runs_released)
 
     def check_result(self, admission: Admission, result: bytes) -> None:
         """Decide whether a result may be endorsed and delivered now.
@@ -130,10 +139,24 @@ class Gate:
         revoked = not isinstance(self._records.own_statement(admission.study.hash), SignedApproval)
         check_round(admission.study, revoked=revoked, number=number, now=self._clock())
 
-    def remember(self, admission: Admission, cohort: frozenset[Fingerprint]) -> None:
-        """Check a cohort once more and remember that it is about to be answered."""
-        self.check_cohort(admission, cohort)
-        self._records.record_cohort(admission.own.dataset_version, admission.study.computation, cohort)
+    def remember(
+        self, admission: Admission, run_id: str, cohort: frozenset[Fingerprint], runs_released: RunsReleased
+    ) -> None:
+        """Check run and cohort once more, and remember that they are about to be answered.
+
+        Any number of runs may have been let in before the first of them released, each in a thread of its own.
+        """
+        with self._answering_lock:
+            self._check_runs(admission.study, run_id, runs_released)
+            self.check_cohort(admission, cohort)
+            self._records.record_cohort(admission.own.dataset_version, admission.study.computation, cohort)
+            self._answering.setdefault(admission.study.hash, set()).add(run_id)
+
+    def _check_runs(self, study: Study, run_id: str, runs_released: RunsReleased) -> None:
+        others = (runs_released(study.hash) | self._answering.get(study.hash, set())) - {run_id}
+        if len(others) >= study.runs:
+            raise RefusedError("study.runs-exhausted", "the study allows no further run", got=f"{len(others)} runs",
+                               expected=f"at most {study.runs}", hint="propose a study with more runs")
 
     def _check_own(self, study: Study) -> None:
         statement = self._records.own_statement(study.hash)
@@ -147,10 +170,15 @@ class Gate:
 class _Rounds:
     """The gate, for one cohort of one run."""
 
-    def __init__(self, gate: Gate, admission: Admission, cohort: frozenset[Fingerprint]) -> None:
+    def __init__(
+        self, gate: Gate, admission: Admission, run_id: str, cohort: frozenset[Fingerprint],
+        runs_released: RunsReleased,
+    ) -> None:
         self._gate = gate
         self._admission = admission
+        self._run_id = run_id
         self._cohort = cohort
+        self._runs_released = runs_released
         self._remembered = False
 
     def check_round(self, number: int) -> None:
@@ -160,5 +188,5 @@ class _Rounds:
     def check_release(self, number: int) -> None:
         """See :class:`sealane.node.cohort.RoundGate`."""
         if not self._remembered:
-            self._gate.remember(self._admission, self._cohort)
+            self._gate.remember(self._admission, self._run_id, self._cohort, self._runs_released)
             self._remembered = True

@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TypeVar
 
+from sealane.errors import ProtocolError
+
 M = TypeVar("M")
+LARGEST_HELD = 1024
+"""How many messages wait at once: it bounds what a coordinator that lies can make a node keep."""
 
 
 class Inbox:
@@ -17,10 +21,18 @@ class Inbox:
         self._floor = 0
 
     def put(self, message: object, number: int) -> None:
-        """Take in a message, unless its exchange is over or one like it is here already."""
+        """Take in a message, unless its exchange is over or one like it is here already.
+
+        Raises:
+            ProtocolError: too many are here that nobody has asked for.
+        """
         key = (type(message), number)
         if number < self._floor or key in self._held:
             return
+        if len(self._held) >= LARGEST_HELD and key not in self._awaited:
+            raise ProtocolError("run.too-many-waiting", "too many messages wait for exchanges to come",
+                                got=len(self._held), expected=f"at most {LARGEST_HELD}",
+                                hint="the coordinator runs ahead of the cohort, or lies")
         self._held[key] = message
         waiting = self._awaited.pop(key, None)
         if waiting is not None and not waiting.done():

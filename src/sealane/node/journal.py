@@ -92,10 +92,10 @@ class Journal:
         ).fetchall()
         return [_run_row(row) for row in rows]
 
-    def count_released(self, study_hash: str) -> int:
-        """Return in how many runs of a study this node has helped to open something."""
-        row = self._db.execute("SELECT count(*) FROM runs WHERE study_hash = ? AND released = 1", (study_hash,))
-        return int(row.fetchone()[0])
+    def runs_released(self, study_hash: str) -> frozenset[str]:
+        """Return the runs of a study in which this node has helped to open something."""
+        rows = self._db.execute("SELECT run_id FROM runs WHERE study_hash = ? AND released = 1", (study_hash,))
+        return frozenset(run_id for run_id, in rows.fetchall())
 
     def join(self, run_id: str, study_hash: str, agreement_seed: Secret) -> RunRow:
         """Remember a run and its agreement key; a run already known keeps the key it has."""

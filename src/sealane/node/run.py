@@ -89,7 +89,7 @@ class NodeRun:
         self._journal = journal
         self._post = post
         self._ended = ended
-        self._admission: Admission = gate.admit(offer, runs_released=journal.count_released)
+        self._admission: Admission = gate.admit(offer, runs_released=journal.runs_released)
         self._row: RunRow = journal.join(offer.run_id, self.study.hash, random_secret())
         self._running: _Running | None = None
         if self._row.ended:
@@ -194,8 +194,9 @@ class NodeRun:
         running = self._running
         assert running is not None
         role = NodeRole(attempt, self._key, self._agreement())
+        rounds = gate.rounds(admission, self.run_id, attempt.cohort, runs_released=self._journal.runs_released)
         cohort = NodeCohort(
-            role, self._journal, gate.rounds(admission, self.run_id, attempt.cohort), inbox, self._post,
+            role, self._journal, rounds, inbox, self._post,
             minimum_count=admission.study.minimum_count,
             rounding_key=derive(self._row.agreement_seed, "rounding key", self.run_id.encode()),
         )
@@ -207,7 +208,7 @@ class NodeRun:
         running.endorsement = sign_endorsement(self._key, attempt, cohort.transcript, result_hash(result))
         self._post(running.endorsement)
         endorsed = await inbox.take(Endorsed, _RESULT)
-        _check_endorsed(attempt, endorsed, result_hash(result))
+        _check_endorsed(running.endorsement, attempt, endorsed)
         if attempt.first == self._key.fingerprint:
             gate.check_result(admission, result)
             running.sealed = self._seal(attempt, result)
@@ -233,12 +234,17 @@ class NodeRun:
         self._ended(self.run_id)
 
 
-def _check_endorsed(attempt: Attempt, endorsed: Endorsed, expected: bytes) -> None:
+def _check_endorsed(own: Endorsement, attempt: Attempt, endorsed: Endorsed) -> None:
     if endorsed.endorsements.keys() != attempt.cohort:
         raise ProtocolError("result.not-endorsed", "not every member endorsed the result",
                             got=f"{len(endorsed.endorsements)} endorsements", expected=f"{attempt.size}")
     for member in attempt.members:
-        verify_endorsement(endorsed.endorsements[member.fingerprint], member.signing_key, attempt.study_hash, expected)
+        theirs = endorsed.endorsements[member.fingerprint]
+        verify_endorsement(theirs, member.signing_key, attempt.study_hash, own.result_hash)
+        if (theirs.run_id, theirs.attempt, theirs.transcript) != (own.run_id, own.attempt, own.transcript):
+            raise ProtocolError("result.other-run", "a node endorsed this result in another run or transcript",
+                                got=f"run {theirs.run_id}, attempt {theirs.attempt}",
+                                expected=f"run {own.run_id}, attempt {own.attempt}")
 
 
 def _write_start(start: Start) -> bytes:

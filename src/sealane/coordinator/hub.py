@@ -1,0 +1,226 @@
+"""The middle of a serving coordinator: which nodes are connected, which runs are under way, what goes where.
+
+It belongs to one event loop. Streams put messages in and take frames out of outboxes; analysts' calls come through
+``operations``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from sealane.api.stream.v1.stream_pb2 import ConnectResponse
+from sealane.coordinator.coordination import Coordination, Patience, RunFacts
+from sealane.coordinator.registry import Party, Registry
+from sealane.coordinator.run_state import RunState
+from sealane.coordinator.store import Store
+from sealane.core.ids import Fingerprint
+from sealane.errors import ProtocolError, RefusedError, SealaneError
+from sealane.governance.approval import SignedApproval, SignedRefusal, claimed_study, verify_approval, verify_refusal
+from sealane.governance.study import Study, parse_study
+from sealane.rpc.codec import FromCoordinator, FromNode, encode_from_coordinator
+from sealane.rpc.frames import responses
+from sealane.rpc.notices import Directory, Hello, PartyRecord, RunEnded, Statement, StudyRecord
+from sealane.rpc.outbox import Outbox
+from sealane.telemetry.logs import get_logger, log
+
+_LOG = get_logger(__name__)
+TICK_SECONDS = 0.25
+REGISTRY_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class Connection:
+    """A node's stream."""
+
+    party: Party
+    outbox: Outbox[ConnectResponse]
+    admitted: Callable[[], Party]
+
+
+@dataclass(slots=True)
+class Hub:
+    """Everything a serving coordinator holds in memory."""
+
+    store: Store
+    registry: Registry
+    patience: Patience
+    connections: dict[Fingerprint, Connection] = field(default_factory=dict)
+    runs: dict[str, Coordination] = field(default_factory=dict)
+    watched: dict[str, asyncio.Event] = field(default_factory=dict)
+
+    def restore(self) -> None:
+        """Take up the runs that a former process left."""
+        for facts, _ in self.store.all_runs():
+            if not facts.state.over:
+                self._coordinate(facts)
+
+    async def keep_time(self) -> None:
+        """Let runs look at the clock, and streams of parties that were removed end."""
+        checked = 0.0
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            for run in list(self.runs.values()):
+                run.tick()
+            if time.monotonic() - checked > REGISTRY_SECONDS:
+                checked = time.monotonic()
+                self._check_admitted()
+
+    def connect(self, connection: Connection) -> None:
+        """Take a node's new stream; an older one of the same node ends."""
+        node = connection.party.fingerprint
+        older = self.connections.get(node)
+        if older is not None:
+            older.outbox.close()
+        self.connections[node] = connection
+        self.store.add_event("node.connected", connection.party.name, node)
+        self.send(node, self.directory())
+        for record in self.store.all_studies():
+            if any(p.fingerprint == node for p in parse_study(record.study).participants):
+                self.send(node, record)
+        for run in list(self.runs.values()):
+            run.node_connected(node)
+
+    def disconnect(self, connection: Connection) -> None:
+        """Forget a stream that ended."""
+        node = connection.party.fingerprint
+        if self.connections.get(node) is connection:
+            del self.connections[node]
+            log(_LOG, "node.disconnected", node=connection.party.name)
+
+    def send(self, node: Fingerprint, message: FromCoordinator) -> None:
+        """Put a message into a node's outbox; where there is none, the node catches up when it comes back."""
+        connection = self.connections.get(node)
+        if connection is not None:
+            for frame in responses(encode_from_coordinator(message)):
+                connection.outbox.put(frame)
+
+    def receive(self, sender: Party, message: FromNode, size: int) -> None:
+        """Take in a node's message.
+
+        Raises:
+            ProtocolError: it fits nowhere; the stream ends with this error.
+        """
+        match message:
+            case Hello():
+                raise ProtocolError("stream.second-hello", "a stream says hello once")
+            case SignedApproval() | SignedRefusal():
+                self.state(sender, message)
+            case _:
+                run = self.runs.get(message.run_id)
+                if run is not None:
+                    run.receive(sender.fingerprint, message, size)
+                else:
+                    self._answer_late(sender, message.run_id)
+
+    def state(self, sender: Party, statement: Statement) -> None:
+        """Take in an approval or a refusal, and pass it on to the participants."""
+        study = parse_study(self.store.study(claimed_study(statement)).study)
+        signed = (verify_approval(statement, study) if isinstance(statement, SignedApproval)
+                  else verify_refusal(statement, study))
+        if signed.fingerprint != sender.fingerprint:
+            raise ProtocolError("study.statement-of-another", "a node sent another's statement", got=sender.name)
+        if not self.store.add_statement(study.hash, sender.name, statement):
+            return
+        log(_LOG, "study.statement", node=sender.name, study=study.hash,
+            approves=isinstance(statement, SignedApproval))
+        self._announce_study(study)
+        if not isinstance(statement, SignedApproval):
+            for run in list(self.runs.values()):
+                if run.study.hash == study.hash and not run.facts.state.over:
+                    run.abort(RefusedError("study.revoked", f"node {sender.name}: approval of the study was revoked",
+                                           got=study.name))
+
+    def propose(self, study: Study, proposer: Party) -> None:
+        """Keep a study and put it before its participants.
+
+        Raises:
+            RefusedError: the proposer is no recipient, or a participant is not an enrolled node.
+        """
+        if all(r.fingerprint != proposer.fingerprint for r in study.recipients):
+            raise RefusedError("study.not-a-recipient", "the proposer is not among the study's recipients",
+                               got=proposer.name, hint="propose it with your own identity")
+        nodes = {p.fingerprint: p.name for p in self.registry.by_role("node")}
+        for participant in study.participants:
+            if nodes.get(Fingerprint(participant.fingerprint)) != participant.name:
+                raise RefusedError("study.unknown-participant", "a participant is not an enrolled node of that name",
+                                   got=f"{participant.name} {participant.fingerprint}",
+                                   expected=", ".join(sorted(nodes.values())) or "no node is enrolled yet")
+        if self.store.add_study(study, proposer.name):
+            log(_LOG, "study.proposed", study=study.hash, name=study.name)
+            self._announce_study(study)
+
+    def start_run(self, record: StudyRecord, run_id: str, started_by: Party) -> Coordination:
+        """Start a run of a study.
+
+        Raises:
+            RefusedError: not every participant approved, another run is under way, or the runs are used up.
+        """
+        study = parse_study(record.study)
+        missing = [p.name for p in study.participants if p.fingerprint not in approving(record, study)]
+        if missing:
+            raise RefusedError("run.not-approved", "not every participant has approved the study",
+                               got=f"without {', '.join(missing)}", expected=f"{len(study.participants)} approvals",
+                               hint=f"see `sealane study show {study.hash[:12]}`")
+        if any(r.study.hash == study.hash and not r.facts.state.over for r in self.runs.values()):
+            raise RefusedError("run.under-way", "a run of this study is under way", got=study.name,
+                               hint="watch, resume or cancel it: `sealane run list`")
+        if self.store.count_runs(study.hash) >= study.runs:
+            raise RefusedError("study.runs-exhausted", "the study allows no further run", got=f"{study.runs} runs",
+                               expected=f"at most {study.runs}", hint="propose a study with more runs")
+        facts = RunFacts(run_id, study.hash, RunState.PROPOSED)
+        self.store.add_run(facts, started_by.name)
+        run = self._coordinate(facts)
+        run.begin()
+        return run
+
+    def directory(self) -> Directory:
+        """Return the parties, with who is connected."""
+        return Directory(tuple(
+            PartyRecord(p.name, p.role, p.fingerprint, p.signing_key, p.sealing_key, p.fingerprint in self.connections)
+            for p in self.registry.all() if p.status == "enrolled"))
+
+    def _coordinate(self, facts: RunFacts) -> Coordination:
+        record = self.store.study(facts.study_hash)
+        study = parse_study(record.study)
+        signed = approving(record, study)
+        record = replace(record, statements=tuple(signed.values()))
+        changed = self.watched.setdefault(facts.run_id, asyncio.Event())
+        run = Coordination(
+            study=study, record=record, facts=facts, keys={f: s.public_key for f, s in signed.items()},
+            send=self.send, records=self.store, patience=self.patience, now=time.monotonic,
+            connected=self.connections.__contains__, changed=changed.set)
+        self.runs[facts.run_id] = run
+        return run
+
+    def _answer_late(self, sender: Party, run_id: str) -> None:
+        for facts, _ in self.store.all_runs():
+            if facts.run_id == run_id and facts.state.over:
+                self.send(sender.fingerprint, RunEnded(run_id, facts.error))
+
+    def _announce_study(self, study: Study) -> None:
+        record = self.store.study(study.hash)
+        for participant in study.participants:
+            self.send(Fingerprint(participant.fingerprint), record)
+
+    def _check_admitted(self) -> None:
+        for connection in list(self.connections.values()):
+            try:
+                connection.admitted()
+            except SealaneError as error:
+                log(_LOG, "node.turned-away", node=connection.party.name, code=error.code)
+                self.store.add_event("node.turned-away", connection.party.name, connection.party.fingerprint, error.code)
+                connection.outbox.close()
+
+
+def approving(record: StudyRecord, study: Study) -> dict[Fingerprint, SignedApproval]:
+    """Return the approvals that stand: each institution's last word, where it is a yes."""
+    last: dict[Fingerprint, SignedApproval] = {}
+    for statement in record.statements:
+        if isinstance(statement, SignedApproval):
+            last[Fingerprint(verify_approval(statement, study).fingerprint)] = statement
+        else:
+            last.pop(Fingerprint(verify_refusal(statement, study).fingerprint), None)
+    return last

@@ -1,0 +1,73 @@
+"""A serving coordinator: both ports, the hub and its clock, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from sealane.api.audit.v1.audit_pb2_grpc import add_AuditServiceServicer_to_server
+from sealane.api.enrolment.v1.enrolment_pb2_grpc import (
+    add_EnrolmentServiceServicer_to_server,
+    add_RenewalServiceServicer_to_server,
+)
+from sealane.api.run.v1.run_pb2_grpc import add_RunServiceServicer_to_server
+from sealane.api.stream.v1.stream_pb2_grpc import add_NodeStreamServiceServicer_to_server
+from sealane.api.study.v1.study_pb2_grpc import add_StudyServiceServicer_to_server
+from sealane.coordinator.audit_service import AuditServicer
+from sealane.coordinator.coordination import Patience
+from sealane.coordinator.home import load_coordinator
+from sealane.coordinator.hub import Hub
+from sealane.coordinator.run_service import RunServicer
+from sealane.coordinator.store import Store
+from sealane.coordinator.stream import NodeStreamServicer
+from sealane.coordinator.study_service import StudyServicer
+from sealane.core.clock import Clock, system_clock
+from sealane.rpc.listening import bind, new_server
+from sealane.rpc.tls import MAX_ENROLMENT_BYTES, server_credentials
+from sealane.telemetry.logs import get_logger, log
+
+_LOG = get_logger(__name__)
+GRACE_SECONDS = 2.0
+
+
+@asynccontextmanager
+async def serving(home: Path, *, clock: Clock = system_clock) -> AsyncIterator[Hub]:
+    """Serve a coordinator's home on both its ports for as long as the block lasts.
+
+    Raises:
+        InputError: the home is missing or malformed.
+        UnavailableError: a port is in use, or the database cannot be opened.
+    """
+    made = load_coordinator(home, clock=clock)
+    patience = Patience(round_s=made.settings.deadlines.reply_seconds)
+    hub = Hub(Store(made.engine, clock), made.registry, patience)
+    hub.restore()
+    enrolment, renewal = made.enrolment_servicers()
+    main_port = new_server()
+    add_NodeStreamServiceServicer_to_server(NodeStreamServicer(hub), main_port)
+    add_StudyServiceServicer_to_server(StudyServicer(hub), main_port)
+    add_RunServiceServicer_to_server(RunServicer(hub), main_port)
+    add_AuditServiceServicer_to_server(AuditServicer(hub), main_port)
+    add_RenewalServiceServicer_to_server(renewal, main_port)
+    enrolment_port = new_server(largest=MAX_ENROLMENT_BYTES)
+    add_EnrolmentServiceServicer_to_server(enrolment, enrolment_port)
+    listen = made.settings.listen
+    bind(main_port, listen.main, server_credentials(made.certificate.current, require_client=True))
+    bind(enrolment_port, listen.enrolment, server_credentials(made.certificate.current, require_client=False))
+    await main_port.start()
+    await enrolment_port.start()
+    log(_LOG, "coordinator.serving", main=listen.main, enrolment=listen.enrolment)
+    timekeeper = asyncio.create_task(hub.keep_time())
+    try:
+        yield hub
+    finally:
+        timekeeper.cancel()
+        with suppress(asyncio.CancelledError):
+            await timekeeper
+        for connection in list(hub.connections.values()):
+            connection.outbox.close()
+        await asyncio.gather(main_port.stop(GRACE_SECONDS), enrolment_port.stop(GRACE_SECONDS))
+        made.engine.dispose()
+        log(_LOG, "coordinator.stopped")

@@ -1,0 +1,95 @@
+"""The node stream, at the coordinator: one long call per node, read and written until either side ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc.aio
+
+from sealane._version import __version__
+from sealane.api.stream.v1.stream_pb2 import ConnectRequest, ConnectResponse
+from sealane.api.stream.v1.stream_pb2_grpc import NodeStreamServiceServicer
+from sealane.coordinator.authentication import admit
+from sealane.coordinator.hub import Connection, Hub
+from sealane.coordinator.registry import Party
+from sealane.errors import ProtocolError, SealaneError
+from sealane.rpc.codec import decode_from_node, encode_from_coordinator
+from sealane.rpc.frames import CHUNK_BYTES, MAXIMUM_MESSAGE_BYTES, Assembler
+from sealane.rpc.notices import Hello, Welcome
+from sealane.rpc.outbox import Outbox
+from sealane.rpc.peer import authenticated_peer
+from sealane.telemetry.logs import get_logger, log
+
+_LOG = get_logger(__name__)
+HELLO_SECONDS = 10.0
+_Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class NodeStreamServicer(NodeStreamServiceServicer):
+    """Serves ``Connect``."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    async def Connect(  # noqa: N802 - the name is the proto's
+        self, request_iterator: AsyncIterator[ConnectRequest], context: _Context
+    ) -> AsyncIterator[ConnectResponse]:
+        """Carry a node's messages both ways for as long as the stream lasts."""
+        certificate = authenticated_peer(context)
+        party = admit(certificate, self._hub.registry, {"node"})
+        requests = aiter(request_iterator)
+        await _hello(requests)
+        outbox: Outbox[ConnectResponse] = Outbox()
+        welcome = Welcome(__version__, MAXIMUM_MESSAGE_BYTES, CHUNK_BYTES)
+        outbox.put(encode_from_coordinator(welcome))
+        connection = Connection(party, outbox, lambda: admit(certificate, self._hub.registry, {"node"}))
+        self._hub.connect(connection)
+        log(_LOG, "node.connected", node=party.name)
+        reader = asyncio.create_task(self._read(requests, party, outbox))
+        try:
+            async for frame in outbox:
+                yield frame
+            if reader.done() and (error := reader.exception()) is not None:
+                raise error
+            connection.admitted()  # says why, where the party was removed or put in quarantine
+        finally:
+            outbox.close()
+            self._hub.disconnect(connection)
+            reader.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await reader
+
+    async def _read(
+        self, requests: AsyncIterator[ConnectRequest], party: Party, outbox: Outbox[ConnectResponse]
+    ) -> None:
+        assembler = Assembler()
+        try:
+            async for request in requests:
+                size = request.ByteSize()
+                if request.WhichOneof("message") == "chunk":
+                    whole = assembler.add(request.chunk)
+                    if whole is None:
+                        continue
+                    request, size = ConnectRequest.FromString(whole), len(whole)
+                self._hub.receive(party, decode_from_node(request), size)
+        except SealaneError as error:
+            log(_LOG, "node.protocol", node=party.name, error=error)
+            self._hub.store.add_event("node.protocol-error", party.name, party.fingerprint, error.code)
+            raise
+        finally:
+            outbox.close()
+
+
+async def _hello(requests: AsyncIterator[ConnectRequest]) -> Hello:
+    try:
+        async with asyncio.timeout(HELLO_SECONDS):
+            first = decode_from_node(await anext(requests))
+    except (TimeoutError, StopAsyncIteration) as error:
+        raise ProtocolError("stream.no-hello", "the stream did not begin with hello",
+                            expected=f"within {HELLO_SECONDS:g} s") from error
+    if not isinstance(first, Hello):
+        raise ProtocolError("stream.no-hello", "the stream did not begin with hello", got=type(first).__name__)
+    return first

@@ -1,0 +1,182 @@
+"""A serving node: one outbound stream to the coordinator, opened again whenever it ends, and the runs it carries."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc.aio
+
+from sealane._version import __version__
+from sealane.computations.registry import names
+from sealane.core.entropy import random_bytes
+from sealane.errors import ProtocolError, RefusedError, SealaneError, UnavailableError
+from sealane.governance.approval import SignedApproval, claimed_study
+from sealane.node.gate import Gate
+from sealane.node.home import NodeHome
+from sealane.node.run_thread import RunThread
+from sealane.node.stream import Link, open_link
+from sealane.rpc.codec import FromCoordinator, FromNode
+from sealane.rpc.notices import Directory, Hello, RunOffer, StudyRecord, Welcome
+from sealane.rpc.renewal import renew
+from sealane.telemetry.logs import get_logger, log
+
+_LOG = get_logger(__name__)
+FIRST_PAUSE_S = 0.2
+LONGEST_PAUSE_S = 20.0
+RENEWAL_CHECK_S = 3600.0
+MAXIMUM_RUNS = 64
+
+
+@dataclass(slots=True)
+class Agent:
+    """One serving node.
+
+    Attributes:
+        connected: whether the stream is open now.
+        problem: why it is not, where something went wrong.
+        directory: the parties, by the coordinator's word.
+    """
+
+    home: NodeHome
+    gate: Gate
+    runs: dict[str, RunThread] = field(default_factory=dict)
+    connected: bool = False
+    problem: SealaneError | None = None
+    directory: Directory = Directory(())
+    _link: Link | None = None
+    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+
+    async def serve(self) -> None:
+        """Keep the stream open until cancelled."""
+        renewal = asyncio.create_task(self._keep_certificate())
+        pause = FIRST_PAUSE_S
+        try:
+            while True:
+                try:
+                    if await self._connect():
+                        pause = FIRST_PAUSE_S
+                except SealaneError as error:
+                    self._note(error)
+                # Full jitter: nodes that lost the same coordinator do not come back at the same moment.
+                await asyncio.sleep(pause * (0.5 + random_bytes(1)[0] / 512))
+                pause = min(pause * 2, LONGEST_PAUSE_S)
+        finally:
+            renewal.cancel()
+            for run in list(self.runs.values()):
+                await asyncio.to_thread(run.stop)
+
+    def speak(self) -> None:
+        """Send this institution's statements that the coordinator does not have yet."""
+        for _, statement in self.home.register.unsent():
+            self.post(statement)
+
+    def post(self, message: FromNode) -> None:
+        """Send a message, from any thread. Without a stream it is dropped: after the next hello it is asked for."""
+        self._loop.call_soon_threadsafe(self._post, message)
+
+    def _post(self, message: FromNode) -> None:
+        if self._link is not None:
+            self._link.send(message)
+
+    async def _connect(self) -> bool:
+        """Hold one stream from its opening to its end; True where it was answered."""
+        answered = False
+        async with open_link(self.home.identity()) as link:
+            link.send(Hello(__version__, tuple(names())))
+            self._link = link
+            try:
+                async for message in link:
+                    if not answered:
+                        _check_welcome(message)
+                        answered = self.connected = True
+                        self.problem = None
+                        log(_LOG, "coordinator.connected", address=link.address)
+                        self.speak()
+                        continue
+                    await self._receive(message)
+            finally:
+                self._link = None
+                if self.connected:
+                    log(_LOG, "coordinator.lost", address=link.address)
+                self.connected = False
+        return answered
+
+    async def _receive(self, message: FromCoordinator) -> None:
+        match message:
+            case Welcome():
+                raise ProtocolError("stream.second-welcome", "a stream says welcome once")
+            case Directory():
+                self.directory = message
+            case StudyRecord():
+                self._study(message)
+            case RunOffer():
+                self._offer(message)
+            case _:
+                run = self.runs.get(message.run_id)
+                if run is not None:
+                    run.deliver(message)
+
+    def _study(self, record: StudyRecord) -> None:
+        """Remember a study and what was signed about it; what does not verify is left out and logged."""
+        register = self.home.register
+        try:
+            study = register.record_study(record.study, record.proposer)
+        except SealaneError as error:
+            log(_LOG, "study.rejected", error=error)
+            return
+        for statement in record.statements:
+            try:
+                if claimed_study(statement) == study.hash:
+                    register.record_statement(study.hash, statement)
+                    if statement == register.own_statement(study.hash):
+                        register.mark_sent(statement)
+            except SealaneError as error:
+                log(_LOG, "statement.rejected", error=error)
+        own = register.own_statement(study.hash)
+        if own is not None and own not in record.statements:
+            self._post(own)
+        if not isinstance(own, SignedApproval):
+            log(_LOG, "study.waiting", study=study.hash, name=study.name, decided=own is not None)
+
+    def _offer(self, offer: RunOffer) -> None:
+        self.runs = {run_id: run for run_id, run in self.runs.items() if run.alive}
+        known = self.runs.get(offer.run_id)
+        if known is not None:
+            known.deliver(offer)
+        elif len(self.runs) < MAXIMUM_RUNS:
+            self._study(offer.study)
+            key = self.home.identity().signing_key
+            self.runs[offer.run_id] = RunThread(offer, key, self.gate, self.home.runs_path, self.post)
+
+    async def _keep_certificate(self) -> None:
+        while True:
+            identity = self.home.identity()
+            if identity.needs_renewal(self.home.clock()):
+                try:
+                    await renew(identity, clock=self.home.clock)
+                    log(_LOG, "certificate.renewed")
+                except SealaneError as error:
+                    log(_LOG, "certificate.not-renewed", error=error)
+            await asyncio.sleep(RENEWAL_CHECK_S)
+
+    def _note(self, error: SealaneError) -> None:
+        if self.problem is None or self.problem.code != error.code:
+            log(_LOG, "coordinator.unreachable", error=error)
+        self.problem = error
+
+
+def _check_welcome(message: FromCoordinator) -> None:
+    if not isinstance(message, Welcome):
+        raise ProtocolError("stream.no-welcome", "the coordinator did not answer hello", got=type(message).__name__)
+    if message.version.split(".")[:2] != __version__.split(".")[:2]:
+        raise RefusedError("stream.version", "the coordinator runs another version", got=message.version,
+                           expected=__version__, hint="upgrade the older of the two")
+
+
+async def serve_until_cancelled(agent: Agent) -> None:
+    """Serve, and let a cancellation end it quietly."""
+    with contextlib.suppress(asyncio.CancelledError):
+        await agent.serve()

@@ -1,0 +1,92 @@
+"""What lies in a node's home directory, opened once: identity, register, journal, control socket."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from sealane.core.clock import Clock, system_clock
+from sealane.errors import InputError, RefusedError
+from sealane.node.datasets import open_approved
+from sealane.node.decisions import Decisions
+from sealane.node.gate import Gate
+from sealane.node.register import Register
+from sealane.rpc.identity import Identity, load_identity
+
+DEFAULT_HOME = Path("~/.sealane/node")
+
+
+@dataclass(frozen=True, slots=True)
+class NodeHome:
+    """One node's home.
+
+    Attributes:
+        path: the directory.
+        register: peers, datasets, studies, statements, cohorts.
+        clock: tells the time.
+    """
+
+    path: Path
+    register: Register
+    clock: Clock
+
+    @property
+    def runs_path(self) -> Path:
+        """The journal: run keys live here, outside backups."""
+        return self.path / "runs.sqlite"
+
+    @property
+    def control_path(self) -> Path:
+        """The socket on which the serving node takes commands."""
+        return self.path / "control.sock"
+
+    def identity(self) -> Identity:
+        """Read the identity anew: a renewed certificate counts from the next connection on."""
+        return load_identity(self.path)
+
+    def decisions(self) -> Decisions:
+        """Return the steward's side."""
+        identity = self.identity()
+        return Decisions(self.register, identity.name, identity.signing_key, self.clock)
+
+    def gate(self) -> Gate:
+        """Return the policy gate over this home's register and datasets."""
+        return Gate(self.identity().fingerprint, self.register, partial(open_approved, self.register), self.clock)
+
+
+def open_home(path: Path, *, clock: Clock = system_clock) -> NodeHome:
+    """Open an enrolled node's home.
+
+    Raises:
+        InputError: no node was enrolled there, or a file is malformed.
+        RefusedError: a key may be read by others.
+    """
+    identity = load_identity(path)
+    if identity.role != "node":
+        raise InputError("home.not-a-node", "this home belongs to another role", got=identity.role, expected="node",
+                         hint="name the node's home with --home or SEALANE_HOME")
+    return NodeHome(path, Register(path / "node.sqlite", identity.fingerprint, clock), clock)
+
+
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Hold a home for one serving process.
+
+    Raises:
+        RefusedError: another process serves it.
+    """
+    handle = os.open(path / "serving.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RefusedError("home.in-use", "another process serves this home", got=str(path),
+                               hint="stop it first; two would answer the same round twice") from error
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,80 @@
+"""A run in a thread of its own, so that computing never holds up the stream, other runs or the control socket."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from sealane.crypto.signing import SigningKey
+from sealane.errors import SealaneError
+from sealane.node.gate import Gate
+from sealane.node.journal import Journal
+from sealane.node.run import NodeRun
+from sealane.rpc.codec import FromCoordinator, FromNode
+from sealane.rpc.notices import Failure, RunOffer
+
+
+class RunThread:
+    """Holds one :class:`~sealane.node.run.NodeRun` with its loop and its own connection to the journal."""
+
+    def __init__(
+        self, offer: RunOffer, key: SigningKey, gate: Gate, journal: Path, post: Callable[[FromNode], None]
+    ) -> None:
+        self.run_id = offer.run_id
+        self._offer = offer
+        self._key = key
+        self._gate = gate
+        self._journal = journal
+        self._post = post
+        self._loop = asyncio.new_event_loop()
+        self._run: NodeRun | None = None
+        self._over = asyncio.Event()
+        self._thread = threading.Thread(target=self._work, name=offer.run_id, daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """True until the run is over for this node."""
+        return self._thread.is_alive()
+
+    def deliver(self, message: FromCoordinator) -> None:
+        """Hand a message to the run; of one that is over it is dropped."""
+        if not self._loop.is_closed():
+            try:
+                self._loop.call_soon_threadsafe(self._receive, message)
+            except RuntimeError:
+                return  # closed in between
+
+    def stop(self, wait_s: float = 5.0) -> None:
+        """Stop computing without ending the run, which goes on when the node is started again."""
+        if self.alive and not self._loop.is_closed():
+            try:
+                self._loop.call_soon_threadsafe(self._over.set)
+            except RuntimeError:
+                return
+            self._thread.join(wait_s)
+
+    def _receive(self, message: FromCoordinator) -> None:
+        if self._run is not None:
+            self._run.receive(message)
+
+    def _work(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._main())
+        finally:
+            self._loop.close()
+
+    async def _main(self) -> None:
+        journal = Journal(self._journal)
+        try:
+            self._run = NodeRun(self._offer, self._key, self._gate, journal, self._post,
+                                ended=lambda _: self._over.set())
+            await self._over.wait()
+            await self._run.close()
+        except SealaneError as error:
+            self._post(Failure(self.run_id, error))
+        finally:
+            journal.close()

@@ -1,0 +1,68 @@
+"""The node's end of the stream: messages out through an outbox, messages in through an iterator."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc.aio
+
+from sealane.api.stream.v1.stream_pb2 import ConnectRequest, ConnectResponse
+from sealane.api.stream.v1.stream_pb2_grpc import NodeStreamServiceStub
+from sealane.errors import UnavailableError
+from sealane.rpc.codec import FromCoordinator, FromNode, decode_from_coordinator, encode_from_node
+from sealane.rpc.frames import Assembler, requests
+from sealane.rpc.identity import Identity
+from sealane.rpc.outbox import Outbox
+from sealane.rpc.status import from_rpc_error
+from sealane.rpc.tls import secure_channel
+
+
+class Link:
+    """An open stream to the coordinator."""
+
+    def __init__(self, address: str, call: grpc.aio.StreamStreamCall[Any, Any], outbox: Outbox[ConnectRequest]) -> None:
+        self.address = address
+        self._call = call
+        self._outbox = outbox
+
+    def send(self, message: FromNode) -> None:
+        """Put a message into the outbox."""
+        for frame in requests(encode_from_node(message)):
+            self._outbox.put(frame)
+
+    async def __aiter__(self) -> AsyncIterator[FromCoordinator]:
+        """Give the coordinator's messages until the stream ends.
+
+        Raises:
+            UnavailableError: it was lost.
+            ProtocolError: a message is malformed.
+            RefusedError: the coordinator turned this node away.
+        """
+        assembler = Assembler()
+        try:
+            async for response in self._call:
+                if response.WhichOneof("message") == "chunk":
+                    whole = assembler.add(response.chunk)
+                    if whole is None:
+                        continue
+                    response = ConnectResponse.FromString(whole)
+                yield decode_from_coordinator(response)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error, self.address) from None
+        raise UnavailableError("coordinator.closed", "the coordinator ended the stream", got=self.address)
+
+
+@asynccontextmanager
+async def open_link(identity: Identity) -> AsyncIterator[Link]:
+    """Open the stream with this node's identity, and close it at the end of the block."""
+    outbox: Outbox[ConnectRequest] = Outbox()
+    address = identity.coordinator_address
+    channel = secure_channel(address, identity.tls.ca, identity.tls)
+    try:
+        call = NodeStreamServiceStub(channel).Connect(aiter(outbox))
+        yield Link(address, call, outbox)
+    finally:
+        outbox.close()
+        await channel.close(None)

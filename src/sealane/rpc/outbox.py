@@ -1,0 +1,52 @@
+"""What waits to be written to a stream: bounded by bytes, so that a peer that does not read cannot fill the memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Generic, TypeVar
+
+from google.protobuf.message import Message
+
+M = TypeVar("M", bound=Message)
+MAXIMUM_WAITING_BYTES = 1 << 30
+
+
+class Outbox(Generic[M]):
+    """Frames in the order they were put. Belongs to one loop."""
+
+    def __init__(self, limit: int = MAXIMUM_WAITING_BYTES) -> None:
+        self._limit = limit
+        self._frames: deque[M] = deque()
+        self._waiting = 0
+        self._filled = asyncio.Event()
+        self.closed = False
+
+    def put(self, frame: M) -> bool:
+        """Add a frame. Past the limit the outbox closes, which ends the stream: the peer comes back and catches up."""
+        if self.closed:
+            return False
+        self._waiting += frame.ByteSize()
+        if self._waiting > self._limit:
+            self.close()
+            return False
+        self._frames.append(frame)
+        self._filled.set()
+        return True
+
+    def close(self) -> None:
+        """Let the reader end."""
+        self.closed = True
+        self._filled.set()
+
+    async def __aiter__(self) -> AsyncIterator[M]:
+        """Give the frames as they come, until the outbox is closed."""
+        while not self.closed:
+            while self._frames:
+                frame = self._frames.popleft()
+                self._waiting -= frame.ByteSize()
+                yield frame
+            self._filled.clear()
+            if not self._frames and not self.closed:
+                await self._filled.wait()
