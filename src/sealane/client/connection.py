@@ -132,7 +132,8 @@ class Connection:
                 return
             if time.monotonic() > deadline:
                 raise UnavailableError("study.approvals-missing", "not every institution approved in time",
-                                       got=f"without {', '.join(missing)}", hint="wait longer with wait_s=, or ask them")
+                                       got=f"without {', '.join(missing)}",
+                                       hint="wait longer with wait_s=, or ask them")
             time.sleep(POLL_SECONDS)
             record = self.session.study(study.hash)
 

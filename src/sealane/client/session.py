@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import grpc
 from google.protobuf.message import Message
@@ -102,8 +102,8 @@ class Session:
         """Put a study before its participants and return its hash."""
         response = self._call(self._studies.ProposeStudy, study_pb.ProposeStudyRequest(study=study.canonical()))
         if response.study_hash != study.hash:
-            raise ProtocolError("study.hash-differs", "the coordinator names another hash", got=response.study_hash[:64],
-                                expected=study.hash)
+            raise ProtocolError("study.hash-differs", "the coordinator names another hash",
+                                got=response.study_hash[:64], expected=study.hash)
         return study.hash
 
     def studies(self) -> list[StudyRecord]:
@@ -129,7 +129,7 @@ class Session:
             for response in call:
                 yield read_status(response.status)
         except grpc.RpcError as error:
-            raise from_rpc_error(error, self.address) from None
+            raise from_rpc_error(cast("grpc.Call", error), self.address) from None
         finally:
             call.cancel()
 
@@ -168,7 +168,7 @@ class Session:
         try:
             return method(request, timeout=DEADLINE_SECONDS)
         except grpc.RpcError as error:
-            raise from_rpc_error(error, self.address) from None
+            raise from_rpc_error(cast("grpc.Call", error), self.address) from None
 
 
 def _check_endorsements(
@@ -179,7 +179,8 @@ def _check_endorsements(
     for item in bounds.at_most(endorsements, bounds.MAXIMUM_MEMBERS, "endorsements"):
         signer = fingerprint(item.signing_key)
         if signer not in names:
-            raise ProtocolError("result.stranger", "a result is endorsed by none of the study's institutions", got=signer)
+            raise ProtocolError("result.stranger", "a result is endorsed by none of the study's institutions",
+                                got=signer)
         endorsement = Endorsement(status.run_id, item.attempt, item.result_hash, item.transcript, item.signature)
         verify_endorsement(endorsement, item.signing_key, study.hash, result_hash(result))
         seen[signer] = names[signer]

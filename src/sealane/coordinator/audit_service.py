@@ -22,7 +22,7 @@ class AuditServicer(AuditServiceServicer):
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
 
-    async def ListEvents(self, request: pb.ListEventsRequest, context: _Context) -> pb.ListEventsResponse:  # noqa: N802
+    async def ListEvents(self, request: pb.ListEventsRequest, context: _Context) -> pb.ListEventsResponse:
         """List events after a sequence number, oldest first."""
         authenticate(context, self._hub.registry, ("auditor",))
         limit = min(request.limit or DEFAULT_LIMIT, LARGEST_LIMIT)

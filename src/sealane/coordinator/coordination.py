@@ -14,6 +14,7 @@ from typing import Protocol
 from sealane.coordinator.exchanges import Exchanges
 from sealane.coordinator.run_state import RunState, step
 from sealane.core.ids import Fingerprint
+from sealane.crypto.signing import verify
 from sealane.errors import ProtocolError, RefusedError, SealaneError, UnavailableError
 from sealane.governance.study import Study
 from sealane.rpc.codec import FromCoordinator, FromNode
@@ -30,7 +31,6 @@ from sealane.secagg.messages import (
     SealedResult,
     Start,
 )
-from sealane.crypto.signing import verify
 
 Send = Callable[[Fingerprint, FromCoordinator], None]
 

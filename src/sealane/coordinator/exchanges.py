@@ -92,7 +92,8 @@ class Exchanges:
         known = self.proposals.get(message.exchange)
         if known is not None:
             if known != message:
-                raise ProtocolError("run.equivocation", "node answered twice with different bytes", got=f"node {sender}")
+                raise ProtocolError("run.equivocation", "node answered twice with different bytes",
+                                    got=f"node {sender}")
             self.duplicate += 1
             return
         if message.exchange < self.settled:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from sealane.api.stream.v1.stream_pb2 import ConnectResponse
 from sealane.coordinator.coordination import Coordination, Patience, RunFacts
 from sealane.coordinator.registry import Party, Registry
 from sealane.coordinator.run_state import RunState
@@ -20,10 +19,8 @@ from sealane.core.ids import Fingerprint
 from sealane.errors import ProtocolError, RefusedError, SealaneError
 from sealane.governance.approval import SignedApproval, SignedRefusal, claimed_study, verify_approval, verify_refusal
 from sealane.governance.study import Study, parse_study
-from sealane.rpc.codec import FromCoordinator, FromNode, encode_from_coordinator
-from sealane.rpc.frames import responses
+from sealane.rpc.codec import FromCoordinator, FromNode
 from sealane.rpc.notices import Directory, Hello, PartyRecord, RunEnded, Statement, StudyRecord
-from sealane.rpc.outbox import Outbox
 from sealane.telemetry.logs import get_logger, log
 
 _LOG = get_logger(__name__)
@@ -36,7 +33,8 @@ class Connection:
     """A node's stream."""
 
     party: Party
-    outbox: Outbox[ConnectResponse]
+    send: Callable[[FromCoordinator], None]
+    close: Callable[[], None]
     admitted: Callable[[], Party]
 
 
@@ -73,7 +71,7 @@ class Hub:
         node = connection.party.fingerprint
         older = self.connections.get(node)
         if older is not None:
-            older.outbox.close()
+            older.close()
         self.connections[node] = connection
         self.store.add_event("node.connected", connection.party.name, node)
         self.send(node, self.directory())
@@ -94,8 +92,7 @@ class Hub:
         """Put a message into a node's outbox; where there is none, the node catches up when it comes back."""
         connection = self.connections.get(node)
         if connection is not None:
-            for frame in responses(encode_from_coordinator(message)):
-                connection.outbox.put(frame)
+            connection.send(message)
 
     def receive(self, sender: Party, message: FromNode, size: int) -> None:
         """Take in a node's message.
@@ -211,8 +208,9 @@ class Hub:
                 connection.admitted()
             except SealaneError as error:
                 log(_LOG, "node.turned-away", node=connection.party.name, code=error.code)
-                self.store.add_event("node.turned-away", connection.party.name, connection.party.fingerprint, error.code)
-                connection.outbox.close()
+                party = connection.party
+                self.store.add_event("node.turned-away", party.name, party.fingerprint, error.code)
+                connection.close()
 
 
 def approving(record: StudyRecord, study: Study) -> dict[Fingerprint, SignedApproval]:

@@ -32,7 +32,7 @@ class RunServicer(RunServiceServicer):
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
 
-    async def StartRun(self, request: pb.StartRunRequest, context: _Context) -> pb.StartRunResponse:  # noqa: N802
+    async def StartRun(self, request: pb.StartRunRequest, context: _Context) -> pb.StartRunResponse:
         """Start a run of a study that every participant approved."""
         party = authenticate(context, self._hub.registry, ("analyst",))
         record = self._hub.store.study(text(request.study_hash, "study", 64))
@@ -40,7 +40,7 @@ class RunServicer(RunServiceServicer):
         run = self._hub.start_run(record, new_run_id(), party)
         return pb.StartRunResponse(run_id=run.facts.run_id)
 
-    async def WatchRun(self, request: pb.WatchRunRequest, context: _Context) -> AsyncIterator[pb.WatchRunResponse]:  # noqa: N802
+    async def WatchRun(self, request: pb.WatchRunRequest, context: _Context) -> AsyncIterator[pb.WatchRunResponse]:
         """Stream a run's progress until it ends or pauses."""
         authenticate(context, self._hub.registry, EVERYBODY)
         facts, started = self._hub.store.run(text(request.run_id, "run", 32))
@@ -59,26 +59,26 @@ class RunServicer(RunServiceServicer):
                 continue
             await asyncio.sleep(0.05)  # many small changes make one picture
 
-    async def ListRuns(self, request: pb.ListRunsRequest, context: _Context) -> pb.ListRunsResponse:  # noqa: N802
+    async def ListRuns(self, request: pb.ListRunsRequest, context: _Context) -> pb.ListRunsResponse:
         """List runs, newest first."""
         authenticate(context, self._hub.registry, EVERYBODY)
         return pb.ListRunsResponse(runs=[self._status(f, started, self._hub.runs.get(f.run_id))
                                          for f, started in self._hub.store.all_runs()])
 
-    async def ResumeRun(self, request: pb.ResumeRunRequest, context: _Context) -> pb.ResumeRunResponse:  # noqa: N802
+    async def ResumeRun(self, request: pb.ResumeRunRequest, context: _Context) -> pb.ResumeRunResponse:
         """Go on with a paused run."""
         run, started = self._under_way(request.run_id, context)
         run.resume()
         return pb.ResumeRunResponse(status=self._status(run.facts, started, run))
 
-    async def CancelRun(self, request: pb.CancelRunRequest, context: _Context) -> pb.CancelRunResponse:  # noqa: N802
+    async def CancelRun(self, request: pb.CancelRunRequest, context: _Context) -> pb.CancelRunResponse:
         """End a run for good."""
         party = authenticate(context, self._hub.registry, ("analyst",))
         run, started = self._under_way(request.run_id, context)
         run.abort(RefusedError("run.cancelled", f"the run was cancelled by {party.name}"))
         return pb.CancelRunResponse(status=self._status(run.facts, started, run))
 
-    async def FetchResult(self, request: pb.FetchResultRequest, context: _Context) -> pb.FetchResultResponse:  # noqa: N802
+    async def FetchResult(self, request: pb.FetchResultRequest, context: _Context) -> pb.FetchResultResponse:
         """Return a completed run's result, sealed to the caller, with every node's endorsement."""
         party = authenticate(context, self._hub.registry, ("analyst",))
         facts, started = self._hub.store.run(text(request.run_id, "run", 32))
@@ -116,7 +116,7 @@ class RunServicer(RunServiceServicer):
         names: dict[str, str] = {p.fingerprint: p.name for p in study.participants}
         cohort: tuple[Fingerprint, ...] = tuple(m.fingerprint for m in facts.members)
         status = pb.RunStatus(
-            run_id=facts.run_id, study_hash=facts.study_hash, state=pb.RunState.Value(f"RUN_STATE_{facts.state}"),
+            run_id=facts.run_id, study_hash=facts.study_hash, state=f"RUN_STATE_{facts.state}",
             attempt=max(facts.attempt, 0), cohort=[names[f] for f in cohort], started_at=started,
             error=None if facts.error is None else encode_error(facts.error))
         if run is not None:

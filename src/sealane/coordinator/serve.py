@@ -67,7 +67,7 @@ async def serving(home: Path, *, clock: Clock = system_clock) -> AsyncIterator[H
         with suppress(asyncio.CancelledError):
             await timekeeper
         for connection in list(hub.connections.values()):
-            connection.outbox.close()
+            connection.close()
         await asyncio.gather(main_port.stop(GRACE_SECONDS), enrolment_port.stop(GRACE_SECONDS))
         made.engine.dispose()
         log(_LOG, "coordinator.stopped")

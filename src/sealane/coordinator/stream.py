@@ -16,8 +16,8 @@ from sealane.coordinator.authentication import admit
 from sealane.coordinator.hub import Connection, Hub
 from sealane.coordinator.registry import Party
 from sealane.errors import ProtocolError, SealaneError
-from sealane.rpc.codec import decode_from_node, encode_from_coordinator
-from sealane.rpc.frames import CHUNK_BYTES, MAXIMUM_MESSAGE_BYTES, Assembler
+from sealane.rpc.codec import FromCoordinator, decode_from_node, encode_from_coordinator
+from sealane.rpc.frames import CHUNK_BYTES, MAXIMUM_MESSAGE_BYTES, Assembler, responses
 from sealane.rpc.notices import Hello, Welcome
 from sealane.rpc.outbox import Outbox
 from sealane.rpc.peer import authenticated_peer
@@ -34,7 +34,7 @@ class NodeStreamServicer(NodeStreamServiceServicer):
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
 
-    async def Connect(  # noqa: N802 - the name is the proto's
+    async def Connect(
         self, request_iterator: AsyncIterator[ConnectRequest], context: _Context
     ) -> AsyncIterator[ConnectResponse]:
         """Carry a node's messages both ways for as long as the stream lasts."""
@@ -43,9 +43,13 @@ class NodeStreamServicer(NodeStreamServiceServicer):
         requests = aiter(request_iterator)
         await _hello(requests)
         outbox: Outbox[ConnectResponse] = Outbox()
-        welcome = Welcome(__version__, MAXIMUM_MESSAGE_BYTES, CHUNK_BYTES)
-        outbox.put(encode_from_coordinator(welcome))
-        connection = Connection(party, outbox, lambda: admit(certificate, self._hub.registry, {"node"}))
+
+        def send(message: FromCoordinator) -> None:
+            for frame in responses(encode_from_coordinator(message)):
+                outbox.put(frame)
+
+        send(Welcome(__version__, MAXIMUM_MESSAGE_BYTES, CHUNK_BYTES))
+        connection = Connection(party, send, outbox.close, lambda: admit(certificate, self._hub.registry, {"node"}))
         self._hub.connect(connection)
         log(_LOG, "node.connected", node=party.name)
         reader = asyncio.create_task(self._read(requests, party, outbox))

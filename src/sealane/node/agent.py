@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass, field
-from typing import Any
-
-import grpc.aio
 
 from sealane._version import __version__
 from sealane.computations.registry import names
 from sealane.core.entropy import random_bytes
-from sealane.errors import ProtocolError, RefusedError, SealaneError, UnavailableError
+from sealane.errors import ProtocolError, RefusedError, SealaneError
 from sealane.governance.approval import SignedApproval, claimed_study
 from sealane.node.gate import Gate
 from sealane.node.home import NodeHome
@@ -20,7 +17,7 @@ from sealane.node.run_thread import RunThread
 from sealane.node.stream import Link, open_link
 from sealane.rpc.codec import FromCoordinator, FromNode
 from sealane.rpc.notices import Directory, Hello, RunOffer, StudyRecord, Welcome
-from sealane.rpc.renewal import renew
+from sealane.rpc.renewal import needs_renewal, renew
 from sealane.telemetry.logs import get_logger, log
 
 _LOG = get_logger(__name__)
@@ -45,7 +42,7 @@ class Agent:
     runs: dict[str, RunThread] = field(default_factory=dict)
     connected: bool = False
     problem: SealaneError | None = None
-    directory: Directory = Directory(())
+    directory: Directory = field(default_factory=lambda: Directory(()))
     _link: Link | None = None
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
@@ -154,7 +151,7 @@ class Agent:
     async def _keep_certificate(self) -> None:
         while True:
             identity = self.home.identity()
-            if identity.needs_renewal(self.home.clock()):
+            if needs_renewal(identity.certificate, self.home.clock()):
                 try:
                     await renew(identity, clock=self.home.clock)
                     log(_LOG, "certificate.renewed")

@@ -45,7 +45,7 @@ class Inbox:
             waiting = self._awaited.setdefault(key, asyncio.get_running_loop().create_future())
             await waiting
         message = self._held[key]
-        assert isinstance(message, kind)  # noqa: S101 - the key holds the type
+        assert isinstance(message, kind)
         return message
 
     def finished(self, number: int) -> None:

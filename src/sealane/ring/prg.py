@@ -18,5 +18,5 @@ def expand(seed: Secret, words: int) -> NDArray[np.uint64]:
     """Return ``words`` pseudorandom 64-bit words, little-endian, shape ``(words,)``."""
     encryptor = Cipher(algorithms.AES256(seed.reveal()), modes.CTR(bytes(16))).encryptor()
     stream = np.empty(words, dtype="<u8")
-    encryptor.update_into(bytes(8 * words), memoryview(stream).cast("B"))
+    encryptor.update_into(bytes(8 * words), memoryview(stream.data).cast("B"))
     return stream

@@ -56,10 +56,11 @@ def wire_bytes(width: Width, length: int) -> int:
 
 def to_bytes(vector: Words, width: Width) -> bytes:
     """Write a vector for the wire: limb after limb, little-endian, the upper limb of 96 bits as 32."""
-    low = vector[0].astype("<u8").tobytes()
+    low: bytes = vector[0].astype("<u8").tobytes()
     if width == 64:
         return low
-    return low + vector[1].astype("<u8" if width == 128 else "<u4").tobytes()
+    high: bytes = vector[1].astype("<u8" if width == 128 else "<u4").tobytes()
+    return low + high
 
 
 def from_bytes(data: bytes, width: Width, length: int) -> Words:

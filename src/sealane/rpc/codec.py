@@ -65,14 +65,15 @@ def encode_from_node(message: FromNode) -> pb.ConnectRequest:
                 relay_whole=message.relay_whole))
         case Release():
             return pb.ConnectRequest(release=pb.Release(
-                run_id=message.run_id, attempt=message.attempt, exchange=message.exchange, sealed=message.sealed))
+                run_id=message.run_id, attempt=message.attempt, exchange=message.exchange,
+                sealed=_text_keys(message.sealed)))
         case Proposal():
             return pb.ConnectRequest(proposal=_proposal(message))
         case Endorsement():
             return pb.ConnectRequest(endorsement=_endorsement(message))
         case SealedResult():
             return pb.ConnectRequest(sealed_result=pb.SealedResult(
-                run_id=message.run_id, attempt=message.attempt, sealed=message.sealed))
+                run_id=message.run_id, attempt=message.attempt, sealed=_text_keys(message.sealed)))
         case Failure():
             return pb.ConnectRequest(failure=pb.Failure(run_id=message.run_id, error=encode_error(message.error)))
         case SignedApproval() | SignedRefusal():
@@ -138,10 +139,11 @@ def encode_from_coordinator(message: FromCoordinator) -> pb.ConnectResponse:
                                 description_hash=e.description_hash, signature=e.signature) for e in message.entries]
             return pb.ConnectResponse(arrival=pb.Arrival(
                 run_id=message.run_id, attempt=message.attempt, exchange=message.exchange, entries=entries,
-                payloads=message.payloads, aggregate=message.aggregate))
+                payloads=_text_keys(message.payloads), aggregate=message.aggregate))
         case Opening():
             return pb.ConnectResponse(opening=pb.Opening(
-                run_id=message.run_id, attempt=message.attempt, exchange=message.exchange, sealed=message.sealed))
+                run_id=message.run_id, attempt=message.attempt, exchange=message.exchange,
+                sealed=_text_keys(message.sealed)))
         case Proposal():
             return pb.ConnectResponse(proposal=_proposal(message))
         case Endorsed():
@@ -284,6 +286,10 @@ def decode_error(detail: ErrorDetail) -> SealaneError:
     optional = {name: bounds.text(getattr(detail, name), name) if detail.HasField(name) else None
                 for name in ("got", "expected", "hint")}
     return from_dict({**fields, **optional})
+
+
+def _text_keys(items: Mapping[Fingerprint, bytes]) -> dict[str, bytes]:
+    return {str(f): data for f, data in items.items()}
 
 
 def _sealed(items: Mapping[str, bytes], limit: int) -> dict[Fingerprint, bytes]:

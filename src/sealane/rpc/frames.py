@@ -58,8 +58,8 @@ class Assembler:
                                     got=f"{chunk.total_bytes} bytes", expected=f"at most {self._limit} bytes",
                                     hint="the limit was agreed when the stream was opened")
             self._transfer, self._total = chunk.transfer, chunk.total_bytes
-        fits = chunk.data and len(self._held) + len(chunk.data) <= self._total
-        if (chunk.transfer, chunk.total_bytes, chunk.offset) != (self._transfer, self._total, len(self._held)) or not fits:
+        continues = (chunk.transfer, chunk.total_bytes, chunk.offset) == (self._transfer, self._total, len(self._held))
+        if not (continues and chunk.data and len(self._held) + len(chunk.data) <= self._total):
             raise ProtocolError("payload.chunk-out-of-order", "a part of a message does not continue the one before",
                                 got=f"offset {chunk.offset}", expected=f"offset {len(self._held)} of {self._total}")
         self._held += chunk.data

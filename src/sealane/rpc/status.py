@@ -66,7 +66,7 @@ async def abort(context: grpc.aio.ServicerContext[Any, Any], error: SealaneError
     raise AssertionError("abort returned")  # it raises; its type stub does not say so
 
 
-def from_rpc_error(error: grpc.aio.AioRpcError, address: str = "") -> SealaneError:
+def from_rpc_error(error: grpc.aio.AioRpcError | grpc.Call, address: str = "") -> SealaneError:
     """Return what a failed call means, as one of our errors.
 
     Args:
@@ -81,7 +81,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError, address: str = "") -> SealaneErr
     said = _clean(error.details() or "")[:300]
     code = error.code()
     if code is grpc.StatusCode.UNAVAILABLE:
-        return _unavailable(f"{said} {error.debug_error_string() or ''}", said, where)
+        return _unavailable(f"{said} {_debug_text(error)}", said, where)
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return UnavailableError("rpc.deadline", f"{where} did not answer in time", got=said,
                                 hint="try again; if it stays so, ask its operator or raise the deadline in settings")
@@ -96,6 +96,12 @@ def from_rpc_error(error: grpc.aio.AioRpcError, address: str = "") -> SealaneErr
         return ProtocolError("rpc.unimplemented", f"{where} does not offer this call", got=said,
                              hint="another port was named, or the two sides run different versions")
     return ProtocolError("rpc.failed", f"the call to {where} failed", got=f"{code.name}: {said}")
+
+
+def _debug_text(error: grpc.aio.AioRpcError | grpc.Call) -> str:
+    """Return gRPC's own account, which a blocking call's error has under the same name but not in its type."""
+    text = getattr(error, "debug_error_string", lambda: "")()
+    return str(text or "")
 
 
 def _unavailable(said: str, details: str, where: str) -> SealaneError:

@@ -91,7 +91,8 @@ def accept_release(state: SumState, sender: Fingerprint, message: Release) -> Su
     """
     match state:
         case Gathering():
-            raise ProtocolError("run.illegal-transition", "a release came before the announcement", got=f"node {sender}")
+            raise ProtocolError("run.illegal-transition", "a release came before the announcement",
+                                got=f"node {sender}")
         case Relayed(announced=announced) | (Announced() as announced):
             pass
     cohort = announced.gathered.cohort

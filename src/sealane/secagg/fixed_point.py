@@ -44,7 +44,8 @@ def encode_integers(values: NDArray[np.int64], width: Width) -> Words:
 def decode_reals(total: Words, fraction: int, width: Width) -> NDArray[np.float64]:
     """Read a sum back as floats, shape ``(n,)``, rounded to the nearest few units in the last place."""
     if width == 64:
-        return np.ldexp(total[0].view(np.int64).astype(np.float64), -fraction)
+        small: NDArray[np.float64] = np.ldexp(total[0].view(np.int64).astype(np.float64), -fraction)
+        return small
     parts = total.copy()
     if width == 96:
         parts[1] = ((parts[1].view(np.int64) << np.int64(32)) >> np.int64(32)).view(np.uint64)
@@ -52,13 +53,15 @@ def decode_reals(total: Words, fraction: int, width: Width) -> NDArray[np.float6
     # Negate first, so that a small negative number is not the difference of two large ones.
     _negate(parts, negative)
     magnitude = np.ldexp(parts[1].astype(np.float64), 64 - fraction) + np.ldexp(parts[0].astype(np.float64), -fraction)
-    return np.where(negative, -magnitude, magnitude)
+    signed: NDArray[np.float64] = np.where(negative, -magnitude, magnitude)
+    return signed
 
 
 def decode_integers(total: Words, width: Width) -> NDArray[np.int64]:
     """Read a sum of integers back exactly, shape ``(n,)``; the caller's bounds keep it within 64 bits."""
     del width  # two's complement: the low limb alone is the integer, whatever the width
-    return total[0].view(np.int64).copy()
+    integers: NDArray[np.int64] = total[0].view(np.int64).copy()
+    return integers
 
 
 def _negate(vector: Words, where: NDArray[np.bool_]) -> None:

@@ -16,16 +16,18 @@ from numpy.typing import NDArray
 
 from sealane.core.canonical import content_hash
 from sealane.core.secret import Secret
-from sealane.errors import InputError
+from sealane.errors import InputError, ProtocolError
 from sealane.ring.words import WIDTHS, Width, Words
 from sealane.secagg.fixed_point import decode_integers, decode_reals, encode_integers, encode_reals
-from sealane.secagg.quantize import decode_updates, encode_updates, packed_length
+from sealane.secagg.quantize import decode_updates, encode_updates, packed_length, updates_over
 from sealane.secagg.terms import Kind, Term
 
 MINIMUM_FRACTION = 56
 MAXIMUM_FRACTION = 100
 MAXIMUM_ENTRIES = 1 << 28
 UPDATE_BITS = range(4, 25)
+BOUNDS = (2.0**-1000, 2.0**1000)
+"""Within these no step from a bound to a width, and no scale of an update, leaves the range of a float."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +131,16 @@ def encode(layout: Layout, terms: Mapping[str, Term], rounding_seed: Secret) -> 
 
 
 def decode(layout: Layout, total: Words) -> dict[str, NDArray[Any]]:
-    """Read the opened sum back: int64 for counts, float64 otherwise, each in its term's shape."""
+    """Read the opened sum back: int64 for counts, float64 otherwise, each in its term's shape.
+
+    Raises:
+        ProtocolError: it lies outside what members at their bounds could sum to: somebody lied about a contribution,
+            a share or an aggregate.
+    """
     out: dict[str, NDArray[Any]] = {}
     for place in layout.places:
         part = total[:, place.start : place.start + place.length]
+        _check_total(layout, place, part)
         values: NDArray[Any]
         if place.kind == "count":
             values = decode_integers(part, layout.width)
@@ -144,14 +152,28 @@ def decode(layout: Layout, total: Words) -> dict[str, NDArray[Any]]:
     return out
 
 
+def _check_total(layout: Layout, place: Place, part: Words) -> None:
+    if place.kind == "update":
+        over = updates_over(part, place.bits, layout.cohort)
+    else:
+        # Half as much again as the bound allows: rounding of floats is far inside it, and a forged total far outside.
+        magnitude = np.abs(decode_reals(np.ascontiguousarray(part), place.fraction, layout.width))
+        over = int((magnitude > 1.5 * layout.cohort * place.bound + 1).sum())
+    if over:
+        raise ProtocolError("sum.total-out-of-range", f"the opened sum of term {place.name!r} cannot be one",
+                            got=f"{over} entries", expected=f"{layout.cohort} contributions within {place.bound}",
+                            hint="a node or the coordinator lied: the run cannot be trusted")
+
+
 def _integer_bits(bound: float, cohort: int) -> int:
     """Return b with cohort * (bound + 1 step) < 2^b."""
     return max(0, math.frexp(bound * cohort)[1]) + 1
 
 
 def _width(name: str, term: Term, cohort: int) -> Width:
-    if not (math.isfinite(term.bound) and term.bound > 0):
-        raise InputError("sum.bad-bound", f"term {name!r} needs a positive, finite bound", got=term.bound)
+    if not BOUNDS[0] <= term.bound <= BOUNDS[1]:
+        raise InputError("sum.bad-bound", f"term {name!r} needs a positive, finite bound", got=term.bound,
+                         expected="from 2^-1000 to 2^1000")
     if term.kind == "update":
         if term.bits not in UPDATE_BITS:
             raise InputError("sum.bad-bits", f"term {name!r} has an unusable width", got=term.bits, expected="4 to 24")

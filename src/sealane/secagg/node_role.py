@@ -134,7 +134,7 @@ class NodeRole:
         return Released(state, digest, total, message)
 
     def release_message(self, state: Contributed, digest: bytes) -> Release:
-        """Seal this node's share to each peer, for the contributions that ``digest`` names; the same bytes each time."""
+        """Seal this node's share to each peer, for the contributions that ``digest`` names: always the same bytes."""
         share = self._scheme.share(state.seed)
         sealed = {peer: seal(self._sealing_key(secret, state.transcript, digest, self.own, peer), share, digest)
                   for peer, secret in self._pairs.secrets.items()}

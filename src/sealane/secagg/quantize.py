@@ -55,3 +55,15 @@ def decode_updates(total: Words, entries: int, clip: float, bits: int, cohort: i
     unpacked = np.concatenate([(total[0] >> np.uint64(slot * width)) & mask for slot in range(slots)])[:entries]
     levels = (1 << bits) - 1
     return unpacked.astype(np.float64) * (2.0 * clip / levels) - cohort * clip
+
+
+def updates_over(total: Words, bits: int, cohort: int) -> int:
+    """Return how many slots and words of an opened sum hold more than a cohort's contributions can sum to."""
+    width = slot_bits(bits, cohort)
+    slots = 64 // width
+    most = np.uint64(cohort * ((1 << bits) - 1))
+    mask = np.uint64((1 << width) - 1)
+    over = sum(int((((total[0] >> np.uint64(slot * width)) & mask) > most).sum()) for slot in range(slots))
+    if slots * width < 64:
+        over += int((total[0] >> np.uint64(slots * width) != 0).sum())
+    return over

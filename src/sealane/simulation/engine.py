@@ -55,9 +55,7 @@ class Engine:
         Raises:
             SealaneError: the run was aborted or paused.
         """
-        self._begin_coordination()
-        assert self.coordination is not None
-        self.coordination.begin()
+        self._begin_coordination().begin()
         try:
             while True:
                 self._changed.clear()
@@ -136,13 +134,12 @@ class Engine:
     async def _crash_coordinator(self, seconds: float) -> None:
         self.coordination = None
         await asyncio.sleep(seconds)
-        self._begin_coordination()
-        assert self.coordination is not None
+        coordination = self._begin_coordination()
         for node in self.nodes.values():
             if node.up:
-                self.coordination.node_connected(node.fingerprint)
+                coordination.node_connected(node.fingerprint)
 
-    def _begin_coordination(self) -> None:
+    def _begin_coordination(self) -> Coordination:
         facts = self.runs.facts or RunFacts(self.run_id, self.study.hash, RunState.PROPOSED)
         self.coordination = Coordination(
             study=self.study, record=self.record, facts=facts,
@@ -150,6 +147,7 @@ class Engine:
             patience=self.patience, now=time.monotonic, connected=lambda f: self.nodes[f].up,
             changed=self._changed.set,
         )
+        return self.coordination
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 import pandas as pd
@@ -39,7 +39,7 @@ class FrameDataset:
         """The contract, inferred or given."""
         return self._contract
 
-    def frame(self, columns: list[str] | tuple[str, ...]) -> pd.DataFrame:
+    def frame(self, columns: Sequence[str]) -> pd.DataFrame:
         """Return the named columns of all rows."""
         return self._frame[list(columns)]
 

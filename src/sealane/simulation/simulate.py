@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ import pandas as pd
 
 from sealane.client.trace import Trace
 from sealane.computations.registry import get, read_parameters
+from sealane.coordinator.coordination import Coordination, Patience
 from sealane.core.canonical import parse_canonical
 from sealane.core.clock import system_clock, to_text
 from sealane.core.ids import check_name, new_run_id
@@ -20,7 +20,6 @@ from sealane.errors import InputError, ProtocolError
 from sealane.governance.contract import Contract, infer_contract
 from sealane.governance.recipient import recipient_of
 from sealane.governance.study import Participant, Study, make_study
-from sealane.coordinator.coordination import Coordination, Patience
 from sealane.rpc.notices import StudyRecord
 from sealane.secagg.attempt import verify_endorsement
 from sealane.secagg.result import MAXIMUM_RESULT, result_hash, result_info
@@ -39,10 +38,10 @@ class Simulation:
 
     def __init__(
         self, frames: Mapping[str, pd.DataFrame], *, contract: Contract | None = None,
-        patience: Patience = Patience(round_s=30.0, nudge_s=2.0),
+        patience: Patience | None = None,
     ) -> None:
         self.contract = contract or infer_contract(frames)
-        self._patience = patience
+        self._patience = patience or Patience(round_s=30.0)
         self._analyst = SimulatedAnalyst()
         self.nodes: dict[str, SimulatedNode] = {}
         for name, frame in frames.items():

@@ -33,8 +33,11 @@ class Masking:
         out = vector.copy()
         add(out, _self_mask(seed, pairs.own, transcript, width, length), width)
         for peer, secret in pairs.secrets.items():
-            mask = _stream(derive(secret, "pair mask", transcript.value), width, length)
-            (add if pairs.own < peer else subtract)(out, mask, width)
+            # Both names are in the label: a member that signs another's agreement key as its own, in whatever encoding,
+            # would otherwise make two masks of a third the same, and where the signs differ they would cancel.
+            low, high = sorted((pairs.own, peer))
+            key = derive(secret, "pair mask", transcript.value, low.encode(), high.encode())
+            (add if pairs.own == low else subtract)(out, _stream(key, width, length), width)
         return out
 
     def share(self, seed: Secret) -> bytes:
