@@ -20,7 +20,7 @@ class Example:
         outcome: the 0/1 column that is modelled.
         features: columns of the model, in order.
         categorical: those of ``features`` that are categories.
-        purpose: one sentence for the study file.
+        purpose: one of the sector pack's, for the study.
     """
 
     name: str

@@ -42,5 +42,5 @@ EXAMPLE = Example(
         "total_il_high_credit_limit",
     ),
     categorical=("term", "verification_status", "emp_length"),
-    purpose="Fit a joint scorecard for the risk that a granted loan goes bad",
+    purpose="credit-risk",
 )

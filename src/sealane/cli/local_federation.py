@@ -1,0 +1,176 @@
+"""A federation of real processes on this machine, with fresh keys: for demos and benchmarks.
+
+Fingerprints are verified locally here, which real institutions do out of band.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from sealane.client.connection import Connection
+from sealane.coordinator.initialise import initialise
+from sealane.coordinator.settings import Advertise, Listen, Settings
+from sealane.core.clock import system_clock
+from sealane.errors import UnavailableError
+from sealane.node.control import call
+from sealane.node.datasets import add_dataset
+from sealane.node.home import open_home
+from sealane.rpc.enrolment import enrol
+
+READY_SECONDS = 60.0
+STOP_SECONDS = 5.0
+ANALYST = "analyst"
+DATASET = "rows"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFederation:
+    """A coordinator and nodes that serve, and an analyst connected to them."""
+
+    homes: Mapping[str, Path]
+    analyst: Connection
+
+    def approve(self, study_hash: str) -> None:
+        """Let every node's steward sign a study, through the node's own control socket."""
+        for home in self.homes.values():
+            call(home, "study.approve", {"study": study_hash})
+
+
+@contextmanager
+def local_federation(
+    root: Path, data: Mapping[str, Path], contract: str, *, say: Callable[[str], None] = lambda step: None
+) -> Iterator[LocalFederation]:
+    """Start a coordinator and one node per table, and stop them all at the end of the block, however it ends.
+
+    Args:
+        root: directory for all homes and logs.
+        data: path of each institution's table, by name.
+        contract: data contract of the tables.
+        say: is told each step as it begins.
+
+    Raises:
+        UnavailableError: a process did not come up; its log says why.
+    """
+    main, enrolment = free_ports(2)
+    with ExitStack() as stack:
+        stack.enter_context(stopped_by_sigterm())
+        say("making the coordinator and its certificate authority")
+        settings = Settings(listen=Listen(main=main, enrolment=enrolment),
+                            advertise=Advertise(main=main, enrolment=enrolment))
+        made = initialise(root / "coordinator", settings)
+        coordinator = _serve("coordinator", root / "coordinator", root / "coordinator.log", stack)
+        _await_ready({"coordinator": coordinator}, root)
+        say(f"enrolling {len(data)} nodes and an analyst with one-time invitations")
+        homes = {name: root / name for name in data}
+        _enrol({name: (homes[name], made.invite(name).to_text()) for name in data}
+               | {ANALYST: (root / ANALYST, made.invite(ANALYST, "analyst").to_text())})
+        say("verifying fingerprints, registering each node's table under its data contract")
+        _prepare_homes(homes, root / ANALYST, data, contract)
+        made.engine.dispose()
+        say("starting the nodes")
+        nodes = {name: _serve("node", home, root / f"{name}.log", stack) for name, home in homes.items()}
+        _await_ready(nodes, root)
+        yield LocalFederation(homes, stack.enter_context(Connection(root / ANALYST)))
+
+
+def free_ports(count: int) -> list[str]:
+    """Return loopback addresses with ports that were free a moment ago."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def _enrol(invited: Mapping[str, tuple[Path, str]]) -> None:
+    async def all_of_them() -> None:
+        await asyncio.gather(*(enrol(invitation, home) for home, invitation in invited.values()))
+
+    asyncio.run(all_of_them())
+
+
+def _prepare_homes(homes: Mapping[str, Path], analyst: Path, data: Mapping[str, Path], contract: str) -> None:
+    from sealane.rpc.identity import load_identity
+
+    prints = {name: load_identity(home).fingerprint for name, home in {**homes, ANALYST: analyst}.items()}
+    for name, path in homes.items():
+        home = open_home(path)
+        for peer, fingerprint in prints.items():
+            if peer != name:
+                home.register.trust(peer, fingerprint)
+        add_dataset(home.register, DATASET, str(data[name]), contract, {}, now=system_clock())
+        home.register.close()
+
+
+def _serve(role: str, home: Path, log: Path, stack: ExitStack) -> subprocess.Popen[bytes]:
+    # A session of its own: Ctrl-C reaches this process only, which then stops the others in order.
+    with log.open("wb") as errors:
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", "sealane.cli", role, "serve", "--home", str(home)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, start_new_session=True,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"})
+    stack.callback(_stop, process)
+    return process
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def _await_ready(processes: Mapping[str, subprocess.Popen[bytes]], root: Path) -> None:
+    """Wait for the line that each process prints once it serves."""
+    deadline = time.monotonic() + READY_SECONDS
+    with selectors.DefaultSelector() as waiting:
+        for name, process in processes.items():
+            stdout: IO[bytes] | None = process.stdout
+            assert stdout is not None
+            waiting.register(stdout, selectors.EVENT_READ, name)
+        while waiting.get_map():
+            ready = waiting.select(max(0.0, deadline - time.monotonic()))
+            if not ready:
+                raise _not_ready(", ".join(str(key.data) for key in waiting.get_map().values()), root)
+            for key, _ in ready:
+                if not processes[key.data].stdout.readline():  # type: ignore[union-attr]  # a pipe, as asked for
+                    raise _not_ready(key.data, root)
+                waiting.unregister(key.fileobj)
+
+
+def _not_ready(name: str, root: Path) -> UnavailableError:
+    return UnavailableError("demo.process-failed", f"{name} did not come up", expected=f"within {READY_SECONDS:g} s",
+                            hint=f"its log is in {root}; run again with --keep to look at it")
+
+
+@contextmanager
+def stopped_by_sigterm() -> Iterator[None]:
+    """Turn SIGTERM into a KeyboardInterrupt, so that a stopped demo leaves nothing behind either."""
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
