@@ -1,0 +1,133 @@
+"""A cohort of bare roles: every node's part in a sum, without journal, gate, loop or coordinator."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from sealane.core.canonical import sha256
+from sealane.core.ids import Fingerprint
+from sealane.core.secret import Secret
+from sealane.crypto.agreement import AgreementKey
+from sealane.crypto.signing import SigningKey
+from sealane.ring.words import Words
+from sealane.secagg.attempt import Attempt, sign_join
+from sealane.secagg.layout import Layout, decode, encode, plan
+from sealane.secagg.messages import Arrival, Entry, Member, Opening
+from sealane.secagg.node_role import Contributed, NodeRole, Opened, Released
+from sealane.secagg.terms import Term
+from sealane.secagg.transcript import Transcript
+
+STUDY = hashlib.sha256(b"a study").hexdigest()
+RUN = "r-aaaaaaaaaaaaaaaa"
+
+
+def seed_of(*words: object) -> Secret:
+    return Secret(hashlib.sha256(repr(words).encode()).digest())
+
+
+@dataclass
+class Circle:
+    """Members in order of fingerprint; lists run in that order."""
+
+    size: int
+    run_id: str = RUN
+    number: int = 0
+    study_hash: str = STUDY
+    keys: list[SigningKey] = field(init=False)
+    agreements: list[AgreementKey] = field(init=False)
+    attempt: Attempt = field(init=False)
+    roles: list[NodeRole] = field(init=False)
+
+    def __post_init__(self) -> None:
+        keys = sorted((SigningKey(seed_of("signing", k)) for k in range(self.size)), key=lambda key: key.fingerprint)
+        self.keys = keys
+        self.agreements = [AgreementKey(seed_of("agreement", self.run_id, k)) for k in range(self.size)]
+        self.attempt = self.attempt_of(range(self.size), self.number)
+        self.roles = [self.role(k) for k in range(self.size)]
+
+    def member(self, k: int) -> Member:
+        join = sign_join(self.keys[k], self.study_hash, self.run_id, self.agreements[k].public_key)
+        return Member(self.keys[k].fingerprint, self.keys[k].public_key, join.agreement_key, join.signature)
+
+    def attempt_of(self, who: Sequence[int] | range, number: int) -> Attempt:
+        return Attempt(self.run_id, self.study_hash, number, "masking", tuple(self.member(k) for k in who))
+
+    def role(self, k: int, attempt: Attempt | None = None) -> NodeRole:
+        return NodeRole(attempt or self.attempt, self.keys[k], self.agreements[k])
+
+    @property
+    def names(self) -> list[Fingerprint]:
+        return [key.fingerprint for key in self.keys]
+
+    def contribute(
+        self, layout: Layout, terms: Sequence[Mapping[str, Term]], *, exchange: int = 0,
+        transcript: Transcript | None = None, salt: object = "",
+    ) -> list[Contributed]:
+        return [
+            role.contribute(exchange, transcript or self.attempt.transcript(), layout,
+                            encode(layout, own, seed_of("rounding", k)), seed_of("mask", k, salt))
+            for k, (role, own) in enumerate(zip(self.roles, terms, strict=True))
+        ]
+
+    def release(self, states: Sequence[Contributed]) -> list[Released]:
+        arrivals = announce(states)
+        return [role.release(state, arrivals[role.own]) for role, state in zip(self.roles, states, strict=True)]
+
+    def open(self, released: Sequence[Released]) -> list[Opened]:
+        openings = relay(self.names, released)
+        return [role.open(state, openings[role.own]) for role, state in zip(self.roles, released, strict=True)]
+
+    def sum(self, terms: Sequence[Mapping[str, Term]]) -> list[dict[str, np.ndarray]]:
+        """Run one whole sum and return what every member read."""
+        layout = plan(terms[0], self.size)
+        return [decode(layout, opened.total)
+                for opened in self.open(self.release(self.contribute(layout, terms)))]
+
+
+def entry(state: Contributed, of: Fingerprint) -> Entry:
+    message = state.message
+    return Entry(of, sha256(message.payload), message.description_hash, message.signature)
+
+
+def announce(states: Sequence[Contributed], names: Sequence[Fingerprint] | None = None) -> dict[Fingerprint, Arrival]:
+    """What an honest coordinator tells each member, written without its code."""
+    who = list(names) if names is not None else names_of(states)
+    first = states[0].message
+    entries = tuple(entry(state, name) for name, state in zip(who, states, strict=True))
+    aggregate = b""
+    if not first.relay_whole:
+        words = [np.frombuffer(state.message.payload, "<u8").tolist() for state in states]
+        aggregate = b"".join((sum(column) % 2**64).to_bytes(8, "little") for column in zip(*words, strict=True))
+    return {
+        name: Arrival(first.run_id, first.attempt, first.exchange, entries,
+                      {n: s.message.payload for n, s in zip(who, states, strict=True) if n != name}
+                      if first.relay_whole else {}, aggregate)
+        for name in who
+    }
+
+
+def names_of(states: Sequence[Contributed]) -> list[Fingerprint]:
+    return sorted(SigningKey(seed_of("signing", k)).fingerprint for k in range(len(states)))
+
+
+def relay(names: Sequence[Fingerprint], released: Sequence[Released]) -> dict[Fingerprint, Opening]:
+    first = released[0].message
+    return {
+        name: Opening(first.run_id, first.attempt, first.exchange,
+                      {n: r.message.sealed[name] for n, r in zip(names, released, strict=True) if n != name})
+        for name in names
+    }
+
+
+def with_payload(state: Contributed, payload: bytes) -> Contributed:
+    return replace(state, message=replace(state.message, payload=payload))
+
+
+def integers(vector: Words, width: int) -> list[int]:
+    """Read a vector as Python integers in [0, 2^width)."""
+    high = vector[1].tolist() if width > 64 else [0] * vector.shape[1]
+    return [low + (top << 64) for low, top in zip(vector[0].tolist(), high, strict=True)]

@@ -1,0 +1,129 @@
+"""The plan of a sum: wide enough for a whole cohort at its bounds, refused where nothing is wide enough."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from circle import integers, seed_of
+
+from sealane.errors import InputError, ProtocolError
+from sealane.ring.words import add
+from sealane.secagg.layout import MAXIMUM_ENTRIES, Layout, decode, encode, plan
+from sealane.secagg.terms import Term, count, real, update
+
+
+def total_of(layout: Layout, terms: dict[str, Term], size: int) -> np.ndarray:
+    total = encode(layout, terms, seed_of("r"))
+    for _ in range(size - 1):
+        add(total, encode(layout, terms, seed_of("r")), layout.width)
+    return total
+
+
+@pytest.mark.parametrize("size", [2, 3, 5, 12, 1000])
+@pytest.mark.parametrize("bound", [2.0**-900, 1e-12, 0.3, 1.0, 3.0, 1e6, 2.0**20, 2.0**52, 2.0**60, 1e18])
+def test_reals_of_a_whole_cohort_at_its_bounds_do_not_overflow(size: int, bound: float) -> None:
+    values = [bound, -bound, math.nextafter(bound, 0), 0.0]
+    layout = plan({"x": real(values, bound)}, size)
+    total = integers(total_of(layout, {"x": real(values, bound)}, size), layout.width)
+    fraction = layout.places[0].fraction
+    expected = [size * int(Fraction(value) * 2**fraction) for value in values]
+    assert all(abs(value) < 2 ** (layout.width - 1) for value in expected)
+    assert total == [value % 2**layout.width for value in expected]
+    read = decode(layout, total_of(layout, {"x": real(values, bound)}, size))["x"].tolist()
+    assert all(math.isclose(r, size * v, rel_tol=1e-15, abs_tol=size * 2.0**-fraction)
+               for r, v in zip(read, values, strict=True))
+
+
+@pytest.mark.parametrize(("size", "bound"), [(2, 2**61 - 2**8), (3, 2**60), (12, 2**58), (3, 1), (64, 10**9)])
+def test_counts_of_a_whole_cohort_at_their_bounds_are_the_integer(size: int, bound: int) -> None:
+    values = [bound, -bound, bound - 1, 0]
+    layout = plan({"n": count(values, bound)}, size)
+    assert layout.width == 64
+    assert decode(layout, total_of(layout, {"n": count(values, bound)}, size))["n"].tolist() == [
+        size * value for value in values]
+
+
+def test_counts_beside_wide_reals_are_still_the_integer() -> None:
+    terms = {"n": count([[7, -7], [2**55, -(2**55)]], 2**56), "x": real([1.5], 1e15)}
+    layout = plan(terms, 3)
+    assert layout.width == 128
+    read = decode(layout, total_of(layout, terms, 3))
+    assert read["n"].tolist() == [[21, -21], [3 * 2**55, -3 * 2**55]]
+    assert read["n"].dtype == np.int64
+    assert read["x"].tolist() == [4.5]
+
+
+@pytest.mark.parametrize("bound", [0.0, -1.0, math.nan, math.inf, 1e308, 1e302, 5e-324, 1e-305])
+@pytest.mark.parametrize("kind", [count, real, update])
+def test_a_bound_outside_what_floats_can_plan_with_is_refused(bound: float, kind: object) -> None:
+    # A bound of 1e308 times a cohort is infinite: its exponent reads 0, and the sum would not fit what it asked for.
+    with pytest.raises(InputError) as caught:
+        plan({"x": kind([0], bound)}, 12)  # type: ignore[operator]
+    assert caught.value.code == "sum.bad-bound"
+
+
+@pytest.mark.parametrize(("terms", "code"), [
+    ({}, "sum.empty"),
+    ({"a": update([0.0], 1.0), "b": count([0], 1)}, "sum.mixed"),
+    ({"a": real([0.0], 2.0**71)}, "sum.too-wide"),
+    ({"a": count([0], 2.0**62)}, "sum.too-wide"),
+    ({"a": update([0.0], 1.0, bits=3)}, "sum.bad-bits"),
+    ({"a": update([0.0], 1.0, bits=25)}, "sum.bad-bits"),
+    ({"a": Term(np.broadcast_to(np.float64(0), MAXIMUM_ENTRIES + 1), "real", 1.0)}, "sum.too-long"),
+])
+def test_a_sum_that_cannot_be_planned_is_refused(terms: dict[str, Term], code: str) -> None:
+    with pytest.raises(InputError) as caught:
+        plan(terms, 3)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(("term", "code"), [
+    (real([0.0, 1.0000001], 1.0), "sum.out-of-bounds"),
+    (real([-1.1], 1.0), "sum.out-of-bounds"),
+    (count([11], 10), "sum.out-of-bounds"),
+    (count([-(2**63)], 10), "sum.out-of-bounds"),
+    (real([math.nan], 1.0), "sum.not-finite"),
+    (real([math.inf], 1.0), "sum.not-finite"),
+    (update([math.nan], 1.0), "sum.not-finite"),
+])
+def test_a_value_past_its_bound_is_refused_without_being_told(term: Term, code: str) -> None:
+    with pytest.raises(InputError) as caught:
+        encode(plan({"x": term}, 3), {"x": term}, seed_of("r"))
+    assert caught.value.code == code
+    assert "1.0000001" not in str(caught.value.to_dict())
+
+
+def test_the_description_names_everything_public_and_nothing_private() -> None:
+    layout = plan({"b": real([1.25], 2.0), "a": count([[1, 2]], 5)}, 3)
+    other = plan({"b": real([0.75], 2.0), "a": count([[3, 4]], 5)}, 3)
+    assert layout.hash() == other.hash()
+    assert [place.name for place in layout.places] == ["a", "b"]
+    different = [
+        plan({"b": real([1.25], 2.0), "a": count([[1, 2]], 5)}, 4),
+        plan({"b": real([1.25], 2.5), "a": count([[1, 2]], 5)}, 3),
+        plan({"b": real([1.25], 2.0), "a": count([[1], [2]], 5)}, 3),
+        plan({"b": real([1.25], 2.0), "c": count([[1, 2]], 5)}, 3),
+        plan({"b": count([1], 2.0), "a": count([[1, 2]], 5)}, 3),
+    ]
+    assert len({layout.hash(), *(one.hash() for one in different)}) == 6
+
+
+@pytest.mark.parametrize("terms", [
+    {"n": count([3], 10)},
+    {"x": real([3.0], 1e6)},
+    {"n": count([1], 10), "x": real([1.0], 1e9)},
+    {"u": update(np.ones(9), 1.0)},
+])
+def test_an_opened_sum_that_no_cohort_can_have_is_refused(terms: dict[str, Term]) -> None:
+    layout = plan(terms, 3)
+    honest = total_of(layout, terms, 3)
+    decode(layout, honest)
+    forged = honest + np.uint64(0x9E3779B97F4A7C15)
+    if layout.width == 96:
+        forged[1] &= np.uint64(0xFFFFFFFF)
+    with pytest.raises(ProtocolError) as caught:
+        decode(layout, forged)
+    assert caught.value.code == "sum.total-out-of-range"
