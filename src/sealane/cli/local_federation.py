@@ -24,7 +24,6 @@ from sealane.coordinator.initialise import initialise
 from sealane.coordinator.settings import Advertise, Listen, Settings
 from sealane.core.clock import system_clock
 from sealane.errors import UnavailableError
-from sealane.node.control import call
 from sealane.node.datasets import add_dataset
 from sealane.node.home import open_home
 from sealane.rpc.enrolment import enrol
@@ -44,6 +43,8 @@ class LocalFederation:
 
     def approve(self, study_hash: str) -> None:
         """Let every node's steward sign a study, through the node's own control socket."""
+        from sealane.node.control import call
+
         for home in self.homes.values():
             call(home, "study.approve", {"study": study_hash})
 

@@ -45,9 +45,9 @@ class RunServicer(RunServiceServicer):
         authenticate(context, self._hub.registry, EVERYBODY)
         facts, started = self._hub.store.run(text(request.run_id, "run", 32))
         while True:
-            facts, _ = self._hub.store.run(facts.run_id)
             run = self._hub.runs.get(facts.run_id)
-            yield pb.WatchRunResponse(status=self._status(run.facts if run is not None else facts, started, run))
+            facts = run.facts if run is not None else facts
+            yield pb.WatchRunResponse(status=self._status(facts, started, run))
             if facts.state.over or facts.state is RunState.PAUSED or run is None:
                 return
             changed = self._hub.watched[facts.run_id]

@@ -125,7 +125,8 @@ class NodeCohort:
             agreed = self._role.adopt(number, self.transcript, own, await self._inbox.take(Proposal, number))
         value = agreed.astype("<f8").tobytes()
         if known is None:
-            self._journal.agreed(self._run, self._attempt, number, value)
+            keep = self._journal.proposed if proposer else self._journal.adopted
+            keep(self._run, self._attempt, number, value)
         if proposer:
             self._send(self._role.propose(number, self.transcript, value))
         self.transcript = after_agreement(number, self.transcript, value)

@@ -2,12 +2,15 @@
 
 It lives in a database of its own (``runs.sqlite``) that backups leave out, so that a restored copy can neither send
 a second contribution for a round nor release a second time. Every write is on disk before the message it is about
-leaves the node.
+leaves the node. What nobody was told yet (a total just opened) is written with the next such write: until then the
+round can be opened again from the same messages.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,9 +74,12 @@ class Journal:
     def __init__(self, path: Path | str) -> None:
         self._path = path
         self._db: sqlite3.Connection = open_database(path, SCHEMA)
+        self._deferred: list[tuple[str, tuple[object, ...]]] = []
 
     def close(self) -> None:
-        """Close the connection."""
+        """Write what was deferred and close the connection."""
+        with self._writing():
+            pass
         self._db.close()
 
     def run(self, run_id: str) -> RunRow | None:
@@ -99,7 +105,7 @@ class Journal:
 
     def join(self, run_id: str, study_hash: str, agreement_seed: Secret) -> RunRow:
         """Remember a run and its agreement key; a run already known keeps the key it has."""
-        with transaction(self._db):
+        with self._writing():
             self._db.execute("INSERT OR IGNORE INTO runs (run_id, study_hash, agreement_seed) VALUES (?, ?, ?)",
                              (run_id, study_hash, agreement_seed.reveal()))
         row = self.run(run_id)
@@ -123,7 +129,7 @@ class Journal:
             raise ProtocolError("run.cohort-fixed", "a new attempt began after this node had released",
                                 got=f"attempt {attempt}", expected=f"attempt {row.attempt} goes on",
                                 hint="a node that is lost is waited for; its sums cannot be taken again without it")
-        with transaction(self._db):
+        with self._writing():
             self._db.execute("UPDATE runs SET attempt = ?, start = ? WHERE run_id = ?", (attempt, start, run_id))
             self._db.execute("UPDATE exchanges SET seed = NULL, payload = NULL WHERE run_id = ?", (run_id,))
 
@@ -142,7 +148,7 @@ class Journal:
         self, run_id: str, attempt: int, number: int, description_hash: bytes, seed: Secret, payload: bytes
     ) -> None:
         """Keep a contribution before it is sent; those of finished exchanges further back are dropped."""
-        with transaction(self._db):
+        with self._writing():
             self._db.execute(
                 "INSERT INTO exchanges (run_id, attempt, number, description_hash, seed, payload) "
                 "VALUES (?, ?, ?, ?, ?, ?)",
@@ -155,7 +161,7 @@ class Journal:
         Raises:
             ProtocolError: it agreed to open another set before, or the attempt is closed.
         """
-        with transaction(self._db):
+        with self._writing():
             current = self._db.execute("SELECT attempt FROM runs WHERE run_id = ?", (run_id,)).fetchone()
             known = self._db.execute(
                 "SELECT digest FROM exchanges WHERE run_id = ? AND attempt = ? AND number = ?",
@@ -171,29 +177,42 @@ class Journal:
             self._db.execute("UPDATE runs SET released = 1 WHERE run_id = ?", (run_id,))
 
     def opened(self, run_id: str, attempt: int, number: int, total: bytes) -> None:
-        """Keep an opened total, and drop the contributions of the exchanges before it, which nobody can need."""
-        with transaction(self._db):
-            self._db.execute("UPDATE exchanges SET total = ? WHERE run_id = ? AND attempt = ? AND number = ?",
-                             (total, run_id, attempt, number))
-            self._db.execute(
-                "UPDATE exchanges SET seed = NULL, payload = NULL WHERE run_id = ? AND attempt = ? AND number < ?",
-                (run_id, attempt, number),
-            )
+        """Keep an opened total, with the next write, and drop the contribution before it, which nobody can need."""
+        self._deferred += [
+            ("UPDATE exchanges SET total = ? WHERE run_id = ? AND attempt = ? AND number = ?",
+             (total, run_id, attempt, number)),
+            ("UPDATE exchanges SET seed = NULL, payload = NULL WHERE run_id = ? AND attempt = ? AND number = "
+             "(SELECT max(number) FROM exchanges WHERE run_id = ? AND attempt = ? AND number < ? AND seed NOT NULL)",
+             (run_id, attempt, run_id, attempt, number)),
+        ]
 
-    def agreed(self, run_id: str, attempt: int, number: int, value: bytes) -> None:
-        """Keep an adopted value."""
-        with transaction(self._db):
-            self._db.execute(
-                "INSERT OR IGNORE INTO exchanges (run_id, attempt, number, description_hash, total) "
-                "VALUES (?, ?, ?, x'', ?)",
-                (run_id, attempt, number, value),
-            )
+    def proposed(self, run_id: str, attempt: int, number: int, value: bytes) -> None:
+        """Keep a value before it is proposed to the others."""
+        self.adopted(run_id, attempt, number, value)
+        with self._writing():
+            pass
+
+    def adopted(self, run_id: str, attempt: int, number: int, value: bytes) -> None:
+        """Keep a value that another node proposed, with the next write."""
+        self._deferred.append((
+            "INSERT OR IGNORE INTO exchanges (run_id, attempt, number, description_hash, total) "
+            "VALUES (?, ?, ?, x'', ?)",
+            (run_id, attempt, number, value),
+        ))
 
     def end(self, run_id: str) -> None:
         """Close a run for ever, and forget the secrets that belonged to it."""
-        with transaction(self._db):
+        with self._writing():
             self._db.execute("UPDATE runs SET state = 'ENDED', agreement_seed = x'' WHERE run_id = ?", (run_id,))
             self._db.execute("UPDATE exchanges SET seed = NULL, payload = NULL WHERE run_id = ?", (run_id,))
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with transaction(self._db):
+            for statement, values in self._deferred:
+                self._db.execute(statement, values)
+            yield
+        self._deferred.clear()
 
 
 def _run_row(row: tuple[str, str, bytes, int, bytes | None, str, int]) -> RunRow:
