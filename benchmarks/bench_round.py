@@ -1,0 +1,215 @@
+"""A small encrypted sum over three nodes on loopback: real processes, mutual TLS, journals with full fsync.
+
+    python benchmarks/bench_round.py [--rounds 200] [--nodes 3] [--entries 16]
+
+Every node runs the same number of sums in one run and notes when each opened; printed is the time between one opened
+sum and the next, over all runs. A benchmark is not a test: the machine's other work is in the figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sealane.client.connection import Connection
+from sealane.computations import registry
+from sealane.computations.base import Cohort, Dataset, Parameters, Payload, count
+from sealane.coordinator.home import load_coordinator
+from sealane.coordinator.initialise import initialise
+from sealane.coordinator.serve import serving
+from sealane.coordinator.settings import Advertise, Listen, Settings
+from sealane.core.clock import system_clock
+from sealane.governance.study import parse_study
+from sealane.governance.study_file import StudyFile
+from sealane.node.agent import Agent
+from sealane.node.datasets import add_dataset
+from sealane.node.home import open_home
+from sealane.rpc.enrolment import enrol
+from sealane.sectors.registry import contract
+
+CONTRACT = "finance.credit-application/v1"
+
+
+class RoundsParameters(Parameters):
+    """How many sums, of how many entries."""
+
+    rounds: int
+    entries: int
+
+
+class Rounds:
+    """Sums the same counts again and again, and releases the seconds between one opened sum and the next."""
+
+    name = "bench.rounds"
+    parameters = RoundsParameters
+
+    def columns(self, params: RoundsParameters) -> list[str]:
+        """Return no columns: no row is read."""
+        return []
+
+    async def run(self, data: Dataset, cohort: Cohort, params: RoundsParameters) -> Payload:
+        """Run the sums."""
+        values = np.arange(params.entries)
+        seconds = []
+        last = time.perf_counter()
+        for _ in range(params.rounds):
+            total = await cohort.sum({"values": count(values, 1 << 20)})
+            now = time.perf_counter()
+            seconds.append(now - last)
+            last = now
+            assert (total["values"] == values * cohort.size).all()
+        agreed = await cohort.agree(np.zeros(1))
+        Path(os.environ["BENCH_SECONDS"]).write_text(json.dumps(seconds))
+        return {"rounds": params.rounds, "check": float(agreed[0])}
+
+    def present(self, payload: Payload) -> Any:
+        """Return the payload with room for a trace."""
+        return type("Shown", (), {"payload": payload, "trace": None})()
+
+
+def main() -> None:
+    """Parse the command line and run the coordinator's, a node's or the benchmark's part."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--nodes", type=int, default=3)
+    parser.add_argument("--entries", type=int, default=16)
+    parser.add_argument("--serve", nargs=2, metavar=("ROLE", "HOME"), help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    registry._BUILT_IN[Rounds.name] = Rounds()
+    if asked.serve:
+        asyncio.run(_serve(*asked.serve))
+        return
+    with tempfile.TemporaryDirectory() as root:
+        print(json.dumps(_bench(Path(root), asked), indent=2))
+
+
+async def _serve(role: str, home: str) -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    if role == "coordinator":
+        async with serving(Path(home)):
+            await stop.wait()
+        return
+    opened = open_home(Path(home))
+    task = asyncio.create_task(Agent(opened, opened.gate()).serve())
+    await stop.wait()
+    task.cancel()
+
+
+def _bench(root: Path, asked: argparse.Namespace) -> dict[str, Any]:
+    main_port, enrolment_port = _ports()
+    settings = Settings(listen=Listen(main=main_port, enrolment=enrolment_port),
+                        advertise=Advertise(main=main_port, enrolment=enrolment_port))
+    initialise(root / "coordinator", settings).engine.dispose()
+    processes = [_start("coordinator", root / "coordinator", root)]
+    try:
+        time.sleep(3)
+        names = [f"node{i}" for i in range(asked.nodes)]
+        _prepare(root, names)
+        processes += [_start("node", root / name, root) for name in names]
+        return _measure(root, names, asked)
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait()
+
+
+def _prepare(root: Path, names: list[str]) -> None:
+    made = load_coordinator(root / "coordinator")
+    identities = {
+        name: asyncio.run(enrol(made.invite(name, "analyst" if name == "analyst" else "node").to_text(), root / name))
+        for name in [*names, "analyst"]
+    }
+    made.engine.dispose()
+    for name in names:
+        row = {f.name: (f.allowed[0] if f.allowed else f.minimum or 0) for f in contract(CONTRACT).fields}
+        pd.DataFrame([row] * 40).to_csv(root / f"{name}.csv", index=False)
+        home = open_home(root / name)
+        for peer, identity in identities.items():
+            if peer != name:
+                home.register.trust(peer, identity.fingerprint)
+        add_dataset(home.register, "rows", str(root / f"{name}.csv"), CONTRACT, {}, now=system_clock())
+        home.register.close()
+
+
+def _measure(root: Path, names: list[str], asked: argparse.Namespace) -> dict[str, Any]:
+    with Connection(root / "analyst") as analyst:
+        record = analyst.propose(StudyFile(
+            name="bench", sector="finance", purpose="credit-risk", data_contract=CONTRACT, computation=Rounds.name,
+            parameters={"rounds": asked.rounds, "entries": asked.entries}, rounds=asked.rounds + 1, valid_days=1))
+        study = parse_study(record.study)
+        deadline = time.monotonic() + 60
+        while any(len(open_home(root / name).register.studies()) == 0 for name in names):
+            assert time.monotonic() < deadline, "the nodes did not come up"
+            time.sleep(0.5)
+        for name in names:
+            # Signed in this process and sent by hand: the benchmark's nodes have no control socket.
+            signed = open_home(root / name).decisions().approve(study.hash)
+            _send(root / name, signed)
+        analyst.await_approvals(record, 30.0, lambda line: None)
+        runs = []
+        for _ in range(3):
+            finished = analyst.finish(analyst.session.start(study.hash))
+            runs.append(finished.trace)
+    seconds = [s * 1000 for name in names for s in json.loads((root / f"{name}.seconds").read_text())[5:]]
+    return {
+        "what": f"masked sum of {asked.entries} counts over {asked.nodes} nodes, mTLS on loopback, journals fsynced",
+        "machine": {"processors": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()},
+        "rounds": asked.rounds, "runs": len(runs),
+        "milliseconds_per_round": {
+            "median": round(statistics.median(seconds), 2),
+            "p95": round(statistics.quantiles(seconds, n=20)[-1], 2),
+            "fastest": round(min(seconds), 2),
+        },
+        "bytes_per_round_and_node": round(sum(runs[-1].bytes_sent.values()) / asked.rounds / asked.nodes),
+    }
+
+
+def _send(home: Path, signed: Any) -> None:
+    """Hand a statement to the coordinator over a short stream of the node's own."""
+    from sealane._version import __version__
+    from sealane.node.stream import open_link
+    from sealane.rpc.identity import load_identity
+    from sealane.rpc.notices import Hello
+
+    async def speak() -> None:
+        async with open_link(load_identity(home)) as link:
+            link.send(Hello(__version__, ()))
+            link.send(signed)
+            async for message in link:
+                if signed in getattr(message, "statements", ()):
+                    return
+
+    asyncio.run(asyncio.wait_for(speak(), 10))
+
+
+def _start(role: str, home: Path, root: Path) -> subprocess.Popen[bytes]:
+    environment = os.environ | {"BENCH_SECONDS": str(root / f"{home.name}.seconds")}
+    return subprocess.Popen([sys.executable, __file__, "--serve", role, str(home)], env=environment,
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _ports() -> tuple[str, str]:
+    from sealane.cli.local_federation import free_ports
+
+    first, second = free_ports(2)
+    return first, second
+
+
+if __name__ == "__main__":
+    main()
