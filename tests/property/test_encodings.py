@@ -1,0 +1,110 @@
+"""For any values within their bounds: encoding is exact, sums are those of integers, nothing overflows."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+from circle import integers, seed_of
+from hypothesis import given
+from hypothesis import strategies as st
+from reference import encode_real, signed
+
+from sealane.ring.words import add
+from sealane.secagg.layout import decode, encode, plan
+from sealane.secagg.quantize import decode_updates, encode_updates, slot_bits
+from sealane.secagg.terms import Term, count, real, update
+
+sizes = st.integers(2, 12)
+bounds = st.floats(min_value=2.0**-80, max_value=2.0**60)
+
+
+@st.composite
+def real_columns(draw: st.DrawFn) -> tuple[float, list[list[float]]]:
+    bound = draw(bounds)
+    value = st.floats(-bound, bound) | st.sampled_from([bound, -bound, 0.0, math.nextafter(bound, 0.0)])
+    size, entries = draw(sizes), draw(st.integers(1, 6))
+    return bound, [draw(st.lists(value, min_size=entries, max_size=entries)) for _ in range(size)]
+
+
+@given(real_columns())
+def test_reals_sum_to_the_exact_fixed_point(case: tuple[float, list[list[float]]]) -> None:
+    bound, columns = case
+    terms = [{"x": real(column, bound)} for column in columns]
+    layout = plan(terms[0], len(columns))
+    fraction, width = layout.places[0].fraction, layout.width
+    total = encode(layout, terms[0], seed_of("r"))
+    for term in terms[1:]:
+        add(total, encode(layout, term, seed_of("r")), width)
+    expected = [sum(encode_real(v, fraction) for v in row) for row in zip(*columns, strict=True)]
+    assert [signed(v, width) for v in integers(total, width)] == expected
+    for read, whole in zip(decode(layout, total)["x"].tolist(), expected, strict=True):
+        exact = Fraction(whole, 2**fraction)
+        assert abs(Fraction(read) - exact) <= abs(exact) * Fraction(1, 2**51)
+    assert fraction >= 56
+
+
+@st.composite
+def count_columns(draw: st.DrawFn) -> tuple[int, list[list[int]]]:
+    size, entries = draw(sizes), draw(st.integers(1, 6))
+    bound = draw(st.integers(1, 2**58))
+    value = st.integers(-bound, bound) | st.sampled_from([bound, -bound])
+    return bound, [draw(st.lists(value, min_size=entries, max_size=entries)) for _ in range(size)]
+
+
+@given(count_columns(), st.booleans())
+def test_counts_sum_to_the_integer_in_any_ring(case: tuple[int, list[list[int]]], wide: bool) -> None:
+    bound, columns = case
+    beside: dict[str, Term] = {"wide": real([0.5], 1e15)} if wide else {}
+    terms = [{"n": count(column, bound), **beside} for column in columns]
+    layout = plan(terms[0], len(columns))
+    total = encode(layout, terms[0], seed_of("r"))
+    for term in terms[1:]:
+        add(total, encode(layout, term, seed_of("r")), layout.width)
+    assert decode(layout, total)["n"].tolist() == [sum(row) for row in zip(*columns, strict=True)]
+    assert layout.width == (128 if wide else 64)
+
+
+@given(bounds, sizes, st.sampled_from([1.0, -1.0]), st.sampled_from(["real", "count"]))
+def test_a_whole_cohort_at_its_bound_never_overflows(bound: float, size: int, sign: float, kind: str) -> None:
+    if kind == "count":
+        bound = float(math.floor(min(max(bound, 1.0), 2.0**58)))
+    values: Term = count([int(sign * bound)], bound) if kind == "count" else real([sign * bound], bound)
+    layout = plan({"x": values}, size)
+    vector = encode(layout, {"x": values}, seed_of("r"))
+    one = signed(integers(vector, layout.width)[0], layout.width)
+    assert abs(one) * size < 2 ** (layout.width - 1)
+    scale = 2**layout.places[0].fraction
+    assert abs(Fraction(one, scale) - Fraction(sign * bound)) < Fraction(1, scale)
+
+
+@given(st.integers(4, 24), sizes, st.floats(2.0**-20, 2.0**20), st.integers(1, 40), st.integers(0, 2**32))
+def test_packed_updates_sum_slot_by_slot(bits: int, size: int, clip: float, entries: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    columns = [rng.normal(scale=clip, size=entries) for _ in range(size)]
+    columns[0][:] = clip
+    packed = [encode_updates(column, clip, bits, size, seed_of(k)) for k, column in enumerate(columns)]
+    width = slot_bits(bits, size)
+
+    def slots(vector: np.ndarray) -> list[int]:
+        found = [(w >> (s * width)) % 2**width for s in range(64 // width) for w in vector[0].tolist()]
+        return found[:entries]
+
+    total = packed[0].copy()
+    for other in packed[1:]:
+        add(total, other, 64)
+    whole = [sum(row) for row in zip(*(slots(one) for one in packed), strict=True)]
+    assert slots(total) == whole
+    step = 2 * clip / (2**bits - 1)
+    read = decode_updates(total, entries, clip, bits, size)
+    clipped = sum(np.clip(column, -clip, clip) for column in columns)
+    assert (np.abs(read - clipped) <= size * step * (1 + 1e-6)).all()
+    assert np.allclose(read, [v * step - size * clip for v in whole], rtol=1e-12, atol=1e-9 * clip)
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=9), sizes)
+def test_the_plan_depends_on_nothing_private(values: list[float], size: int) -> None:
+    zeros = np.zeros(len(values))
+    assert plan({"x": real(values, 1.0)}, size) == plan({"x": real(zeros, 1.0)}, size)
+    assert plan({"x": update(values, 1.0)}, size) == plan({"x": update(zeros, 1.0)}, size)
