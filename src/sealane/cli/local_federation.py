@@ -6,14 +6,13 @@ Fingerprints are verified locally here, which real institutions do out of band.
 from __future__ import annotations
 
 import asyncio
-import os
 import selectors
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,34 +23,48 @@ from sealane.coordinator.initialise import initialise
 from sealane.coordinator.settings import Advertise, Listen, Settings
 from sealane.core.clock import system_clock
 from sealane.errors import UnavailableError
+from sealane.node.control import call
 from sealane.node.datasets import add_dataset
 from sealane.node.home import open_home
 from sealane.rpc.enrolment import enrol
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 5.0
+COORDINATOR = "coordinator"
 ANALYST = "analyst"
 DATASET = "rows"
 
 
 @dataclass(frozen=True, slots=True)
 class LocalFederation:
-    """A coordinator and nodes that serve, and an analyst connected to them."""
+    """A coordinator and nodes that serve, and an analyst connected to them.
 
+    Attributes:
+        root: directory of all homes and logs.
+        homes: of the nodes, by name.
+        processes: of the coordinator and the nodes, by name.
+        analyst: connected to the coordinator.
+    """
+
+    root: Path
     homes: Mapping[str, Path]
+    processes: dict[str, subprocess.Popen[bytes]]
     analyst: Connection
 
     def approve(self, study_hash: str) -> None:
         """Let every node's steward sign a study, through the node's own control socket."""
-        from sealane.node.control import call
-
         for home in self.homes.values():
             call(home, "study.approve", {"study": study_hash})
+
+    def start(self, *names: str) -> None:
+        """Start processes (again) and wait until they serve."""
+        _start(self.processes, names, self.root)
 
 
 @contextmanager
 def local_federation(
-    root: Path, data: Mapping[str, Path], contract: str, *, say: Callable[[str], None] = lambda step: None
+    root: Path, data: Mapping[str, Path], contract: str, *, settings: Settings | None = None,
+    say: Callable[[str], None] = lambda step: None,
 ) -> Iterator[LocalFederation]:
     """Start a coordinator and one node per table, and stop them all at the end of the block, however it ends.
 
@@ -59,31 +72,35 @@ def local_federation(
         root: directory for all homes and logs.
         data: path of each institution's table, by name.
         contract: data contract of the tables.
+        settings: of the coordinator; by default it listens on free ports of loopback.
         say: is told each step as it begins.
 
     Raises:
         UnavailableError: a process did not come up; its log says why.
     """
-    main, enrolment = free_ports(2)
+    processes: dict[str, subprocess.Popen[bytes]] = {}
+    homes = {name: root / name for name in data}
     with ExitStack() as stack:
         stack.enter_context(stopped_by_sigterm())
+        stack.callback(_stop, processes)
         say("making the coordinator and its certificate authority")
-        settings = Settings(listen=Listen(main=main, enrolment=enrolment),
-                            advertise=Advertise(main=main, enrolment=enrolment))
-        made = initialise(root / "coordinator", settings)
-        coordinator = _serve("coordinator", root / "coordinator", root / "coordinator.log", stack)
-        _await_ready({"coordinator": coordinator}, root)
+        made = initialise(root / COORDINATOR, settings or loopback_settings())
+        _start(processes, [COORDINATOR], root)
         say(f"enrolling {len(data)} nodes and an analyst with one-time invitations")
-        homes = {name: root / name for name in data}
         _enrol({name: (homes[name], made.invite(name).to_text()) for name in data}
                | {ANALYST: (root / ANALYST, made.invite(ANALYST, "analyst").to_text())})
+        made.engine.dispose()
         say("verifying fingerprints, registering each node's table under its data contract")
         _prepare_homes(homes, root / ANALYST, data, contract)
-        made.engine.dispose()
         say("starting the nodes")
-        nodes = {name: _serve("node", home, root / f"{name}.log", stack) for name, home in homes.items()}
-        _await_ready(nodes, root)
-        yield LocalFederation(homes, stack.enter_context(Connection(root / ANALYST)))
+        _start(processes, list(homes), root)
+        yield LocalFederation(root, homes, processes, stack.enter_context(Connection(root / ANALYST)))
+
+
+def loopback_settings() -> Settings:
+    """Return a coordinator's settings with two free ports of loopback."""
+    main, enrolment = free_ports(2)
+    return Settings(listen=Listen(main=main, enrolment=enrolment), advertise=Advertise(main=main, enrolment=enrolment))
 
 
 def free_ports(count: int) -> list[str]:
@@ -118,27 +135,31 @@ def _prepare_homes(homes: Mapping[str, Path], analyst: Path, data: Mapping[str, 
         home.register.close()
 
 
-def _serve(role: str, home: Path, log: Path, stack: ExitStack) -> subprocess.Popen[bytes]:
-    # A session of its own: Ctrl-C reaches this process only, which then stops the others in order.
-    with log.open("wb") as errors:
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", "sealane.cli", role, "serve", "--home", str(home)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, start_new_session=True,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"})
-    stack.callback(_stop, process)
-    return process
+def _start(processes: dict[str, subprocess.Popen[bytes]], names: Sequence[str], root: Path) -> None:
+    for name in names:
+        role = COORDINATOR if name == COORDINATOR else "node"
+        # A session of its own: Ctrl-C reaches this process only, which then stops the others in order.
+        with (root / f"{name}.log").open("ab") as log:
+            processes[name] = subprocess.Popen(
+                [sys.executable, "-m", "sealane.cli", role, "serve", "--home", str(root / name)],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
+    _await_ready({name: processes[name] for name in names}, root)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
+def _stop(processes: Mapping[str, subprocess.Popen[bytes]]) -> None:
+    """Ask all to stop, nodes first, and kill what does not."""
+    for process in reversed(list(processes.values())):
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    for process in processes.values():
         try:
-            process.wait(STOP_SECONDS)
+            process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def _await_ready(processes: Mapping[str, subprocess.Popen[bytes]], root: Path) -> None:

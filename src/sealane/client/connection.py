@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from sealane.rpc.notices import StudyRecord
 
 DEFAULT_HOME = Path("~/.sealane/analyst")
 POLL_SECONDS = 1.0
+RECONNECT_SECONDS = 120.0
 
 
 def analyst_home(home: str | os.PathLike[str] | None = None) -> Path:
@@ -143,13 +144,28 @@ class Connection:
         Raises:
             SealaneError: why it ended or paused, as the coordinator or a node said it.
         """
-        status: RunStatus | None = None
-        for status in self.session.watch(run_id):
+        for status in self._statuses(run_id):
             if watch is not None:
                 watch(status)
-        if status is not None and status.error is not None:
-            raise status.error
+            if status.error is not None:
+                raise status.error
         return Finished(self.session.result(run_id))
+
+    def _statuses(self, run_id: str) -> Iterator[RunStatus]:
+        """Watch a run also across a restart of the coordinator."""
+        lost_at: float | None = None
+        while True:
+            try:
+                for status in self.session.watch(run_id):
+                    lost_at = None
+                    yield status
+                    if status.over or status.state == "PAUSED":
+                        return
+            except UnavailableError as error:
+                lost_at = lost_at or time.monotonic()
+                if not error.code.startswith("rpc.") or time.monotonic() - lost_at > RECONNECT_SECONDS:
+                    raise
+            time.sleep(POLL_SECONDS)
 
     def _find(
         self, wanted: str | None, computation: str, parameters: dict[str, Any], scheme: str

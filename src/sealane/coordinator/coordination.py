@@ -40,12 +40,14 @@ class Patience:
     """How long the coordinator waits, in seconds.
 
     Attributes:
-        round_s: without any progress, after which a lost node ends the attempt or pauses the run.
-        nudge_s: without any progress, after which everything is sent again.
+        round_s: without any progress, after which a node that is not connected counts as lost.
+        nudge_s: without any progress, after which everything is sent again; doubled each time.
+        silent_s: without any progress, after which a connected node counts as lost too; ``round_s`` if not given.
     """
 
-    round_s: float = 60.0
+    round_s: float = 600.0
     nudge_s: float = 2.0
+    silent_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class Coordination:
     started: float = 0.0
     progress: float = 0.0
     nudged: float = 0.0
+    nudges: int = 0
     ended: float = 0.0
 
     def __post_init__(self) -> None:
@@ -158,10 +161,15 @@ class Coordination:
         if self.facts.state.over or self.facts.state is RunState.PAUSED:
             return
         now = self.now()
-        if now - self.progress > self.patience.round_s:
+        silence = now - self.progress
+        connected = any(self.connected(f) for f in self.waiting_for)
+        if silence > (self.patience.silent_s or self.patience.round_s) or (
+            silence > self.patience.round_s and not connected
+        ):
             self._out_of_patience()
-        elif now - max(self.progress, self.nudged) > self.patience.nudge_s:
+        elif now - max(self.progress, self.nudged) > self.patience.nudge_s * 2**self.nudges:
             self.nudged = now
+            self.nudges += 1
             for node in self.cohort:
                 if self.connected(node):
                     self._catch_up(node)
@@ -181,7 +189,7 @@ class Coordination:
         if self.facts.state is not RunState.PAUSED:
             raise ProtocolError("run.not-paused", "only a paused run can be resumed", got=self.facts.state)
         self._move(RunState.RUNNING if self.facts.members else RunState.PROPOSED, error=None)
-        self.progress = self.now()
+        self._advanced()
         for node in self.participants:
             if self.connected(node):
                 self._catch_up(node)
@@ -197,10 +205,18 @@ class Coordination:
             case SealedResult():
                 self._deliver(sender, message)
             case Failure():
-                self.abort(self._named(sender, message.error))
+                self._fail(self._named(sender, message.error))
             case _:
                 raise ProtocolError("run.unexpected-message", "message has no place in a run",
                                     got=type(message).__name__)
+
+    def _fail(self, error: SealaneError) -> None:
+        """A node that lacks something for now (disk, a source) pauses the run; any other failure ends it."""
+        if isinstance(error, UnavailableError):
+            if self.facts.state is not RunState.PAUSED:
+                self._move(RunState.PAUSED, error=error)
+        else:
+            self.abort(error)
 
     def _join(self, sender: Fingerprint, message: Join) -> None:
         if self.facts.members:
@@ -298,11 +314,11 @@ class Coordination:
         self.send(node, Nudge(self.facts.run_id))
 
     def _out_of_patience(self) -> None:
-        lost = self.waiting_for
+        lost = tuple(f for f in self.waiting_for if not self.connected(f)) or self.waiting_for
         present = tuple(f for f in self.cohort if f not in lost)
         error = UnavailableError(
             "run.node-lost", "a node was lost and the run cannot go on without it", got=", ".join(self._names(lost)),
-            expected=f"all {len(self.cohort)} nodes within {self.patience.round_s:g} s",
+            expected=f"all {len(self.cohort)} nodes within {self.now() - self.progress:.0f} s",
             hint=f"bring it back, then `sealane run resume {self.facts.run_id}`")
         never_opened = not self.facts.announced
         if never_opened and len(present) >= self.study.smallest_cohort and all(f in self.joins for f in present):
@@ -313,8 +329,7 @@ class Coordination:
 
     def _advanced(self) -> None:
         self.progress = self.now()
-        if self.facts.state is RunState.PAUSED:
-            return
+        self.nudges = 0
         self.changed()
 
     def _move(self, state: RunState, **changes: object) -> None:

@@ -41,7 +41,7 @@ async def serving(home: Path, *, clock: Clock = system_clock) -> AsyncIterator[H
         UnavailableError: a port is in use, or the database cannot be opened.
     """
     made = load_coordinator(home, clock=clock)
-    patience = Patience(round_s=made.settings.deadlines.reply_seconds)
+    patience = Patience(round_s=made.settings.deadlines.absent_seconds, silent_s=made.settings.deadlines.silent_seconds)
     hub = Hub(Store(made.engine, clock), made.registry, patience)
     hub.restore()
     enrolment, renewal = made.enrolment_servicers()
@@ -58,6 +58,7 @@ async def serving(home: Path, *, clock: Clock = system_clock) -> AsyncIterator[H
     bind(enrolment_port, listen.enrolment, server_credentials(made.certificate.current, require_client=False))
     await main_port.start()
     await enrolment_port.start()
+    hub.store.add_event("coordinator.started", "coordinator", made.signing_key.fingerprint)
     log(_LOG, "coordinator.serving", main=listen.main, enrolment=listen.enrolment)
     timekeeper = asyncio.create_task(hub.keep_time())
     try:

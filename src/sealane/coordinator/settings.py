@@ -57,10 +57,10 @@ class Lifetimes(_Section):
 
 
 class Deadlines(_Section):
-    """How long the coordinator waits, in seconds."""
+    """How long a run waits in vain, in seconds: for a node that is away, and for one that is there but silent."""
 
-    reply_seconds: float = Field(default=60.0, gt=0, le=86400)
     absent_seconds: float = Field(default=600.0, gt=0, le=30 * 86400)
+    silent_seconds: float = Field(default=3600.0, gt=0, le=30 * 86400)
 
 
 class Settings(_Section):

@@ -92,6 +92,7 @@ class NodeRun:
         self._admission: Admission = gate.admit(offer, runs_released=journal.runs_released)
         self._row: RunRow = journal.join(offer.run_id, self.study.hash, random_secret())
         self._running: _Running | None = None
+        self._failed: SealaneError | None = None
         if self._row.ended:
             raise ProtocolError("run.over", "a run that is over at this node was offered again", got=self.run_id)
         if self._row.start is not None:
@@ -158,12 +159,12 @@ class NodeRun:
         return AgreementKey(self._row.agreement_seed)
 
     def _start(self, start: Start) -> None:
-        if self._running is not None:
-            present = self._running.attempt
-            if start.attempt == present.number and start.members == present.members:
-                return
-            if start.attempt <= present.number:
-                return  # an attempt that is closed for ever
+        if self._running is not None and start.attempt <= self._running.attempt.number:
+            # The same again, or an attempt that is closed for ever; but what lacked something may be tried again.
+            if start.members == self._running.attempt.members and isinstance(self._failed, UnavailableError):
+                self._failed = None
+                self._begin(start)
+            return
         attempt = Attempt(self.run_id, self.study.hash, start.attempt, self.study.scheme, start.members)
         self._gate.check_cohort(self._admission, attempt.cohort)
         NodeRole(attempt, self._key, self._agreement())  # verifies every member before anything is written
@@ -221,12 +222,11 @@ class NodeRun:
         return SealedResult(attempt.run_id, attempt.number, sealed)
 
     def _fail(self, error: SealaneError) -> None:
+        self._failed = error
         log(_LOG, "run.failed", level=logging.WARNING, error=error, run=self.run_id)
         self._post(Failure(self.run_id, error))
 
     def _end(self, error: SealaneError | None) -> None:
-        if isinstance(error, UnavailableError):
-            return  # it may be resumed
         self._journal.end(self.run_id)
         if self._running is not None:
             self._running.task.cancel()

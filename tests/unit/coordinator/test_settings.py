@@ -40,8 +40,8 @@ def test_an_unknown_field_names_the_nearest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [
-    '[listen]\nmain = "nowhere"', "[lifetimes]\ncertificate_days = 0", "[deadlines]\nreply_seconds = -1",
-    '[advertise]\nhosts = ["a b"]', "listen = 3", 'database = ""', "[deadlines]\nreply_seconds = nan",
+    '[listen]\nmain = "nowhere"', "[lifetimes]\ncertificate_days = 0", "[deadlines]\nsilent_seconds = -1",
+    '[advertise]\nhosts = ["a b"]', "listen = 3", 'database = ""', "[deadlines]\nsilent_seconds = nan",
 ])
 def test_values_out_of_range(tmp_path: Path, text: str) -> None:
     with pytest.raises(InputError) as caught:
