@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from sealane.coordinator.coordination import Coordination, Patience, RunFacts
@@ -16,7 +17,7 @@ from sealane.coordinator.registry import Party, Registry
 from sealane.coordinator.run_state import RunState
 from sealane.coordinator.store import Store
 from sealane.core.ids import Fingerprint
-from sealane.errors import ProtocolError, RefusedError, SealaneError
+from sealane.errors import ProtocolError, RefusedError, SealaneError, UnavailableError
 from sealane.governance.approval import SignedApproval, SignedRefusal, claimed_study, verify_approval, verify_refusal
 from sealane.governance.study import Study, parse_study
 from sealane.rpc.codec import FromCoordinator, FromNode
@@ -87,6 +88,8 @@ class Hub:
         if self.connections.get(node) is connection:
             del self.connections[node]
             log(_LOG, "node.disconnected", node=connection.party.name)
+            with suppress(UnavailableError):  # a full disk is no reason to keep what is gone
+                self.store.add_event("node.disconnected", connection.party.name, node)
 
     def send(self, node: Fingerprint, message: FromCoordinator) -> None:
         """Put a message into a node's outbox; where there is none, the node catches up when it comes back."""

@@ -33,6 +33,7 @@ class Agent:
 
     Attributes:
         connected: whether the stream is open now.
+        reached: set once the coordinator has answered for the first time.
         problem: why it is not, where something went wrong.
         directory: the parties, by the coordinator's word.
     """
@@ -41,6 +42,7 @@ class Agent:
     gate: Gate
     runs: dict[str, RunThread] = field(default_factory=dict)
     connected: bool = False
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
     problem: SealaneError | None = None
     directory: Directory = field(default_factory=lambda: Directory(()))
     _link: Link | None = None
@@ -89,6 +91,7 @@ class Agent:
                     if not answered:
                         _check_welcome(message)
                         answered = self.connected = True
+                        self.reached.set()
                         self.problem = None
                         log(_LOG, "coordinator.connected", address=link.address)
                         self.speak()

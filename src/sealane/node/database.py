@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from sealane.errors import InputError, RefusedError, SealaneError, UnavailableError
 
@@ -71,6 +72,22 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
             raise
     except sqlite3.IntegrityError:
         raise
+    except sqlite3.Error as error:
+        raise translate(error) from error
+
+
+def snapshot(path: Path) -> bytes:
+    """Return a consistent copy of a database that may be in use.
+
+    Raises:
+        InputError: the file is no SQLite database.
+        UnavailableError: locked for long.
+    """
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as source, \
+                closing(sqlite3.connect(":memory:")) as copy:
+            source.backup(copy)
+            return copy.serialize()
     except sqlite3.Error as error:
         raise translate(error) from error
 

@@ -1,0 +1,14 @@
+"""``sealane analyst``."""
+
+from __future__ import annotations
+
+from sealane.cli.enrolling import enrol_command
+from sealane.cli.groups import noun
+
+
+@noun("analyst", examples=("analyst enrol - < invitation.txt",))
+def analyst() -> None:
+    """Enrol an analyst, who proposes studies, starts runs and opens results."""
+
+
+analyst.add_command(enrol_command("analyst"))

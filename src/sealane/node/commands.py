@@ -1,0 +1,253 @@
+"""What a node's operator and data steward can ask for, as plain functions over its home.
+
+They run in the serving process, which hands in its agent, or in the command line's own where none serves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ConfigDict, ValidationError, validate_call
+
+from sealane.core.clock import to_text
+from sealane.core.ids import check_fingerprint, check_name
+from sealane.errors import InputError, RefusedError
+from sealane.governance.approval import SignedApproval, verify_approval, verify_refusal
+from sealane.governance.study import Study
+from sealane.node.agent import Agent
+from sealane.node.datasets import add_dataset, check_dataset
+from sealane.node.home import NodeHome
+from sealane.node.mapping import parse_mapping
+from sealane.node.register import DatasetEntry, Register, Statement, StudyEntry
+from sealane.node.sources import parse_source
+from sealane.sectors.registry import contract as find_contract
+
+Command = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a command runs: at a home, and in the serving process if there is an agent."""
+
+    home: NodeHome
+    agent: Agent | None = None
+
+    @property
+    def register(self) -> Register:
+        """The home's register."""
+        return self.home.register
+
+
+def execute(place: Place, command: str, arguments: Mapping[str, Any]) -> Any:
+    """Run a command and return its JSON-ready result.
+
+    Raises:
+        InputError: unknown command, or arguments that it does not take.
+        SealaneError: what the command refuses.
+    """
+    if command not in COMMANDS:
+        raise InputError("control.unknown-command", "a node knows no such command", got=repr(command[:80]),
+                         expected=", ".join(sorted(COMMANDS)))
+    try:
+        return COMMANDS[command](place, **arguments)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise InputError("control.arguments", f"{command} does not take these arguments",
+                         got=f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+_checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True, strict=True))
+
+
+@_checked
+def status(place: Place) -> dict[str, Any]:
+    """Say who this node is and how it is doing."""
+    identity = place.home.identity()
+    certificate = identity.certificate
+    agent = place.agent
+    decisions = [_decision(place.register, entry.study) for entry in place.register.studies()]
+    return {
+        "name": identity.name, "role": identity.role, "fingerprint": identity.fingerprint,
+        "home": str(place.home.path), "coordinator": identity.coordinator_address,
+        "serving": agent is not None, "connected": agent is not None and agent.connected,
+        "problem": agent.problem.to_dict() if agent is not None and agent.problem is not None else None,
+        "runs": sorted(run_id for run_id, run in agent.runs.items() if run.alive) if agent is not None else [],
+        "datasets": len(place.register.datasets()), "peers": len(place.register.verified()),
+        "studies": {word: decisions.count(word) for word in ("waiting", "approved", "refused")},
+        "certificate": {"from": to_text(certificate.not_before), "to": to_text(certificate.not_after)},
+    }
+
+
+@_checked
+def dataset_add(place: Place, *, name: str, source: str, contract: str, mapping: list[str] | None = None,
+                drop_invalid: bool = False) -> dict[str, Any]:
+    """Register a dataset; where its rows break the contract, return the whole report beside the error."""
+    columns = parse_mapping(mapping or [])
+    try:
+        report = add_dataset(place.register, name, source, contract, columns, now=place.home.clock(),
+                             drop_invalid=drop_invalid)
+    except RefusedError as error:
+        if error.code != "dataset.violates-contract":
+            raise
+        found = check_dataset(name, source, find_contract(contract), columns, drop_invalid=drop_invalid)
+        return {"report": found.to_dict(), "error": error.to_dict()}
+    return {"report": report.to_dict(), "error": None}
+
+
+@_checked
+def dataset_list(place: Place) -> list[dict[str, Any]]:
+    """List the registered datasets."""
+    return [_dataset(entry) for entry in place.register.datasets()]
+
+
+@_checked
+def dataset_withdraw(place: Place, *, name: str) -> dict[str, Any]:
+    """Forget a dataset: studies that were approved for it can run no more."""
+    entry = place.register.dataset(name)
+    place.register.remove_dataset(name)
+    stopped = [study.study.name for study in place.register.studies()
+               if _approved_dataset(place.register, study.study) == name]
+    return {"withdrawn": _dataset(entry), "studies": stopped}
+
+
+@_checked
+def peers(place: Place) -> list[dict[str, Any]]:
+    """List the parties this node verified, and those the coordinator names, with what speaks against either."""
+    verified = place.register.verified()
+    named = {} if place.agent is None else {party.name: party for party in place.agent.directory.parties}
+    own = place.home.identity().name
+    listed = []
+    for name in sorted((set(verified) | set(named)) - {own}):
+        party, known = named.get(name), verified.get(name)
+        listed.append({
+            "name": name, "role": None if party is None else party.role,
+            "fingerprint": known if party is None else party.fingerprint, "verified": known,
+            "trust": trust_word(known, None if party is None else party.fingerprint),
+            "connected": None if party is None or party.role != "node" else party.connected,
+        })
+    return listed
+
+
+def trust_word(verified: str | None, named: str | None) -> str:
+    """Return in one word how a verified fingerprint and the coordinator's go together."""
+    if verified is None:
+        return "unverified"
+    return "verified" if named in (None, verified) else "differs"
+
+
+@_checked
+def trust(place: Place, *, name: str, fingerprint: str) -> dict[str, Any]:
+    """Remember a fingerprint that was verified out of band."""
+    plain = check_fingerprint(fingerprint)
+    if check_name(name) == place.home.identity().name:
+        raise InputError("trust.own-name", "a node needs no trust in itself", got=name, expected="a peer's name")
+    place.register.trust(name, plain)
+    parties = () if place.agent is None else place.agent.directory.parties
+    named = next((party.fingerprint for party in parties if party.name == name), None)
+    return {"name": name, "fingerprint": plain, "coordinator_says": named, "trust": trust_word(plain, named)}
+
+
+@_checked
+def distrust(place: Place, *, name: str) -> dict[str, Any]:
+    """Forget a peer's fingerprint."""
+    if not place.register.distrust(name):
+        raise InputError("trust.unknown", "no fingerprint of that name is known here", got=repr(name[:80]),
+                         expected=", ".join(place.register.verified()) or "none is known")
+    return {"name": name, "trust": "unverified"}
+
+
+@_checked
+def study_list(place: Place) -> list[dict[str, Any]]:
+    """List the studies that reached this node, oldest first."""
+    return [_study(place.register, entry) for entry in place.register.studies()]
+
+
+@_checked
+def study_show(place: Place, *, study: str) -> dict[str, Any]:
+    """Show a study as it is signed, and what was said about it."""
+    found = find_study(place.register, study)
+    entry = next(one for one in place.register.studies() if one.study.hash == found.hash)
+    return {**_study(place.register, entry), "study": found.model_dump(mode="json"),
+            "statements": [_statement(one, found) for one in place.register.statements(found.hash)]}
+
+
+@_checked
+def study_approve(place: Place, *, study: str, dataset: str | None = None,
+                  waive_differencing: bool = False) -> dict[str, Any]:
+    """Sign a study, and let the coordinator know at once if there is a connection."""
+    found = find_study(place.register, study)
+    signed = place.home.decisions().approve(found.hash, dataset=dataset, waive_differencing=waive_differencing)
+    return {"name": found.name, "hash": found.hash, **_statement(signed, found), "sent": _speak(place)}
+
+
+@_checked
+def study_refuse(place: Place, *, study: str, reason: str = "") -> dict[str, Any]:
+    """Refuse a study or revoke its approval, and let the coordinator know at once if there is a connection."""
+    found = find_study(place.register, study)
+    signed = place.home.decisions().refuse(found.hash, reason)
+    return {"name": found.name, "hash": found.hash, **_statement(signed, found), "sent": _speak(place)}
+
+
+COMMANDS: dict[str, Command] = {
+    "status": status, "dataset.add": dataset_add, "dataset.list": dataset_list, "dataset.withdraw": dataset_withdraw,
+    "peers": peers, "trust": trust, "distrust": distrust, "study.list": study_list, "study.show": study_show,
+    "study.approve": study_approve, "study.refuse": study_refuse,
+}
+
+
+def find_study(register: Register, wanted: str) -> Study:
+    """Return a study by name or by hash, or by 8 or more first digits of it.
+
+    Raises:
+        InputError: there is none, or several have that name.
+    """
+    named = [entry.study for entry in register.studies() if entry.study.name == wanted]
+    if len(named) > 1:
+        raise InputError("study.ambiguous", "several studies have this name", got=wanted,
+                         expected=", ".join(study.hash[:12] for study in named), hint="name one by its hash")
+    return named[0] if named else register.study(wanted)
+
+
+def _speak(place: Place) -> bool:
+    if place.agent is None or not place.agent.connected:
+        return False
+    place.agent.speak()
+    return True
+
+
+def _dataset(entry: DatasetEntry) -> dict[str, Any]:
+    return {"name": entry.name, "source": str(parse_source(entry.source)), "contract": entry.contract_id,
+            "version": entry.version, "rows": entry.rows, "excluded": entry.excluded,
+            "drop_invalid": entry.drop_invalid, "mapping": dict(entry.mapping), "added_at": entry.added_at}
+
+
+def _study(register: Register, entry: StudyEntry) -> dict[str, Any]:
+    study = entry.study
+    return {"hash": study.hash, "name": study.name, "sector": study.sector, "purpose": study.purpose,
+            "computation": study.computation, "proposer": entry.proposer, "received_at": entry.received_at,
+            "expires": study.expires, "decision": _decision(register, study),
+            "approvals": len(register.approvals(study.hash)), "participants": len(study.participants)}
+
+
+def _decision(register: Register, study: Study) -> str:
+    own = register.own_statement(study.hash)
+    if own is None:
+        return "waiting"
+    return "approved" if isinstance(own, SignedApproval) else "refused"
+
+
+def _approved_dataset(register: Register, study: Study) -> str | None:
+    own = register.own_statement(study.hash)
+    return verify_approval(own, study).dataset if isinstance(own, SignedApproval) else None
+
+
+def _statement(statement: Statement, study: Study) -> dict[str, Any]:
+    if isinstance(statement, SignedApproval):
+        approval = verify_approval(statement, study)
+        return {"node": approval.node, "decision": "approved", "at": approval.approved_at,
+                "dataset": approval.dataset, "dataset_version": approval.dataset_version,
+                "waives_differencing": approval.waives_differencing}
+    refusal = verify_refusal(statement, study)
+    return {"node": refusal.node, "decision": "refused", "at": refusal.refused_at, "reason": refusal.reason}

@@ -1,0 +1,42 @@
+"""A serving node: the home held, the control socket open and the stream kept, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from sealane.core.clock import Clock, system_clock
+from sealane.node.agent import Agent
+from sealane.node.commands import Place
+from sealane.node.control import listening
+from sealane.node.home import exclusive, open_home
+from sealane.telemetry.logs import get_logger, log
+
+_LOG = get_logger(__name__)
+
+
+@asynccontextmanager
+async def serving(path: Path, *, clock: Clock = system_clock) -> AsyncIterator[Agent]:
+    """Serve a node's home for as long as the block lasts.
+
+    Raises:
+        InputError: no node was enrolled there.
+        RefusedError: another process serves it, or a key may be read by others.
+        UnavailableError: the control socket or a database cannot be opened.
+    """
+    home = open_home(path, clock=clock)
+    try:
+        with exclusive(path):
+            agent = Agent(home, home.gate())
+            async with listening(Place(home, agent)), asyncio.TaskGroup() as tasks:
+                keeping = tasks.create_task(agent.serve())
+                log(_LOG, "node.serving", fingerprint=home.identity().fingerprint)
+                try:
+                    yield agent
+                finally:
+                    keeping.cancel()
+            log(_LOG, "node.stopped")
+    finally:
+        home.register.close()
