@@ -29,7 +29,7 @@ def demo() -> None:
 @click.option("--keep", is_flag=True, help="Keep the homes, keys and logs of all parties, and say where.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout, and nothing else there.")
 def finance(out: Path, keep: bool, as_json: bool) -> None:
-    """Fit a joint credit-risk model over four regions of a lender's book.
+    r"""Fit a joint credit-risk model over four regions of a lender's book.
 
     Starts a coordinator and four nodes as processes on loopback, enrols them, lets all four sign one study, and fits
     a logistic regression in which only sums over the cohort are ever opened. Ends with AUC and KS on a held-out fold:

@@ -140,7 +140,7 @@ def _start(processes: dict[str, subprocess.Popen[bytes]], names: Sequence[str], 
         role = COORDINATOR if name == COORDINATOR else "node"
         # A session of its own: Ctrl-C reaches this process only, which then stops the others in order.
         with (root / f"{name}.log").open("ab") as log:
-            processes[name] = subprocess.Popen(
+            processes[name] = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, "-m", "sealane.cli", role, "serve", "--home", str(root / name)],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
     _await_ready({name: processes[name] for name in names}, root)
