@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,14 +15,21 @@ INTERCEPT = "Intercept"
 LEVEL = re.compile(r"(?P<column>[^\[\]]+)\[T\.(?P<level>.*)\]")
 
 
-def level_columns(frame: pd.DataFrame, column: str) -> list[str]:
-    """Return the names of a category's columns: all sorted levels but the first, which is the reference."""
-    levels = sorted(str(level) for level in frame[column].unique())
-    return [f"{column}[T.{level}]" for level in levels[1:]]
+def level_columns(frame: pd.DataFrame, column: str, like: Collection[str] = ()) -> list[str]:
+    """Return the names of a category's columns: all sorted levels but the reference.
+
+    The reference is the level for which ``like``, the columns of a model to compare with, has none; without such a
+    model the first.
+    """
+    names = [f"{column}[T.{level}]" for level in sorted(str(level) for level in frame[column].unique())]
+    absent = [name for name in names if name not in like]
+    return [name for name in names if name != absent[0]] if absent else names[1:]
 
 
-def design_columns(frame: pd.DataFrame, features: Sequence[str], categorical: Sequence[str]) -> list[str]:
-    """Return the names of all columns of the design, the intercept first.
+def design_columns(
+    frame: pd.DataFrame, features: Sequence[str], categorical: Sequence[str], like: Collection[str] = ()
+) -> list[str]:
+    """Return the names of all columns of the design, the intercept first; ``like`` as in :func:`level_columns`.
 
     Raises:
         InputError: a feature is not in the data.
@@ -31,7 +38,7 @@ def design_columns(frame: pd.DataFrame, features: Sequence[str], categorical: Se
     for feature in features:
         if feature not in frame.columns:
             raise unknown(feature, frame)
-        names += level_columns(frame, feature) if feature in categorical else [feature]
+        names += level_columns(frame, feature, like) if feature in categorical else [feature]
     return names
 
 

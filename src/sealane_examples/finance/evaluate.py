@@ -99,7 +99,7 @@ def fit(rows: pd.DataFrame, question: Question) -> Fitted:
     from statsmodels.genmod.families import Binomial
     from statsmodels.genmod.generalized_linear_model import GLM
 
-    columns = design_columns(rows, question.features, question.categorical)
+    columns = design_columns(rows, question.features, question.categorical, question.joint.params)
     model = GLM(rows[EXAMPLE.outcome].to_numpy(), design_matrix(rows, columns), family=Binomial())
     result = model.fit(tol=1e-12, maxiter=100)
     return Fitted(

@@ -38,3 +38,10 @@ def test_names_without_a_column_are_refused(name: str, code: str) -> None:
     with pytest.raises(InputError) as refused:
         linear_scores(ROWS, {name: 1.0})
     assert refused.value.code == code
+
+
+def test_the_reference_is_the_level_that_the_compared_model_leaves_out() -> None:
+    rows = pd.DataFrame({"x": [1.0, 2.0, 3.0], "colour": ["b", "c", "a"]})
+    like = ["Intercept", "x", "colour[T.a]", "colour[T.c]"]
+    assert design_columns(rows, ["x", "colour"], ["colour"], like) == ["Intercept", "x", "colour[T.a]", "colour[T.c]"]
+    assert design_columns(rows, ["colour"], ["colour"]) == ["Intercept", "colour[T.b]", "colour[T.c]"]
