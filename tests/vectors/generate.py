@@ -110,7 +110,9 @@ def vectors() -> dict[str, dict[str, Any]]:
         good("counts-64", 3, 64, [count_term("n", 1000, [[1, -2, 1000], [10, 0, 1000], [100, -1000, 1000]])]),
         good("reals-64", 2, 64, [real_term("x", 1, 60, [[0.5, -1.0, 1.0], [0.25, 2.0**-40, -1.0]])]),
         good("reals-96", 4, 96, [real_term("x", 1000, 82, [[k / 3, -1000.0, 1e-9 * k, 1000.0] for k in range(4)])]),
-        good("reals-128", 5, 128, [real_term("x", 2**50, 73, [[2.0**50, -(2.0**50), k / 7, -k / 7] for k in range(5)])]),
+        good("reals-128", 5, 128, [
+            real_term("x", 2**50, 73, [[2.0**50, -(2.0**50), k / 7, -k / 7] for k in range(5)]),
+        ]),
         good("counts-beside-reals", 3, 96, [
             count_term("n", 50, [[k, -k] for k in (7, 20, 50)]),
             real_term("x", 1024, 82, [[1.5 * k, -0.1] for k in (1, 2, 3)]),

@@ -78,9 +78,14 @@ class Journal:
 
     def close(self) -> None:
         """Write what was deferred and close the connection."""
-        with self._writing():
-            pass
+        self.settle()
         self._db.close()
+
+    def settle(self) -> None:
+        """Write what was deferred: before anything is said that rests on it."""
+        if self._deferred:
+            with self._writing():
+                pass
 
     def run(self, run_id: str) -> RunRow | None:
         """Return what is known of a run."""
@@ -189,8 +194,7 @@ class Journal:
     def proposed(self, run_id: str, attempt: int, number: int, value: bytes) -> None:
         """Keep a value before it is proposed to the others."""
         self.adopted(run_id, attempt, number, value)
-        with self._writing():
-            pass
+        self.settle()
 
     def adopted(self, run_id: str, attempt: int, number: int, value: bytes) -> None:
         """Keep a value that another node proposed, with the next write."""

@@ -206,6 +206,7 @@ class NodeRun:
         payload = await admission.computation.run(dataset, cohort, admission.parameters)
         result = canonical_bytes(payload)
         gate.check_result(admission, result)
+        self._journal.settle()  # or a node that lies could make this one endorse two results, before and after a crash
         running.endorsement = sign_endorsement(self._key, attempt, cohort.transcript, result_hash(result))
         self._post(running.endorsement)
         endorsed = await inbox.take(Endorsed, _RESULT)
