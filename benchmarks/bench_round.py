@@ -121,12 +121,13 @@ def _bench(root: Path, asked: argparse.Namespace) -> dict[str, Any]:
         names = [f"node{i}" for i in range(asked.nodes)]
         _prepare(root, names)
         processes += [_start("node", root / name, root) for name in names]
-        return _measure(root, names, asked)
+        measured = _measure(root, names, asked, processes)
     finally:
         for process in processes:
             process.terminate()
         for process in processes:
             process.wait()
+    return measured
 
 
 def _prepare(root: Path, names: list[str]) -> None:
@@ -147,7 +148,9 @@ def _prepare(root: Path, names: list[str]) -> None:
         home.register.close()
 
 
-def _measure(root: Path, names: list[str], asked: argparse.Namespace) -> dict[str, Any]:
+def _measure(
+    root: Path, names: list[str], asked: argparse.Namespace, processes: list[subprocess.Popen[bytes]]
+) -> dict[str, Any]:
     with Connection(root / "analyst") as analyst:
         record = analyst.propose(StudyFile(
             name="bench", sector="finance", purpose="credit-risk", data_contract=CONTRACT, computation=Rounds.name,
@@ -163,9 +166,12 @@ def _measure(root: Path, names: list[str], asked: argparse.Namespace) -> dict[st
             _send(root / name, signed)
         analyst.await_approvals(record, 30.0, lambda line: None)
         runs = []
+        analyst.finish(analyst.session.start(study.hash))  # warms every process up
+        before = _cpu_seconds(processes)
         for _ in range(3):
             finished = analyst.finish(analyst.session.start(study.hash))
             runs.append(finished.trace)
+        cpu = (_cpu_seconds(processes) - before) * 1000 / len(runs) / asked.rounds
     seconds = [s * 1000 for name in names for s in json.loads((root / f"{name}.seconds").read_text())[5:]]
     return {
         "what": f"masked sum of {asked.entries} counts over {asked.nodes} nodes, mTLS on loopback, journals fsynced",
@@ -176,8 +182,18 @@ def _measure(root: Path, names: list[str], asked: argparse.Namespace) -> dict[st
             "p95": round(statistics.quantiles(seconds, n=20)[-1], 2),
             "fastest": round(min(seconds), 2),
         },
+        "processor_milliseconds_per_round_of_all_processes": round(cpu, 2),
         "bytes_per_round_and_node": round(sum(runs[-1].bytes_sent.values()) / asked.rounds / asked.nodes),
     }
+
+
+def _cpu_seconds(processes: list[subprocess.Popen[bytes]]) -> float:
+    """Return the processor time that processes have used, from proc(5)."""
+    ticks = 0
+    for process in processes:
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _send(home: Path, signed: Any) -> None:

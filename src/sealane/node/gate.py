@@ -136,7 +136,7 @@ class Gate:
         Raises:
             RefusedError: revoked, expired, or past the agreed number of rounds.
         """
-        revoked = not isinstance(self._records.own_statement(admission.study.hash), SignedApproval)
+        revoked = not isinstance(self._records.own_statement(admission.own.study), SignedApproval)
         check_round(admission.study, revoked=revoked, number=number, now=self._clock())
 
     def remember(

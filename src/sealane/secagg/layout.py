@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,12 @@ class Layout:
 
     def hash(self) -> bytes:
         """Return the hash of the description (32 bytes)."""
-        return content_hash(self.describe())
+        return _description_hash(self)
+
+
+@lru_cache(maxsize=64)
+def _description_hash(layout: Layout) -> bytes:
+    return content_hash(layout.describe())  # asked for several times a round, and slow to write
 
 
 def plan(terms: Mapping[str, Term], cohort: int) -> Layout:
