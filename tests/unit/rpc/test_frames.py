@@ -1,0 +1,64 @@
+"""Long messages are cut and put together again, in order and within the limit."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sealane.api.stream.v1.stream_pb2 import Chunk, ConnectRequest, ConnectResponse, Contribution, Opening
+from sealane.errors import ProtocolError
+from sealane.rpc.frames import CHUNK_BYTES, Assembler, requests, responses
+
+
+def test_short_messages_are_one_frame() -> None:
+    message = ConnectRequest(contribution=Contribution(payload=b"x" * 1000))
+    assert list(requests(message)) == [message]
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(min_value=CHUNK_BYTES, max_value=4 * CHUNK_BYTES))
+def test_long_messages_come_back_whole(size: int) -> None:
+    message = ConnectRequest(contribution=Contribution(payload=b"\x07" * size))
+    frames = list(requests(message))
+    assert len(frames) > 1
+    assert all(frame.ByteSize() <= CHUNK_BYTES + 64 for frame in frames)
+    assembler = Assembler()
+    whole = [assembler.add(frame.chunk) for frame in frames]
+    assert whole[:-1] == [None] * (len(frames) - 1)
+    assert whole[-1] is not None
+    assert ConnectRequest.FromString(whole[-1]) == message
+
+
+def test_the_coordinators_messages_are_cut_alike() -> None:
+    message = ConnectResponse(opening=Opening(sealed={"a": b"y" * (CHUNK_BYTES + 1)}))
+    assembler = Assembler()
+    whole = [assembler.add(frame.chunk) for frame in responses(message)][-1]
+    assert whole is not None
+    assert ConnectResponse.FromString(whole) == message
+
+
+def part(transfer: int, total: int, offset: int, data: bytes) -> Chunk:
+    return Chunk(transfer=transfer, total_bytes=total, offset=offset, data=data)
+
+
+BAD = [
+    ([part(1, 101, 0, b"x")], "payload.too-large"),
+    ([part(1, 0, 0, b"")], "payload.too-large"),
+    ([part(1, 10, 5, b"x")], "payload.chunk-out-of-order"),
+    ([part(1, 10, 0, b"abc"), part(1, 10, 4, b"d")], "payload.chunk-out-of-order"),
+    ([part(1, 10, 0, b"abc"), part(2, 10, 3, b"d")], "payload.chunk-out-of-order"),
+    ([part(1, 10, 0, b"abc"), part(1, 11, 3, b"d")], "payload.chunk-out-of-order"),
+    ([part(1, 3, 0, b"abcd")], "payload.chunk-out-of-order"),
+    ([part(1, 10, 0, b"abc"), part(1, 10, 3, b"")], "payload.chunk-out-of-order"),
+]
+
+
+@pytest.mark.parametrize(("chunks", "code"), BAD)
+def test_bad_chunks_are_refused(chunks: list[Chunk], code: str) -> None:
+    assembler = Assembler(limit=100)
+    for chunk in chunks[:-1]:
+        assert assembler.add(chunk) is None
+    with pytest.raises(ProtocolError) as caught:
+        assembler.add(chunks[-1])
+    assert caught.value.code == code
