@@ -23,11 +23,12 @@ auditor.add_command(enrol_command("auditor"))
 @click.option("--limit", type=click.IntRange(1, 1000), default=100, help="Most events to print.")
 def events(after: int, limit: int) -> None:
     """List what the coordinator recorded, oldest first."""
-    from sealane.client.session import Session, require_role
+    from sealane.cli.connecting import session
+    from sealane.client.session import require_role
 
-    with Session(settings_of().home_of("auditor")) as session:
-        require_role(session, "auditor")
+    with session(settings_of().home_of("auditor")) as opened:
+        require_role(opened, "auditor")
         found = [{"sequence": e.sequence, "at": e.at, "kind": e.kind, "party": e.party, "subject": e.subject,
-                  "detail": e.detail} for e in session.events(after, limit)]
+                  "detail": e.detail} for e in opened.events(after, limit)]
     show(found, lambda: table(("number", "at", "kind", "party", "subject", "detail"),
                               (list(event.values()) for event in found)))

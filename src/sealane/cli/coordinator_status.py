@@ -10,7 +10,9 @@ from sealane.coordinator.home import CoordinatorHome
 from sealane.coordinator.hub import approving
 from sealane.coordinator.store import Event, Store
 from sealane.core.clock import to_text
-from sealane.governance.study import parse_study
+from sealane.errors import ProtocolError
+from sealane.governance.study import Study, parse_study
+from sealane.rpc.notices import StudyRecord
 
 CONNECT_SECONDS = 1.0
 EVENTS_AT_ONCE = 1000
@@ -24,8 +26,9 @@ def describe(made: CoordinatorHome) -> dict[str, Any]:
     studies = []
     for record in store.all_studies():
         study = parse_study(record.study)
+        approvals, problem = _approvals(record, study)
         studies.append({"hash": study.hash, "name": study.name, "proposer": record.proposer,
-                        "proposed_at": record.proposed_at, "approvals": len(approving(record, study)),
+                        "proposed_at": record.proposed_at, "approvals": approvals, "problem": problem,
                         "participants": len(study.participants), "expires": study.expires})
     return {
         "home": str(made.home), "fingerprint": made.signing_key.fingerprint, "serving": serving,
@@ -46,7 +49,8 @@ def present(status: dict[str, Any]) -> str:
         (p["name"], p["role"], p["status"], "yes" if p["connected"] else "no" if p["role"] == "node" else "-",
          p["fingerprint"]) for p in status["parties"]), empty="nobody is enrolled: `sealane coordinator invite NAME`")
     studies = table(("study", "hash", "approved", "proposer", "expires"), (
-        (s["name"], s["hash"][:12], f"{s['approvals']} of {s['participants']}", s["proposer"], s["expires"])
+        (s["name"], s["hash"][:12], s["problem"] or f"{s['approvals']} of {s['participants']}", s["proposer"],
+         s["expires"])
         for s in status["studies"]), empty="no studies")
     runs = table(("run", "study", "state", "started", "reason"), (
         (r["run"], names.get(r["study"], "?"), r["state"], r["started_at"],
@@ -54,6 +58,14 @@ def present(status: dict[str, Any]) -> str:
     head = facts([("home", status["home"]), ("fingerprint", status["fingerprint"]),
                   ("serving", f"{status['main']}, enrolment {status['enrolment']}" if status["serving"] else "no")])
     return "\n\n".join([head, parties, studies, runs])
+
+
+def _approvals(record: StudyRecord, study: Study) -> tuple[int, str | None]:
+    """Return how many approvals stand, and what keeps them from verifying."""
+    try:
+        return len(approving(record, study)), None
+    except ProtocolError as error:
+        return 0, error.code
 
 
 def answers(address: str) -> bool:

@@ -15,5 +15,6 @@ def prepare_logs(settings: Settings, *, serving: bool = False) -> None:
 
         configure_logging("debug" if settings.verbosity > 1 else "info")
         return
-    logging.getLogger().addHandler(logging.NullHandler())
+    if not logging.getLogger().handlers:
+        logging.getLogger().addHandler(logging.NullHandler())  # else Python prints warnings by itself
     warnings.simplefilter("ignore")

@@ -103,7 +103,8 @@ class RunServicer(RunServiceServicer):
         facts, started = self._hub.store.run(text(run_id, "run", 32))
         run = self._hub.runs.get(facts.run_id)
         if run is None or run.facts.state.over:
-            raise RefusedError("run.over", "the run is over", got=facts.state)
+            raise RefusedError("run.over", "the run is over", got=facts.state,
+                               hint="start another: `sealane run start STUDY`")
         self._check_recipient(run.study, party)
         return run, started
 

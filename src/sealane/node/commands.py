@@ -170,7 +170,7 @@ def study_show(place: Place, *, study: str) -> dict[str, Any]:
     found = find_study(place.register, study)
     entry = next(one for one in place.register.studies() if one.study.hash == found.hash)
     return {**_study(place.register, entry), "study": found.model_dump(mode="json"),
-            "statements": [_statement(one, found) for one in place.register.statements(found.hash)]}
+            "statements": [describe_statement(one, found) for one in place.register.statements(found.hash)]}
 
 
 @_checked
@@ -179,7 +179,7 @@ def study_approve(place: Place, *, study: str, dataset: str | None = None,
     """Sign a study, and let the coordinator know at once if there is a connection."""
     found = find_study(place.register, study)
     signed = place.home.decisions().approve(found.hash, dataset=dataset, waive_differencing=waive_differencing)
-    return {"name": found.name, "hash": found.hash, **_statement(signed, found), "sent": _speak(place)}
+    return {"name": found.name, "hash": found.hash, **describe_statement(signed, found), "sent": _speak(place)}
 
 
 @_checked
@@ -187,7 +187,7 @@ def study_refuse(place: Place, *, study: str, reason: str = "") -> dict[str, Any
     """Refuse a study or revoke its approval, and let the coordinator know at once if there is a connection."""
     found = find_study(place.register, study)
     signed = place.home.decisions().refuse(found.hash, reason)
-    return {"name": found.name, "hash": found.hash, **_statement(signed, found), "sent": _speak(place)}
+    return {"name": found.name, "hash": found.hash, **describe_statement(signed, found), "sent": _speak(place)}
 
 
 COMMANDS: dict[str, Command] = {
@@ -208,6 +208,21 @@ def find_study(register: Register, wanted: str) -> Study:
         raise InputError("study.ambiguous", "several studies have this name", got=wanted,
                          expected=", ".join(study.hash[:12] for study in named), hint="name one by its hash")
     return named[0] if named else register.study(wanted)
+
+
+def describe_statement(statement: Statement, study: Study) -> dict[str, Any]:
+    """Return what a signed statement says, once it is verified, as JSON-ready values.
+
+    Raises:
+        ProtocolError: it does not verify.
+    """
+    if isinstance(statement, SignedApproval):
+        approval = verify_approval(statement, study)
+        return {"node": approval.node, "decision": "approved", "at": approval.approved_at,
+                "dataset": approval.dataset, "dataset_version": approval.dataset_version,
+                "waives_differencing": approval.waives_differencing}
+    refusal = verify_refusal(statement, study)
+    return {"node": refusal.node, "decision": "refused", "at": refusal.refused_at, "reason": refusal.reason}
 
 
 def _speak(place: Place) -> bool:
@@ -241,13 +256,3 @@ def _decision(register: Register, study: Study) -> str:
 def _approved_dataset(register: Register, study: Study) -> str | None:
     own = register.own_statement(study.hash)
     return verify_approval(own, study).dataset if isinstance(own, SignedApproval) else None
-
-
-def _statement(statement: Statement, study: Study) -> dict[str, Any]:
-    if isinstance(statement, SignedApproval):
-        approval = verify_approval(statement, study)
-        return {"node": approval.node, "decision": "approved", "at": approval.approved_at,
-                "dataset": approval.dataset, "dataset_version": approval.dataset_version,
-                "waives_differencing": approval.waives_differencing}
-    refusal = verify_refusal(statement, study)
-    return {"node": refusal.node, "decision": "refused", "at": refusal.refused_at, "reason": refusal.reason}

@@ -99,13 +99,22 @@ class NodeDataset:
             InputError: the contract has no such field.
             RefusedError: the dataset has no column for it.
         """
+        self.require(columns)
+        return self._frame[list(columns)].copy()
+
+    def require(self, columns: Sequence[str]) -> None:
+        """Check that the named fields can be read, without reading them.
+
+        Raises:
+            InputError: the contract has no such field.
+            RefusedError: the dataset has no column for it.
+        """
         for name in columns:
             self._contract.field(name)
             if name not in self._frame.columns:
                 raise RefusedError("dataset.column-absent", f"dataset {self._name} has no column for the field",
                                    got=repr(name), expected="a field that the source fills",
                                    hint="map a column to it and add the dataset again, or leave the field out")
-        return self._frame[list(columns)].copy()
 
     def __repr__(self) -> str:
         return f"NodeDataset({self._name}, {self.rows} rows)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sealane.computations.requirements import required_columns
 from sealane.core.clock import Clock, to_text
 from sealane.crypto.signing import SigningKey
 from sealane.errors import InputError, RefusedError
@@ -48,8 +49,10 @@ class Decisions:
             waive_differencing: let sums be opened from which this institution's own contribution follows.
 
         Raises:
-            InputError: the study, the dataset or the purpose is unknown, or the choice of dataset is open.
-            RefusedError: policy says no, the dataset changed, or something else was signed about this study before.
+            InputError: the study, the dataset, the purpose or the computation is unknown, the parameters are not the
+                computation's, a column is no field of the contract, or the choice of dataset is open.
+            RefusedError: policy says no, the dataset changed or lacks a column, or something else was signed about
+                this study before.
         """
         study = self._register.study(study_hash)
         now = self._clock()
@@ -63,7 +66,8 @@ class Decisions:
                                got=study.hash[:16], hint="have it proposed again: a new proposal has a new hash")
         if isinstance(earlier, SignedApproval):
             return self._same(study, earlier, entry, waive_differencing)
-        open_dataset(self._register, entry.name, entry.version)
+        opened = open_dataset(self._register, entry.name, entry.version)
+        opened.require(required_columns(study.computation, study.parameters, opened.contract))
         signed = sign_approval(self._key, Approval(
             study=study.hash, node=self._name, fingerprint=self._key.fingerprint, dataset=entry.name,
             dataset_version=entry.version, waives_differencing=waive_differencing, approved_at=to_text(now),

@@ -77,7 +77,8 @@ def make(keys: dict[str, SigningKey]) -> Callable[..., Study]:
     def build(**changes: object) -> Study:
         fields: dict[str, object] = {
             "name": "scorecard", "sector": "finance", "purpose": "credit-risk", "data_contract": CONTRACT.id,
-            "computation": "glm.fit", "parameters": {"outcome": "bad"}, "expires": "2026-07-01T00:00:00Z",
+            "computation": "glm.fit", "parameters": {"outcome": "bad", "features": ["income"], "family": "binomial"},
+            "expires": "2026-07-01T00:00:00Z",
             "participants": [Participant(name=name, fingerprint=key.fingerprint) for name, key in keys.items()],
         }
         return make_study(**(fields | changes))

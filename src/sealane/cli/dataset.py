@@ -1,0 +1,94 @@
+"""``sealane dataset``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from sealane.cli.groups import noun
+from sealane.cli.names import contract_ids, dataset_names
+from sealane.cli.output import amount, facts, note, show, table, write_error, write_json
+from sealane.cli.settings import settings_of
+from sealane.errors import from_dict
+
+FORMS = "path.csv, path.parquet, path.sqlite?table=NAME or postgresql://HOST/DATABASE?table=NAME"
+
+
+@noun("dataset", examples=("dataset add loans --from loans.parquet --contract finance.credit-application/v1",
+                           "dataset list", "dataset withdraw loans"))
+def dataset() -> None:
+    """Register a node's datasets under their data contracts."""
+
+
+@dataset.command(examples=(
+    "dataset add loans --from loans.csv --contract finance.credit-application/v1",
+    "dataset add loans --from 'core.sqlite?table=loans' --contract finance.credit-application/v1 --map bad=default",
+    "dataset add loans --from - --contract finance.credit-application/v1 < database-url.txt"))
+@click.argument("name")
+@click.option("--from", "source", required=True, metavar="SOURCE",
+              help=f"{FORMS}; - reads it from standard input, so that a password is in no list of processes.")
+@click.option("--contract", required=True, metavar="ID", shell_complete=contract_ids,
+              help="Data contract that the rows conform to.")
+@click.option("--map", "mapping", multiple=True, metavar="FIELD=COLUMN",
+              help="Read a field from a column of another name; FIELD=COLUMN [unit] also states its unit.")
+@click.option("--drop-invalid", is_flag=True, help="Leave out rows that break the contract. It is recorded.")
+def add(name: str, source: str, contract: str, mapping: tuple[str, ...], drop_invalid: bool) -> int:
+    """Check SOURCE against a data contract and register it, or its new version, as NAME.
+
+    What fails is reported by field, rule and number of rows, never by value. The rows stay where they are.
+    """
+    from sealane.node.datasets import absolute_source
+
+    where = sys.stdin.readline().strip() if source == "-" else source
+    found = _call("dataset.add", name=name, source=absolute_source(where), contract=contract, mapping=list(mapping),
+                  drop_invalid=drop_invalid)
+    report = found["report"]
+    if found["error"] is None:
+        show(report, lambda: _present(report))
+        return 0
+    error = from_dict(found["error"])
+    if settings_of().as_json:
+        write_json({"error": error.to_dict(), "report": report})
+    else:
+        note(_failures(report))
+        write_error(error, as_json=False)
+    return error.exit_code
+
+
+@dataset.command(name="list", examples=("dataset list", "dataset list --json"))
+def list_datasets() -> None:
+    """List the registered datasets."""
+    found = _call("dataset.list")
+    show(found, lambda: table(("name", "contract", "rows", "left out", "version", "added", "source"), (
+        (e["name"], e["contract"], e["rows"], e["excluded"], e["version"][:12], e["added_at"], e["source"])
+        for e in found), empty="no dataset is registered: `sealane dataset add NAME --from SOURCE --contract ID`"))
+
+
+@dataset.command(examples=("dataset withdraw loans",))
+@click.argument("name", shell_complete=dataset_names)
+def withdraw(name: str) -> None:
+    """Forget a dataset: studies approved for it run no more. Whom it answered is remembered all the same."""
+    found = _call("dataset.withdraw", name=name)
+    show(found, f"withdrew {name}")
+    if found["studies"]:
+        note(f"these approved studies cannot run any more: {', '.join(found['studies'])}")
+
+
+def _present(report: dict[str, Any]) -> str:
+    parts = [f"registered {report['name']} under {report['contract']}", facts([
+        ("rows", f"{report['rows'] - (report['invalid'] if report['drop_invalid'] else 0):,}"),
+        ("left out", amount(report["invalid"], "row") if report["invalid"] else None), ("version", report["version"]),
+        ("absent", ", ".join(report["absent"]) or None)])]
+    return "\n".join(parts + ([_failures(report)] if report["failures"] else []))
+
+
+def _failures(report: dict[str, Any]) -> str:
+    return table(("field", "rule", "rows"), ((f["field"], f["rule"], f["rows"]) for f in report["failures"]))
+
+
+def _call(command: str, **arguments: Any) -> Any:
+    from sealane.node.control import call
+
+    return call(settings_of().home_of("node"), command, arguments)

@@ -1,0 +1,1 @@
+"""What ``sealane doctor`` looks at, one file a subject."""

@@ -1,0 +1,65 @@
+"""The report of any run, from its opened result: without held-out rows, so without AUC and the like."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sealane.client.report import render_report
+from sealane.client.session import Opened
+from sealane.core.clock import to_text
+from sealane.errors import UnavailableError
+
+NAMES = ("report.html", "report.json")
+
+
+def report_fields(opened: Opened, created: datetime) -> dict[str, Any]:
+    """Return the fields of ``report.json``."""
+    study, status = opened.study, opened.status
+    return {
+        "sector": study.sector,
+        "study": {"name": study.name, "hash": study.hash, "purpose": study.purpose, "computation": study.computation,
+                  "scheme": study.scheme, "minimum_cohort": study.minimum_cohort,
+                  "participants": [{"name": p.name, "fingerprint": p.fingerprint} for p in study.participants]},
+        "cohort": sorted(status.cohort), "rounds": status.exchanges,
+        "coefficients": _coefficients(opened.present().to_dict()),
+        "bytes_sent": dict(sorted(status.bytes_sent.items())), "wall_s": round(status.elapsed_s, 3),
+        "run": status.run_id, "created": to_text(created),
+    }
+
+
+def write_report(fields: Mapping[str, Any], directory: Path) -> list[Path]:
+    """Write ``report.html`` and ``report.json``, each whole or not at all, and return their paths.
+
+    Raises:
+        UnavailableError: the directory cannot be written.
+    """
+    texts = {"report.html": render_report(fields), "report.json": json.dumps(fields, indent=2) + "\n"}
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        return [_write(directory / name, texts[name]) for name in NAMES]
+    except OSError as error:
+        raise UnavailableError("report.not-written", f"the report cannot be written to {directory}",
+                               got=error.strerror, hint="name another directory with --out") from error
+
+
+def _write(path: Path, text: str) -> Path:
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        return beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _coefficients(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the coefficients of a model with their intervals; none for a computation that has none."""
+    values: Mapping[str, float] = result.get("coefficients") or {}
+    errors: Mapping[str, float] = result.get("standard_errors") or {}
+    limits: Mapping[str, list[float]] = result.get("confidence_intervals") or {}
+    return [{"name": name, "joint": value, "se": errors.get(name), "low": limits.get(name, [None, None])[0],
+             "high": limits.get(name, [None, None])[1]} for name, value in values.items()]

@@ -1,0 +1,41 @@
+"""Checking a ``study.toml`` as far as it can be known without a coordinator or any data."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+
+from sealane.computations.requirements import required_columns
+from sealane.core.clock import system_clock
+from sealane.core.ids import fingerprint
+from sealane.errors import RefusedError
+from sealane.governance.study_file import StudyFile, read_study_file
+from sealane.sectors.registry import check_purpose, contract
+
+
+def check_file(path: Path) -> tuple[StudyFile, list[str]]:
+    """Read and check a study file; return it with the columns that its computation will read.
+
+    Raises:
+        InputError: what is wrong first, from the file's form to the columns.
+        RefusedError: the contract belongs to another sector than the study.
+    """
+    file = read_study_file(path)
+    check_purpose(file.sector, file.purpose)
+    fields = contract(file.data_contract)
+    if file.data_contract.partition(".")[0] != file.sector:
+        raise RefusedError("study.other-sector", "the data contract belongs to another sector than the study",
+                           got=file.data_contract, expected=f"a contract of {file.sector}")
+    columns = required_columns(file.computation, file.parameters, fields)
+    _check_rules(file)
+    return file, columns
+
+
+def _check_rules(file: StudyFile) -> None:
+    """Make the study with stand-ins for parties that only a coordinator knows: its own rules need them."""
+    names = list(file.participants) if file.participants is not None else [
+        f"stand-in-{number}" for number in range(max(file.minimum_cohort, file.colluding + 2, 0))]
+    directory: dict[str, str] = {name: fingerprint(sha256(name.encode("utf-8")).digest()) for name in names}
+    if isinstance(file.participants, dict):
+        directory |= file.participants
+    file.model_copy(update={"recipients": None}).resolve(directory, [], system_clock())

@@ -1,0 +1,101 @@
+"""How a study is shown: one document at an analyst and at a node, and its text."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from sealane.cli.output import facts, table
+from sealane.client.session import Session
+from sealane.errors import ProtocolError
+from sealane.governance.study import Study, parse_study
+from sealane.node.commands import describe_statement
+from sealane.rpc.notices import StudyRecord
+
+
+def find(session: Session, wanted: str) -> tuple[StudyRecord, Study]:
+    """Return a study by name or hash from the coordinator.
+
+    Raises:
+        ProtocolError: the coordinator sent another one.
+    """
+    record = session.study(wanted)
+    study = parse_study(record.study)
+    if study.name != wanted and not study.hash.startswith(wanted):
+        raise ProtocolError("study.hash-differs", "the coordinator sent another study", got=study.hash,
+                            expected=wanted[:64])
+    return record, study
+
+
+def describe(record: StudyRecord) -> dict[str, Any]:
+    """Return what :func:`sealane.node.commands.study_show` returns at a node, as an analyst sees it.
+
+    Raises:
+        ProtocolError: a statement does not verify.
+    """
+    study = parse_study(record.study)
+    statements = [describe_statement(statement, study) for statement in record.statements]
+    last = {one["node"]: one["decision"] for one in statements}
+    return {
+        "hash": study.hash, "name": study.name, "sector": study.sector, "purpose": study.purpose,
+        "computation": study.computation, "proposer": record.proposer, "received_at": record.proposed_at,
+        "expires": study.expires, "decision": None,
+        "approvals": list(last.values()).count("approved"), "participants": len(study.participants),
+        "study": study.model_dump(mode="json"), "statements": statements,
+    }
+
+
+def summarise(record: StudyRecord) -> dict[str, Any]:
+    """Return a line of the list; a study whose statements do not verify is shown as that, beside the others."""
+    try:
+        return {key: value for key, value in describe(record).items() if key not in ("study", "statements")}
+    except ProtocolError as error:
+        bare = describe(replace(record, statements=()))
+        return {key: value for key, value in bare.items() if key not in ("study", "statements")} | {
+            "decision": error.code}
+
+
+def present(document: dict[str, Any]) -> str:
+    """Return a study as text: all that is signed, and who signed."""
+    study = document["study"]
+    last = {one["node"]: one for one in document["statements"]}
+    head = facts([
+        ("study", study["name"]), ("hash", document["hash"]),
+        ("decision here", document["decision"]),
+        ("purpose", f"{study['purpose']} ({study['sector']})"), ("data contract", study["data_contract"]),
+        ("computation", study["computation"]),
+        *((f"  {name}", _plain(value)) for name, value in study["parameters"].items()),
+        ("scheme", study["scheme"]),
+        ("minimum cohort", f"{study['minimum_cohort']} institutions, {study['colluding']} of them may collude"),
+        ("minimum count", f"{study['minimum_count']} rows behind a released cell"),
+        ("limits", f"{study['rounds']} rounds a run, {study['runs']} runs, to {study['expires']}"),
+        ("proposed", f"by {document['proposer'] or '?'} at {document['received_at']}"),
+    ])
+    parties = table(("participant", "decision", "at", "on", "fingerprint"), (
+        (p["name"], *_said(last.get(p["name"])), p["fingerprint"]) for p in study["participants"]))
+    recipients = table(("recipient", "fingerprint"), ((r["name"], r["fingerprint"]) for r in study["recipients"]),
+                       empty="no recipient: nobody could open a result")
+    return "\n\n".join([head, parties, recipients])
+
+
+def present_list(documents: list[dict[str, Any]]) -> str:
+    """Return studies as a table."""
+    return table(("study", "hash", "computation", "purpose", "here", "approved", "proposer", "expires"), (
+        (d["name"], d["hash"][:12], d["computation"], d["purpose"], d["decision"] or "-",
+         f"{d['approvals']} of {d['participants']}", d["proposer"] or "?", d["expires"]) for d in documents),
+        empty="no studies")
+
+
+def _said(statement: dict[str, Any] | None) -> tuple[str, str, str]:
+    if statement is None:
+        return "waiting", "", ""
+    about = statement.get("dataset") or statement.get("reason") or ""
+    waived = ", waives differencing" if statement.get("waives_differencing") else ""
+    return statement["decision"], statement["at"], f"{about}{waived}"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return ", ".join(value)
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,206 @@
+"""From nothing to a report with the command line: what the README promises, and what it refuses on the way."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+import subprocess
+from contextlib import closing
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from command_line import ENVIRONMENT, MODULE, Done, refused, run, run_alone, run_well, serving
+from loans import CONTRACT
+from small_federation import NODES, ROWS, Federation
+
+pytestmark = pytest.mark.integration
+FEATURES = ["annual_inc", "int_rate", "term_60"]
+
+
+def _database(federation: Federation) -> sqlite3.Connection:
+    return sqlite3.connect(federation.coordinator / "coordinator.sqlite", isolation_level=None)
+
+
+def test_from_proposal_to_report(federation: Federation, tmp_path: Path) -> None:
+    study = federation.propose("scorecard")
+    error = refused("study.unverified-peer", 3, "study", "approve", "scorecard", "--home", federation.nodes["west"])
+    assert error["got"] == "alice"
+    run_well("node", "trust", "alice", federation.fingerprints["alice"], "--home", federation.nodes["west"])
+    peers = run_well("node", "peers", "--home", federation.nodes["west"])
+    assert {peer["name"]: peer["trust"] for peer in peers} == dict.fromkeys(["alice", "north", "south"], "verified")
+
+    error = refused("run.not-approved", 3, "run", "start", "scorecard", "--home", federation.analyst)
+    assert set(error["got"].removeprefix("without ").split(", ")) == set(NODES)
+    refused("dataset.unknown", 2, "study", "approve", "scorecard", "--dataset", "lones", "--home",
+            federation.nodes["west"])
+    federation.approve_everywhere("scorecard")
+    shown = run_well("study", "show", study[:12], "--home", federation.analyst)
+    assert (shown["hash"], shown["approvals"], shown["participants"]) == (study, 3, 3)
+    assert {s["node"]: s["decision"] for s in shown["statements"]} == dict.fromkeys(NODES, "approved")
+    assert [s["decision"] for s in run_well("study", "list", "--home", federation.nodes["north"])] == ["approved"]
+
+    done = run_alone("run", "start", "scorecard", "--json", "--home", federation.analyst)
+    assert done.code == 0, done
+    result = done.document
+    assert (result["state"], sorted(result["endorsed_by"]), result["study"]) == ("COMPLETED", sorted(NODES), study)
+    assert set(result["bytes_sent"]) == set(NODES)
+    assert "completed" in done.err  # progress, as plain lines
+    pooled = pd.concat(federation.frames.values()).assign(term_60=lambda f: (f["term"] == "term_60").astype(float))
+    expected = sm.GLM(pooled["bad"], sm.add_constant(pooled[FEATURES]), family=sm.families.Binomial()).fit(tol=1e-12)
+    names = dict(zip(["const", *FEATURES], ["Intercept", "annual_inc", "int_rate", "term[T.term_60]"], strict=True))
+    for theirs, ours in names.items():
+        assert result["result"]["coefficients"][ours] == pytest.approx(expected.params[theirs], rel=1e-6)
+    assert result["result"]["nobs"] == ROWS * len(NODES)
+
+    told = run("run", "report", result["run"][:8], "--out", tmp_path / "report", "--home", federation.analyst)
+    assert told.code == 0, told
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert (report["run"], report["cohort"]) == (result["run"], sorted(NODES))
+    assert {c["name"] for c in report["coefficients"]} == set(names.values())
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert study in page
+    assert "term[T.term_60]" in told.out
+
+    assert run_well("run", "show", result["run"], "--home", federation.nodes["north"])["state"] == "COMPLETED"
+    assert [r["run"] for r in run_well("run", "list", "--home", federation.analyst)] == [result["run"]]
+    refused("run.over", 3, "run", "cancel", result["run"], "--home", federation.analyst)
+    status = run_well("coordinator", "status", "--home", federation.coordinator)
+    assert status["serving"] is True
+    assert {p["name"] for p in status["parties"] if p["connected"]} == set(NODES)
+
+
+def test_all_is_well_says_the_doctor(federation: Federation) -> None:
+    for home in (federation.coordinator, federation.analyst, federation.nodes["north"]):
+        done = run("doctor", "--json", "--home", home)
+        assert [c for c in done.document["checks"] if c["status"] == "fail"] == []
+        assert (done.code, done.document["ok"]) == (0, True)
+    names = [check["name"] for check in done.document["checks"]]
+    assert {"port", "clock", "certificate", "versions", "peers", "disk", "tls", "dataset", "refused"} <= set(names)
+
+
+def test_a_refusal_is_final_and_said_to_all(federation: Federation) -> None:
+    federation.propose("unwanted")
+    run_well("study", "refuse", "unwanted", "--reason", "not our purpose", "--home", federation.nodes["south"])
+    refused("study.refused-before", 3, "study", "approve", "unwanted", "--home", federation.nodes["south"])
+    refused("run.not-approved", 3, "run", "start", "unwanted", "--home", federation.analyst)
+    found = [c for c in run("doctor", "--json", "--home", federation.analyst).document["checks"]
+             if c["name"] == "study" and "not our purpose" in c["message"]]
+    assert [c["status"] for c in found] == ["warn"]
+
+
+def test_a_tampered_study_is_not_run(federation: Federation) -> None:
+    study = federation.propose("tampered")
+    federation.approve_everywhere("tampered")
+    with closing(_database(federation)) as database:
+        body, = database.execute("SELECT body FROM studies WHERE hash = ?", (study,)).fetchone()
+        other = body.replace(b'"minimum_count":10', b'"minimum_count":1')
+        assert other != body
+        database.execute("UPDATE studies SET body = ? WHERE hash = ?", (other, study))
+    error = run("run", "start", "tampered", "--json", "--home", federation.analyst)
+    assert (error.code, error.error["code"]) == (4, "approval.other-study")
+    listed = {s["name"]: s["decision"] for s in run_well("study", "list", "--home", federation.analyst)}
+    assert listed["tampered"] == "approval.other-study"
+    assert run("study", "show", study, "--home", federation.analyst).code == 4
+    counted = {s["name"]: s["approvals"] for s in run_well("coordinator", "status", "--home",
+                                                           federation.coordinator)["studies"]}
+    assert (counted["scorecard"], counted["tampered"]) == (3, 0)
+    with closing(_database(federation)) as database:
+        database.execute("UPDATE studies SET body = ? WHERE hash = ?", (body, study))
+
+
+def test_rows_that_break_the_contract_are_reported_by_number(federation: Federation, tmp_path: Path) -> None:
+    frame = federation.frames["north"].copy()
+    frame.loc[:4, "int_rate"] = 666.25
+    frame.loc[3:5, "term"] = "term_12"
+    frame.to_csv(tmp_path / "broken.csv", index=False)
+    add = ("dataset", "add", "broken", "--from", tmp_path / "broken.csv", "--contract", CONTRACT, "--home",
+           federation.nodes["north"])
+    done, text = run(*add, "--json"), run(*add)
+    assert (done.code, done.error["code"]) == (3, "dataset.violates-contract")
+    failures = {(f["field"], f["rows"]) for f in done.document["report"]["failures"]}
+    assert failures == {("int_rate", 5), ("term", 3)}
+    assert (text.code, text.out) == (3, "")
+    assert "666" not in done.out + text.err
+    added = run_well(*add, "--drop-invalid")
+    assert (added["rows"], added["invalid"]) == (ROWS, 6)
+    assert run_well("dataset", "withdraw", "broken", "--home", federation.nodes["north"])["studies"] == []
+    assert [d["name"] for d in run_well("dataset", "list", "--home", federation.nodes["north"])] == ["loans"]
+    refused("dataset.unknown", 2, "dataset", "withdraw", "broken", "--home", federation.nodes["north"])
+
+
+def invitation(federation: Federation, name: str) -> str:
+    done = run("coordinator", "invite", name, "--home", federation.coordinator)
+    assert done.code == 0
+    return done.out.strip()
+
+
+def enrol(text: str, home: Path) -> Done:
+    return run("node", "enrol", text, "--home", home, "--json")
+
+
+def test_tokens_that_are_wrong_spent_or_late(federation: Federation, tmp_path: Path) -> None:
+    from sealane.core.secret import Secret
+    from sealane.rpc.invitation import parse_invitation
+
+    text = invitation(federation, "east")
+    forged = parse_invitation(text)
+    object.__setattr__(forged, "token", Secret(bytes(32)))
+    done = enrol(forged.to_text(), tmp_path / "forged")
+    assert (done.code, done.error["code"]) == (3, "auth.token-unknown")
+    assert done.error["hint"]
+    assert enrol(text, tmp_path / "east").code == 0
+    done = enrol(text, tmp_path / "again")
+    assert (done.code, done.error["code"]) == (3, "auth.token-used")
+    late = invitation(federation, "late")
+    with closing(_database(federation)) as database:
+        database.execute("UPDATE invitations SET expires_at = '2020-01-01T00:00:00Z' WHERE name = 'late'")
+    done = enrol(late, tmp_path / "late")
+    assert (done.code, done.error["code"]) == (3, "auth.token-expired")
+    done = run("analyst", "enrol", late, "--home", tmp_path / "late", "--json")
+    assert (done.code, done.error["code"]) == (2, "invitation.other-role")
+    assert run("coordinator", "remove", "east", "--home", federation.coordinator).code == 0
+    done = run("node", "serve", "--home", tmp_path / "nobody", "--json")
+    assert (done.code, done.error["code"]) == (2, "identity.missing")
+
+
+def test_a_port_in_use(federation: Federation, tmp_path: Path) -> None:
+    listen = run_well("coordinator", "status", "--home", federation.coordinator)["main"]
+    run_well("coordinator", "init", "--home", tmp_path / "second", "--listen", listen)
+    done = run_alone("coordinator", "serve", "--home", tmp_path / "second", "--json")
+    assert (done.code, done.error["code"]) == (75, "listen.failed")
+    assert "doctor" in done.error["hint"]
+
+
+def test_a_home_is_served_once_and_its_socket_is_its_owner_s(federation: Federation) -> None:
+    home = federation.nodes["north"]
+    done = run_alone("node", "serve", "--home", home, "--json")
+    assert (done.code, done.error["code"]) == (3, "home.in-use")
+    assert (home / "control.sock").stat().st_mode & 0o777 == 0o600
+
+
+def test_ctrl_c_ends_quietly_and_leaves_nothing(federation: Federation) -> None:
+    invited = federation.root / "brief.txt"
+    invited.write_text(invitation(federation, "brief"))
+    home = federation.root / "brief"
+    run_well("node", "enrol", invited, "--home", home)
+    with serving("node", home, end=signal.SIGINT, code=130):
+        assert (home / "control.sock").exists()
+    assert not (home / "control.sock").exists()
+    lines = [json.loads(line) for line in home.with_suffix(".log").read_text().splitlines()]
+    assert [line["event"] for line in lines][-1] == "node.stopped"
+    run_well("coordinator", "remove", "brief", "--home", federation.coordinator)
+
+
+def test_a_closed_pipe_is_no_error(federation: Federation) -> None:
+    process = subprocess.Popen([*MODULE, "run", "list", "--home", str(federation.analyst)], env=ENVIRONMENT,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(30) in (1, 141)

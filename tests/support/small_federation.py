@@ -1,0 +1,69 @@
+"""A small federation for tests of the command line: where it lies, and what is done in it over and over."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from command_line import run_well
+
+NODES = ("north", "south", "west")
+ROWS = 240
+STUDY = """
+name = "{name}"
+sector = "finance"
+purpose = "credit-risk"
+data_contract = "finance.credit-application/v1"
+computation = "glm.fit"
+[parameters]
+outcome = "bad"
+features = ["annual_inc", "int_rate", "term"]
+family = "binomial"
+"""
+
+
+@dataclass(frozen=True)
+class Federation:
+    """Where everything lies."""
+
+    root: Path
+    frames: dict[str, pd.DataFrame]
+    fingerprints: dict[str, str]
+
+    @property
+    def coordinator(self) -> Path:
+        return self.root / "coordinator"
+
+    @property
+    def analyst(self) -> Path:
+        return self.root / "alice"
+
+    @property
+    def nodes(self) -> dict[str, Path]:
+        return {name: self.root / name for name in NODES}
+
+    def propose(self, name: str) -> str:
+        """Propose the small scorecard under a name and return its hash."""
+        file = self.root / f"{name}.toml"
+        file.write_text(STUDY.format(name=name))
+        found: str = run_well("study", "propose", file, "--home", self.analyst)["hash"]
+        return found
+
+    def approve_everywhere(self, study: str) -> None:
+        for home in self.nodes.values():
+            assert run_well("study", "approve", study, "--home", home)["sent"] is True
+
+
+def free_port() -> int:
+    """Return a port that is free now, as is the next one."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port: int = first.getsockname()[1]
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return port
