@@ -129,7 +129,7 @@ class Contract(BaseModel):
         near = get_close_matches(name, self.names, n=3)
         raise InputError("contract.unknown-field", f"contract {self.id} has no such field", got=repr(name[:80]),
                          expected=f"one of {len(self.fields)} fields",
-                         hint=f"did you mean {', '.join(near)}?" if near else "see `sealane sector list`")
+                         hint=f"did you mean {', '.join(near)}?" if near else "its fields are in the sector pack")
 
 
 def load_contract(source: bytes | Path) -> Contract:

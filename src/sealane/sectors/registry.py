@@ -41,7 +41,7 @@ def pack(name: str) -> SectorPack:
     found = packs()
     if name not in found:
         raise InputError("sector.unknown", "no such sector pack is installed", got=repr(name[:80]),
-                         expected=", ".join(sorted(found)), hint="see `sealane sector list`")
+                         expected=", ".join(sorted(found)), hint="is the sector pack installed here?")
     return found[name]
 
 
@@ -56,7 +56,7 @@ def contract(contract_id: str) -> Contract:
         near = get_close_matches(contract_id, list(known), n=2)
         raise InputError("contract.unknown", "no installed sector pack has this data contract",
                          got=repr(contract_id[:80]), expected=", ".join(sorted(known)),
-                         hint=f"did you mean {' or '.join(near)}?" if near else "see `sealane sector list`")
+                         hint=f"did you mean {' or '.join(near)}?" if near else "is the sector pack installed here?")
     return known[contract_id]
 
 
