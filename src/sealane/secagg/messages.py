@@ -97,7 +97,7 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """The first node of the cohort: the bytes of a public value, for the others to check and adopt."""
+    """The first node of the cohort: a value sealed to each of the others in turn, for them to check and adopt."""
 
     run_id: str
     attempt: int

@@ -18,7 +18,7 @@ from sealane.core.ids import Fingerprint
 from sealane.core.secret import Secret
 from sealane.crypto.agreement import AgreementKey
 from sealane.crypto.derivation import derive
-from sealane.crypto.sealing import seal, unseal
+from sealane.crypto.sealing import OVERHEAD_BYTES, seal, unseal
 from sealane.crypto.signing import SigningKey, verify
 from sealane.errors import ProtocolError
 from sealane.ring.words import Words, add, from_bytes, to_bytes
@@ -159,9 +159,16 @@ class NodeRole:
         return Opened(total, after_sum(transcript, state.digest, to_bytes(total, layout.width)))
 
     def propose(self, exchange: int, transcript: Transcript, value: bytes) -> Proposal:
-        """Sign the bytes of a public value for the others to adopt."""
-        signature = self._key.sign(PROPOSAL, _proposal_body(exchange, transcript, value))
-        return Proposal(self.attempt.run_id, self.attempt.number, exchange, value, signature)
+        """Seal the bytes of a value to each peer, for them to adopt; the coordinator, which passes it on, reads none.
+
+        A key seals one value only: the caller has ``value`` on disk, and proposes no other for this exchange.
+        """
+        sealed = b"".join(
+            seal(self._proposal_key(peer, exchange, transcript, self.own, peer), value, transcript.value)
+            for peer in self._pairs.secrets  # in order of fingerprint
+        )
+        signature = self._key.sign(PROPOSAL, _proposal_body(exchange, transcript, sealed))
+        return Proposal(self.attempt.run_id, self.attempt.number, exchange, sealed, signature)
 
     def adopt(
         self, exchange: int, transcript: Transcript, own: NDArray[np.float64], proposal: Proposal
@@ -169,14 +176,19 @@ class NodeRole:
         """Check another node's proposal against this node's own value and return the proposed one.
 
         Raises:
-            ProtocolError: not signed by the first member over this transcript, or too far from this node's value.
+            ProtocolError: not signed and sealed by the first member over this transcript, or too far from this node's
+                value.
         """
-        first = self.attempt.members[0]
+        first, *others = self.attempt.members
         verify(first.signing_key, PROPOSAL, _proposal_body(exchange, transcript, proposal.value), proposal.signature)
-        if len(proposal.value) != 8 * own.size:
+        length = 8 * own.size + OVERHEAD_BYTES
+        if len(proposal.value) != length * len(others):
             raise ProtocolError("run.proposal-malformed", "proposed value has the wrong length",
-                                got=f"{len(proposal.value)} bytes", expected=f"{8 * own.size} bytes")
-        value = np.frombuffer(proposal.value, "<f8").reshape(own.shape)
+                                got=f"{len(proposal.value)} bytes", expected=f"{length * len(others)} bytes")
+        place = [member.fingerprint for member in others].index(self.own) * length
+        key = self._proposal_key(first.fingerprint, exchange, transcript, first.fingerprint, self.own)
+        data = unseal(key, proposal.value[place : place + length], transcript.value)
+        value = np.frombuffer(data, "<f8").reshape(own.shape)
         scale = float(np.abs(own).max(initial=0.0))
         slack = RELATIVE_TOLERANCE * np.abs(own) + SCALE_TOLERANCE * scale
         off = int((~(np.abs(value - own) <= slack)).sum())
@@ -208,6 +220,12 @@ class NodeRole:
     ) -> Secret:
         return derive(secret, "sealed share", transcript.value, digest, sender.encode(), receiver.encode())
 
+    def _proposal_key(
+        self, peer: Fingerprint, exchange: int, transcript: Transcript, sender: Fingerprint, receiver: Fingerprint
+    ) -> Secret:
+        return derive(self._pairs.secrets[peer], "sealed proposal", transcript.value, str(exchange).encode(),
+                      sender.encode(), receiver.encode())
+
 
 def after_sum(transcript: Transcript, digest: bytes, total: bytes) -> Transcript:
     """Return the transcript after a sum was opened: it commits to the contributions and to the total."""
@@ -223,5 +241,5 @@ def _contribution_body(transcript: Transcript, payload_hash: bytes) -> bytes:
     return sha256(transcript.value, payload_hash)
 
 
-def _proposal_body(exchange: int, transcript: Transcript, value: bytes) -> bytes:
-    return sha256(transcript.value, str(exchange).encode(), value)
+def _proposal_body(exchange: int, transcript: Transcript, sealed: bytes) -> bytes:
+    return sha256(transcript.value, str(exchange).encode(), sealed)

@@ -238,7 +238,8 @@ def test_only_the_first_member_proposes_and_only_in_this_place(circle: Circle) -
         circle.roles[1].propose(0, transcript, value),
         circle.roles[0].propose(1, transcript, value),
         circle.roles[0].propose(0, transcript.absorb("more"), value),
-        replace(honest, value=(OWN * (1 + 1e-12)).astype("<f8").tobytes()),
+        replace(honest, value=bytes(len(honest.value))),
+        replace(honest, value=honest.value[48:] + honest.value[:48]),
         replace(honest, signature=circle.keys[0].sign(PROPOSAL, value)),
     ]
     circle.roles[2].adopt(0, transcript, OWN, honest)
@@ -246,6 +247,22 @@ def test_only_the_first_member_proposes_and_only_in_this_place(circle: Circle) -
         with pytest.raises(ProtocolError) as caught:
             circle.roles[2].adopt(0, transcript, OWN, proposal)
         assert caught.value.code == "signature.invalid"
+
+
+def test_a_proposal_is_sealed_to_each_of_the_others(circle: Circle) -> None:
+    transcript = circle.attempt.transcript()
+    value = OWN.astype("<f8").tobytes()
+    proposal = circle.roles[0].propose(3, transcript, value)
+    assert len(proposal.value) == 2 * (len(value) + 16)
+    assert value not in proposal.value
+    assert len({proposal.value[k : k + 8] for k in range(0, len(proposal.value), 8)}) == len(proposal.value) // 8
+    assert circle.roles[0].propose(3, transcript, value) == proposal
+    signed = sha256(transcript.value, b"3", proposal.value[48:] + proposal.value[:48])
+    swapped = replace(proposal, value=proposal.value[48:] + proposal.value[:48],
+                      signature=circle.keys[0].sign(PROPOSAL, signed))
+    with pytest.raises(ProtocolError) as caught:
+        circle.roles[1].adopt(3, transcript, OWN, swapped)
+    assert caught.value.code == "sealing.invalid"
 
 
 def test_a_proposal_of_another_length_is_refused(circle: Circle) -> None:
