@@ -117,3 +117,18 @@ def test_refusals_that_make_no_sense(register: Register, make: Make, keys: dict[
                    InputError) == "study.not-a-participant"
     assert code_of(lambda: Decisions(register, "north", keys["north"], clock).refuse(study.hash, "x" * 501),
                    InputError) == "refusal.reason-too-long"
+
+
+def test_nothing_is_signed_that_could_not_be_computed(register: Register, decisions: Decisions, make: Make,
+                                                      add: Callable[..., Path]) -> None:
+    add()
+    fit = {"outcome": "bad", "features": ["income"], "family": "binomial"}
+    for code, branch, changes in [
+        ("computation.unknown", InputError, {"computation": "glm.guess"}),
+        ("computation.bad-parameters", InputError, {"parameters": {"outcome": "bad"}}),
+        ("contract.unknown-field", InputError, {"parameters": fit | {"features": ["incomes"]}}),
+        ("dataset.column-absent", RefusedError, {"parameters": fit | {"features": ["loans"]}}),
+    ]:
+        study = register.record_study(make(**changes).canonical())
+        assert code_of(lambda study=study: decisions.approve(study.hash), branch) == code
+        assert register.own_statement(study.hash) is None

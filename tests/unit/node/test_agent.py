@@ -1,0 +1,86 @@
+"""How a serving node holds its stream: how soon it comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sealane._version import __version__
+from sealane.core.clock import system_clock
+from sealane.errors import UnavailableError
+from sealane.node import agent as module
+from sealane.node.agent import Agent
+from sealane.rpc.notices import Welcome
+
+
+class Line:
+    """A coordinator that answers (or not), holds for a while, and goes away."""
+
+    address = "nowhere:1"
+
+    def __init__(self, *, answers: bool, holds_s: float) -> None:
+        self.answers = answers
+        self.holds_s = holds_s
+
+    def send(self, message: object) -> None:
+        pass
+
+    async def __aiter__(self) -> AsyncIterator[object]:
+        if self.answers:
+            yield Welcome(__version__, 1, 1)
+        await self.module_sleep(self.holds_s)
+        raise UnavailableError("coordinator.closed", "gone")
+
+    module_sleep = staticmethod(asyncio.sleep)
+
+
+async def pauses(lines: Iterator[Line], count: int, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return how long a node waited before each of its next connections."""
+    waited: list[float] = []
+    enough = asyncio.Event()
+    sleep = asyncio.sleep
+
+    async def sleeping(seconds: float) -> None:
+        if seconds == module.RENEWAL_CHECK_S:
+            await sleep(3600)
+        waited.append(seconds)
+        if len(waited) >= count:
+            enough.set()
+            await sleep(3600)
+        await sleep(0)
+
+    @asynccontextmanager
+    async def open_link(identity: object) -> AsyncIterator[Any]:
+        yield next(lines)
+
+    monkeypatch.setattr(module, "open_link", open_link)
+    monkeypatch.setattr(module, "needs_renewal", lambda certificate, now: False)
+    monkeypatch.setattr(module, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": sleeping}))
+    monkeypatch.setattr(module, "FIRST_PAUSE_S", 0.02)
+    home: Any = SimpleNamespace(identity=lambda: SimpleNamespace(certificate=None), clock=system_clock,
+                                register=SimpleNamespace(unsent=list))
+    serving = asyncio.create_task(Agent(home, None).serve())  # type: ignore[arg-type]
+    await asyncio.wait_for(enough.wait(), 10)
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+    return waited
+
+
+async def test_a_node_whose_stream_held_comes_back_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = iter([Line(answers=True, holds_s=0.05)] * 100)
+    assert max(await pauses(lines, 8, monkeypatch)) <= 0.02
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_a_node_that_is_cut_off_at_once_comes_back_ever_more_slowly(
+    monkeypatch: pytest.MonkeyPatch, answers: bool
+) -> None:
+    lines = iter([Line(answers=answers, holds_s=0.0)] * 100)
+    waited = await pauses(lines, 12, monkeypatch)
+    assert waited[-1] >= 0.02 * 2**11 / 2
+    assert waited[-1] <= module.LONGEST_PAUSE_S
