@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from sealane.computations.registry import get, names
+from sealane.computations.registry import get, names, read_parameters
 from sealane.coordinator.settings import Settings
 from sealane.governance.contract import load_contract
+from sealane.governance.study_file import read_study_file
+from sealane.sectors.registry import contract
 
 tool: dict[str, Any] = runpy.run_path(str(Path(__file__).with_name("docs_blocks.py")))
 PAGES: list[Path] = tool["pages"]()
@@ -97,6 +99,16 @@ def test_contracts_in_documents_are_legal(root: Path) -> None:
     assert blocks
     for block in blocks:
         load_contract(block.encode("utf-8"))
+
+
+def test_example_studies_are_in_order(root: Path) -> None:
+    files = sorted((root / "examples").rglob("study*.toml"))
+    assert files
+    for file in files:
+        found = read_study_file(file)
+        known = contract(found.data_contract)
+        for column in get(found.computation).columns(read_parameters(found.computation, found.parameters)):
+            known.field(column)
 
 
 def test_settings_in_documents_are_legal(root: Path) -> None:
