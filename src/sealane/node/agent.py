@@ -46,6 +46,7 @@ class Agent:
     problem: SealaneError | None = None
     directory: Directory = field(default_factory=lambda: Directory(()))
     _link: Link | None = None
+    _answered: bool = False
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
     async def serve(self) -> None:
@@ -54,11 +55,15 @@ class Agent:
         pause = FIRST_PAUSE_S
         try:
             while True:
+                began = self._loop.time()
+                self._answered = False
                 try:
-                    if await self._connect():
-                        pause = FIRST_PAUSE_S
+                    await self._connect()
                 except SealaneError as error:
                     self._note(error)
+                # A stream that held earns a quick return; one that ends as soon as it is answered does not.
+                if self._answered and self._loop.time() - began > pause:
+                    pause = FIRST_PAUSE_S
                 # Full jitter: nodes that lost the same coordinator do not come back at the same moment.
                 await asyncio.sleep(pause * (0.5 + random_bytes(1)[0] / 512))
                 pause = min(pause * 2, LONGEST_PAUSE_S)
@@ -80,17 +85,16 @@ class Agent:
         if self._link is not None:
             self._link.send(message)
 
-    async def _connect(self) -> bool:
-        """Hold one stream from its opening to its end; True where it was answered."""
-        answered = False
+    async def _connect(self) -> None:
+        """Hold one stream from its opening to its end, which always is an error of some kind."""
         async with open_link(self.home.identity()) as link:
             link.send(Hello(__version__, tuple(names())))
             self._link = link
             try:
                 async for message in link:
-                    if not answered:
+                    if not self._answered:
                         _check_welcome(message)
-                        answered = self.connected = True
+                        self._answered = self.connected = True
                         self.reached.set()
                         self.problem = None
                         log(_LOG, "coordinator.connected", address=link.address)
@@ -102,7 +106,6 @@ class Agent:
                 if self.connected:
                     log(_LOG, "coordinator.lost", address=link.address)
                 self.connected = False
-        return answered
 
     async def _receive(self, message: FromCoordinator) -> None:
         match message:

@@ -82,5 +82,4 @@ async def test_a_node_that_is_cut_off_at_once_comes_back_ever_more_slowly(
 ) -> None:
     lines = iter([Line(answers=answers, holds_s=0.0)] * 100)
     waited = await pauses(lines, 12, monkeypatch)
-    assert waited[-1] >= 0.02 * 2**11 / 2
-    assert waited[-1] <= module.LONGEST_PAUSE_S
+    assert module.LONGEST_PAUSE_S / 2 <= waited[-1] <= module.LONGEST_PAUSE_S
