@@ -21,6 +21,8 @@ MAX_DETAIL_BYTES = 6 << 10
 MAX_FIELD_CHARACTERS = 1000
 
 _FIELDS = ("branch", "code", "message", "got", "expected", "hint")
+_BROKEN_OFF = ("socket closed", "connection reset", "broken pipe", "end of tcp stream", "timed out")
+"""What gRPC says of a connection that ended without a verdict, also in the middle of a handshake."""
 _BRANCH_STATUS: tuple[tuple[type[SealaneError], grpc.StatusCode], ...] = (
     (InputError, grpc.StatusCode.INVALID_ARGUMENT),
     (RefusedError, grpc.StatusCode.FAILED_PRECONDITION),
@@ -120,15 +122,17 @@ def _unavailable(said: str, details: str, where: str) -> SealaneError:
         return RefusedError("tls.certificate-authority", f"the certificate of {where} is not its coordinator's",
                             got=details,
                             hint="the invitation belongs to another coordinator, or someone stands between")
+    if any(sign in lower for sign in _BROKEN_OFF):
+        # In TLS 1.3 a client is done before the server has judged its certificate; and a server that goes away in the
+        # middle of a handshake looks like one that wants none. Either may be over soon.
+        return UnavailableError("rpc.closed", f"{where} closed the connection", got=details,
+                                hint="it stops just now, it is no Sealane port with TLS 1.3, or it does not take this "
+                                     "party's certificate: enrolled with another coordinator, or lapsed "
+                                     "(`sealane doctor`)")
     if "ssl" in lower or "tls" in lower or "handshake" in lower:
         return RefusedError("tls.handshake", f"no secure connection to {where}", got=details,
                             hint="the port may not be a Sealane port, the own certificate may be refused there, or the "
                                  "two sides share no TLS 1.3")
-    if "socket closed" in lower:
-        # In TLS 1.3 a client is done before the server has judged its certificate.
-        return UnavailableError("rpc.closed", f"{where} closed the connection", got=details,
-                                hint="it stops just now, or it does not take this party's certificate: enrolled with "
-                                     "another coordinator, or lapsed (`sealane doctor`)")
     return UnavailableError("rpc.unreachable", f"{where} cannot be reached", got=details,
                             hint=f"check that it runs and that {where} is right and open in the firewall "
                                  "(`sealane doctor`)")

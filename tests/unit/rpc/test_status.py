@@ -58,6 +58,9 @@ def test_a_described_error_wins_over_its_status() -> None:
 @pytest.mark.parametrize(("code", "details", "branch", "ours"), [
     ("UNAVAILABLE", "failed to connect to all addresses; Connection refused", UnavailableError, "rpc.unreachable"),
     ("UNAVAILABLE", "last error: UNAVAILABLE: ipv4:127.0.0.1:1: Socket closed", UnavailableError, "rpc.closed"),
+    ("UNAVAILABLE", "UNAVAILABLE: ipv4:127.0.0.1:1: Handshake read failed (Socket closed)", UnavailableError,
+     "rpc.closed"),
+    ("UNAVAILABLE", "UNAVAILABLE: ipv4:127.0.0.1:1: recvmsg:Connection reset by peer", UnavailableError, "rpc.closed"),
     ("UNAVAILABLE", "SSL_ERROR_SSL: CERTIFICATE_VERIFY_FAILED: certificate has expired", RefusedError,
      "tls.certificate-expired"),
     ("UNAVAILABLE", "SSL_ERROR_SSL: CERTIFICATE_VERIFY_FAILED: self signed certificate", RefusedError,
