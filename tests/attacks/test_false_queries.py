@@ -119,7 +119,7 @@ def test_a_replaced_aggregate_of_updates_opens_to_nothing_of_use() -> None:
 
 
 def test_a_seed_that_was_not_used_is_seen_at_once() -> None:
-    """A node that lies about its share, having learned the others', moves the total out of reach, not where it likes."""
+    """A node that lies about its share, having learned the others', moves the total away, not where it likes."""
     circle = Circle(3)
     terms = [{"n": count([k] * 3, 100)} for k in range(3)]
     layout = plan(terms[0], 3)

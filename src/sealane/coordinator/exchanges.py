@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from sealane.core.ids import Fingerprint
@@ -51,6 +51,8 @@ class Exchanges:
         before = self._sum(message.exchange)
         if before is None:
             return
+        _check_ahead(sender, message.exchange, (n for n, state in self.sums.items() if isinstance(state, Gathering)
+                                                and sender in state.contributions))
         after = accept_contribution(before, sender, message)
         self._count(before, after)
         self.sums[message.exchange] = after
@@ -70,6 +72,7 @@ class Exchanges:
             return
         if isinstance(before, Gathering):
             # After this process was restarted, a node repeats its release before the others repeat contributions.
+            _check_ahead(sender, message.exchange, (number for number, node in self.early if node == sender))
             self.early.setdefault((message.exchange, sender), message)
             return
         after = accept_release(before, sender, message)
@@ -159,3 +162,12 @@ class Exchanges:
         self.sums = {n: s for n, s in self.sums.items() if n >= self.settled}
         self.proposals = {n: p for n, p in self.proposals.items() if n >= self.settled}
         self.early = {key: r for key, r in self.early.items() if key[0] >= self.settled}
+
+
+def _check_ahead(sender: Fingerprint, number: int, held: Iterable[int]) -> None:
+    """Refuse a third unfinished sum of one node: it contributes to one, and may repeat the one before."""
+    others = set(held) - {number}
+    if len(others) > 1:
+        raise ProtocolError("run.exchange-ahead", "too many exchanges are open at once",
+                            got=f"node {sender} in {len(others) + 1}", expected="at most 2",
+                            hint="a node runs ahead of the cohort, or lies")

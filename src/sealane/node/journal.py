@@ -87,6 +87,10 @@ class Journal:
             with self._writing():
                 pass
 
+    def lose(self) -> None:
+        """Forget what is not on disk yet, as a kill would: for simulation."""
+        self._deferred.clear()
+
     def run(self, run_id: str) -> RunRow | None:
         """Return what is known of a run."""
         row = self._db.execute(

@@ -108,6 +108,7 @@ class SimulatedNode:
         if self.run is not None:
             await self.run.close()
             self.run = None
+        self.journal.lose()
 
 
 class MemoryRuns:

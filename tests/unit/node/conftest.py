@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from stage import probe, stage  # noqa: F401 - fixtures
 
 from sealane.core.clock import ManualClock
 from sealane.core.secret import Secret
