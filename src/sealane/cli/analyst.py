@@ -8,7 +8,7 @@ from sealane.cli.groups import noun
 
 @noun("analyst", examples=("analyst enrol - < invitation.txt",))
 def analyst() -> None:
-    """Enrol an analyst, who proposes studies, starts runs and opens results."""
+    """Enrol an analyst. Analysts propose studies, start runs and open results."""
 
 
 analyst.add_command(enrol_command("analyst"))

@@ -16,7 +16,7 @@ VARIABLE = "_SEALANE_COMPLETE"
     "completion fish > ~/.config/fish/completions/sealane.fish"))
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:
-    """Print the script that completes commands, options and names in SHELL."""
+    """Print the script that completes names in a shell: commands, options, datasets, studies and runs."""
     from click.shell_completion import get_completion_class
 
     from sealane.cli.main import root

@@ -25,9 +25,9 @@ NOUNS = {
     "study": ("sealane.cli.study:study", "Write, check, propose, approve and refuse studies."),
     "run": ("sealane.cli.run:run", "Start, follow and report runs of an approved study."),
     "analyst": ("sealane.cli.analyst:analyst", "Enrol an analyst."),
-    "auditor": ("sealane.cli.auditor:auditor", "Enrol an auditor and read what a coordinator recorded."),
+    "auditor": ("sealane.cli.auditor:auditor", "Enrol an auditor, and read what a coordinator recorded."),
     "doctor": ("sealane.cli.doctor:doctor", "Check a home and its surroundings, and say what is wrong."),
-    "completion": ("sealane.cli.completion:completion", "Print the script that completes commands in a shell."),
+    "completion": ("sealane.cli.completion:completion", "Print the script that completes names in a shell."),
 }
 
 

@@ -68,6 +68,6 @@ def shared_options() -> list[click.Option]:
                      help=f"Directory of keys and state (or {VARIABLE}; default ~/.sealane/ROLE)."),
         click.Option(["--json"], is_flag=True, expose_value=False, callback=_set_json,
                      help="Print exactly one JSON document on stdout."),
-        click.Option(["--verbose", "-v"], count=True, expose_value=False, callback=_set_verbosity,
+        click.Option(["--verbose", "-v"], count=True, expose_value=False, show_default=False, callback=_set_verbosity,
                      help="Log to stderr as JSON lines; twice for more."),
     ]

@@ -6,8 +6,11 @@ import json
 import signal
 import sqlite3
 import subprocess
+import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -204,3 +207,74 @@ def test_a_closed_pipe_is_no_error(federation: Federation) -> None:
     assert process.stderr.read() == b""
     process.stderr.close()
     assert process.wait(30) in (1, 141)
+
+
+def test_a_run_waits_for_a_node_in_quarantine_and_can_be_cancelled(federation: Federation) -> None:
+    federation.propose("waiting")
+    federation.approve_everywhere("waiting")
+    run_well("coordinator", "quarantine", "west", "--home", federation.coordinator)
+    eventually(lambda: connected(federation) == {"north", "south"})
+    problem = eventually(lambda: run_well("node", "status", "--home", federation.nodes["west"])["problem"])
+    assert problem["code"].startswith("auth.")
+    started = run_well("run", "start", "waiting", "--no-watch", "--home", federation.analyst)
+    shown = eventually(lambda: waiting_for(federation, started["run"], "west"))
+    assert shown["state"] == "PROPOSED"
+    refused("run.under-way", 3, "run", "start", "waiting", "--home", federation.analyst)
+    for verb, code, exit_code in (("report", "result.not-yet", 75), ("resume", "run.not-paused", 4)):
+        done = run("run", verb, started["run"], "--json", "--home", federation.analyst)
+        assert (done.code, done.error["code"]) == (exit_code, code)
+    cancelled = run_well("run", "cancel", started["run"], "--home", federation.analyst)
+    assert (cancelled["state"], cancelled["error"]["code"]) == ("ABORTED", "run.cancelled")
+    assert run("run", "watch", started["run"], "--home", federation.analyst).code == 3
+    for home in (federation.analyst, federation.nodes["north"], federation.coordinator):
+        told = [c["message"] for c in run("doctor", "--json", "--home", home).document["checks"]
+                if c["name"] == "refused"]
+        assert any(started["run"] in message and "run.cancelled" in message for message in told)
+    run_well("coordinator", "reinstate", "west", "--home", federation.coordinator)
+    eventually(lambda: connected(federation) == set(NODES), seconds=30)
+
+
+def connected(federation: Federation) -> set[str]:
+    status = run_well("coordinator", "status", "--home", federation.coordinator)
+    return {party["name"] for party in status["parties"] if party["connected"]}
+
+
+def waiting_for(federation: Federation, run_id: str, name: str) -> Any:
+    shown = run_well("run", "show", run_id, "--home", federation.analyst)
+    return shown if name in shown["waiting_for"] else None
+
+
+def eventually(look: Callable[[], Any], seconds: float = 10.0) -> Any:
+    """Return what looking finds, once it finds something."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return found
+
+
+def test_another_analyst_gets_nothing(federation: Federation, tmp_path: Path) -> None:
+    invited = run_well("coordinator", "invite", "eve", "--role", "analyst", "--home", federation.coordinator)
+    run_well("analyst", "enrol", invited["invitation"], "--home", tmp_path / "eve")
+    completed = next(r for r in run_well("run", "list", "--home", tmp_path / "eve") if r["state"] == "COMPLETED")
+    for verb, named, code in (("start", "scorecard", "auth.not-a-recipient"),
+                              ("report", completed["run"], "result.not-a-recipient")):
+        done = run("run", verb, named, "--json", "--home", tmp_path / "eve")
+        assert (done.code, done.error["code"]) == (3, code)
+    run_well("coordinator", "remove", "eve", "--home", federation.coordinator)
+    done = run("run", "list", "--json", "--home", tmp_path / "eve")
+    assert (done.code, done.error["code"].partition(".")[0]) == (3, "auth")
+
+
+def test_an_auditor_reads_what_was_recorded(federation: Federation) -> None:
+    invited = run_well("coordinator", "invite", "ben", "--role", "auditor", "--home", federation.coordinator)
+    done = run_alone("auditor", "enrol", "--home", federation.root / "ben", stdin=invited["invitation"])
+    assert done.code == 0, done
+    events = run_well("auditor", "events", "--home", federation.root / "ben")
+    kinds = [event["kind"] for event in events]
+    assert {"coordinator.started", "node.connected", "study.proposed", "study.approved"} <= set(kinds)
+    later = run_well("auditor", "events", "--after", events[1]["sequence"], "--limit", 2, "--home",
+                     federation.root / "ben")
+    assert later == events[2:4]
+    refused("home.other-role", 2, "auditor", "events", "--home", federation.analyst)
+    run_well("coordinator", "remove", "ben", "--home", federation.coordinator)

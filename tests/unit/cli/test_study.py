@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from command_line import refused, run, run_well
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_a_new_study_file_is_in_order(tmp_path: Path) -> None:
+    file = tmp_path / "study.toml"
+    run_well("study", "new", file)
+    checked = run_well("study", "check", file)
+    assert checked["ok"] is True
+    assert checked["columns"] == ["bad", "annual_inc", "int_rate", "term"]
+    refused("study.file-exists", 3, "study", "new", file)
+    assert tomllib.loads(run("study", "new", "-").out)["computation"] == "glm.fit"
+
+
+def test_the_example_is_in_order() -> None:
+    checked = run_well("study", "check", ROOT / "examples" / "finance" / "study.toml")
+    assert len(checked["columns"]) == 18
+
+
+@pytest.mark.parametrize(("before", "after", "code", "exit_code", "hint"), [
+    ("minimum_cohort =", "minimum_cohrt =", "study.unknown-field", 2, "did you mean minimum_cohort"),
+    ('purpose = "credit-risk"', 'purpose = "curiosity"', "study.unknown-purpose", 2, "choose one"),
+    ("application/v1", "aplication/v1", "contract.unknown", 2, "did you mean finance.credit-application/v1"),
+    ('"glm.fit"', '"glm.fitt"', "computation.unknown", 2, "did you mean glm.fit"),
+    ("outcome =", "outcom =", "computation.bad-parameters", 2, None),
+    ('"annual_inc"', '"anual_inc"', "contract.unknown-field", 2, "did you mean annual_inc"),
+    ('"masking"', '"trust"', "study.unknown-scheme", 2, None),
+    ("colluding = 1", "colluding = 2", "study.cohort-too-small", 2, "a sum hides"),
+    ("valid_days = 30", "expires = 2020-01-01", "study.expired", 2, "set a later"),
+    ("minimum_cohort = 3", 'participants = ["north", "south"]', "study.too-few-participants", 2, None),
+    ('name = "joint', 'name = "Joint', "study.malformed", 2, None),
+    ("[parameters]", "[parameters", "study.not-toml", 2, None),
+])
+def test_what_a_check_finds(tmp_path: Path, before: str, after: str, code: str, exit_code: int,
+                            hint: str | None) -> None:
+    file = tmp_path / "study.toml"
+    run_well("study", "new", file)
+    text = file.read_text()
+    assert before in text
+    file.write_text(text.replace(before, after, 1))
+    done = run("study", "check", file, "--json")
+    assert (done.code, done.error["code"]) == (exit_code, code)
+    assert hint is None or hint in done.error["hint"]
+
+
+def test_a_contract_of_another_sector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sealane.cli import study_check
+
+    monkeypatch.setattr(study_check, "check_purpose", lambda sector, purpose: None)
+    file = tmp_path / "study.toml"
+    run_well("study", "new", file)
+    file.write_text(file.read_text().replace('sector = "finance"', 'sector = "health"'))
+    refused_code = run("study", "check", file, "--json")
+    assert (refused_code.code, refused_code.error["code"]) == (3, "study.other-sector")
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    refused("study.unreadable", 2, "study", "check", tmp_path / "none.toml")
