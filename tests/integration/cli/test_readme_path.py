@@ -220,6 +220,7 @@ def test_a_run_waits_for_a_node_in_quarantine_and_can_be_cancelled(federation: F
     shown = eventually(lambda: waiting_for(federation, started["run"], "west"))
     assert shown["state"] == "PROPOSED"
     refused("run.under-way", 3, "run", "start", "waiting", "--home", federation.analyst)
+    assert_watching_can_be_interrupted(federation, started["run"])
     for verb, code, exit_code in (("report", "result.not-yet", 75), ("resume", "run.not-paused", 4)):
         done = run("run", verb, started["run"], "--json", "--home", federation.analyst)
         assert (done.code, done.error["code"]) == (exit_code, code)
@@ -232,6 +233,17 @@ def test_a_run_waits_for_a_node_in_quarantine_and_can_be_cancelled(federation: F
         assert any(started["run"] in message and "run.cancelled" in message for message in told)
     run_well("coordinator", "reinstate", "west", "--home", federation.coordinator)
     eventually(lambda: connected(federation) == set(NODES), seconds=30)
+
+
+def assert_watching_can_be_interrupted(federation: Federation, run_id: str) -> None:
+    watching = subprocess.Popen([*MODULE, "run", "watch", run_id, "--home", str(federation.analyst)], env=ENVIRONMENT,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert watching.stderr is not None
+    assert "waiting for west" in watching.stderr.readline()
+    watching.send_signal(signal.SIGINT)
+    out, err = watching.communicate(timeout=10)
+    assert (watching.returncode, out) == (130, "")
+    assert err.strip() == f"hint: the run goes on: `sealane run watch {run_id}`, or `sealane run cancel {run_id}`"
 
 
 def connected(federation: Federation) -> set[str]:
