@@ -111,6 +111,8 @@ class Connection:
         directory = {p.name: p.fingerprint for p in self.session.parties() if p.role == "node"}
         study = file.resolve(directory, [self.session.recipient()], system_clock())
         read_parameters(study.computation, study.parameters)
+        self.session.known.pin(study.participants)
+        self.session.known.remember(study)
         return self.session.study(self.session.propose(study))
 
     def await_approvals(self, record: StudyRecord, wait_s: float, tell: Callable[[str], None]) -> None:
@@ -149,7 +151,18 @@ class Connection:
                 watch(status)
             if status.error is not None:
                 raise status.error
-        return Finished(self.session.result(run_id))
+        return Finished(self._result(run_id))
+
+    def _result(self, run_id: str) -> Opened:
+        """Fetch a result also across a restart of the coordinator."""
+        deadline = time.monotonic() + RECONNECT_SECONDS
+        while True:
+            try:
+                return self.session.result(run_id)
+            except UnavailableError as error:
+                if not _is_lost_connection(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(POLL_SECONDS)
 
     def _statuses(self, run_id: str) -> Iterator[RunStatus]:
         """Watch a run also across a restart of the coordinator."""
@@ -163,7 +176,7 @@ class Connection:
                         return
             except UnavailableError as error:
                 lost_at = lost_at or time.monotonic()
-                if not error.code.startswith("rpc.") or time.monotonic() - lost_at > RECONNECT_SECONDS:
+                if not _is_lost_connection(error) or time.monotonic() - lost_at > RECONNECT_SECONDS:
                     raise
             time.sleep(POLL_SECONDS)
 
@@ -219,6 +232,11 @@ def connect(address: str | None = None, *, home: str | os.PathLike[str] | None =
         InputError: there is no analyst's identity in the home.
     """
     return Connection(analyst_home(home), address)
+
+
+def _is_lost_connection(error: UnavailableError) -> bool:
+    """Tell a connection that may come back from what the coordinator itself says is not there."""
+    return error.code.startswith("rpc.")
 
 
 def _same_parameters(study: Study, parameters: dict[str, Any]) -> bool:

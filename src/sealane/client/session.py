@@ -16,6 +16,7 @@ from sealane.api.run.v1 import run_pb2 as pb
 from sealane.api.run.v1.run_pb2_grpc import RunServiceStub
 from sealane.api.study.v1 import study_pb2 as study_pb
 from sealane.api.study.v1.study_pb2_grpc import StudyServiceStub
+from sealane.client.known import Known
 from sealane.client.status import RunStatus, read_status
 from sealane.computations.registry import get
 from sealane.core.canonical import parse_canonical
@@ -70,6 +71,7 @@ class Session:
 
     def __init__(self, home: Path, address: str | None = None) -> None:
         self.identity: Identity = load_identity(home)
+        self.known = Known(home)
         self.address = address or self.identity.coordinator_address
         # A result can be larger than what a stream's frame may be.
         self._channel = grpc.secure_channel(
@@ -146,13 +148,17 @@ class Session:
 
         Raises:
             ProtocolError: it is not endorsed by enough of the study's institutions, or does not open.
+            RefusedError: this analyst neither proposed the study nor verified its participants.
             UnavailableError: the run has no result yet.
         """
         response = self._call(self._runs.FetchResult, pb.FetchResultRequest(run_id=run_id))
         status = read_status(response.status)
         study = parse_study(self.study(status.study_hash).study)
-        if study.hash != status.study_hash:
-            raise ProtocolError("study.hash-differs", "the coordinator sent another study", got=study.hash)
+        if study.hash != status.study_hash or not status.run_id.startswith(run_id):
+            raise ProtocolError("result.of-another", "the coordinator sent another run's result",
+                                got=f"{status.run_id} of {study.hash[:16]}",
+                                expected=f"{run_id} of {status.study_hash[:16]}")
+        self.known.check(study)
         data = unseal_own(self.identity.sealing_seed, response.sealed_result, result_info(study.hash, status.run_id))
         endorsed = _check_endorsements(study, status, data, tuple(response.endorsements))
         payload = parse_canonical(data, limit=MAXIMUM_RESULT)
