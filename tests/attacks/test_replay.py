@@ -115,7 +115,7 @@ async def test_a_run_that_is_over_is_over(stage: Build) -> None:
     assert row.ended
     assert row.agreement_seed.reveal() == b""
     await on.restart("a")
-    assert on.refusal("a") == "run.over"
+    assert on.refusal("a") == "run.offered-again"
     said = len(on.said["a"])
     await on.tell("a", on.arrival("a"))
     assert not [m for m in on.said["a"][said:] if isinstance(m, Contribution | Release)]

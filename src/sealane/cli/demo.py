@@ -13,37 +13,35 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sealane.cli.groups import noun
+from sealane.cli.output import write_json
+from sealane.cli.settings import settings_of
+
 if TYPE_CHECKING:
     from sealane.cli.demo_steps import Teller
     from sealane.client.status import RunStatus
 
 
-@click.group()
+@noun("demo", examples=("demo finance",))
 def demo() -> None:
     """Run a sector's main job here: real data, real processes, fresh keys."""
 
 
-@demo.command()
+@demo.command(examples=("demo finance", "demo finance --json > result.json", "demo finance --keep --out ./report"))
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("sealane-demo-finance"),
               show_default=True, help="Directory for report.html and report.json.")
 @click.option("--keep", is_flag=True, help="Keep the homes, keys and logs of all parties, and say where.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout, and nothing else there.")
-def finance(out: Path, keep: bool, as_json: bool) -> None:
-    r"""Fit a joint credit-risk model over four regions of a lender's book.
+def finance(out: Path, keep: bool) -> None:
+    """Fit a joint credit-risk model over four regions of a lender's book.
 
     Starts a coordinator and four nodes as processes on loopback, enrols them, lets all four sign one study, and fits
     a logistic regression in which only sums over the cohort are ever opened. Ends with AUC and KS on a held-out fold:
     each region alone, joint, and pooled.
-
-    \b
-    Examples:
-      sealane demo finance
-      sealane demo finance --json > result.json
-      sealane demo finance --keep --out /tmp/report
     """
     from sealane.cli.demo_steps import credit_risk
     from sealane.client.report import render_report
 
+    as_json = settings_of().as_json
     root = Path(tempfile.mkdtemp(prefix="sealane-demo-"))
     try:
         with _telling(quiet=as_json) as teller:
@@ -57,7 +55,7 @@ def finance(out: Path, keep: bool, as_json: bool) -> None:
         else:
             shutil.rmtree(root, ignore_errors=True)
     if as_json:
-        print(json.dumps(outcome.report | {"report": str((out / "report.html").resolve())}))
+        write_json(outcome.report | {"report": str((out / "report.html").resolve())})
     else:
         _show(outcome.report, out)
 

@@ -106,7 +106,7 @@ class StudyFile(BaseModel):
         else:
             end = datetime.combine(self.expires, time(23, 59, 59), UTC)
         if end <= now:
-            raise InputError("study.expired", "the study would have expired already", got=to_text(end),
+            raise InputError("study.already-over", "the study would have expired already", got=to_text(end),
                              expected=f"after {to_text(now)}", hint="set a later `expires` or `valid_days`")
         return to_text(end)
 

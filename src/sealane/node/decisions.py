@@ -89,7 +89,7 @@ class Decisions:
                              expected=f"at most {MAXIMUM_REASON}")
         party = study.participant(self._name)
         if party is None or party.fingerprint != self._key.fingerprint:
-            raise InputError("study.not-a-participant", "the study does not name this institution", got=self._name,
+            raise InputError("study.nothing-to-refuse", "the study does not name this institution", got=self._name,
                              hint="there is nothing to refuse: it cannot run here")
         earlier = self._register.own_statement(study.hash)
         if isinstance(earlier, SignedRefusal):

@@ -201,8 +201,7 @@ class Register:
             known = dict(rows)
             if kind in known:
                 if known[kind] != statement.body:
-                    raise ProtocolError(f"{kind}.conflicting",
-                                        f"an institution signed two different {kind}s of one study", got=signer)
+                    raise _conflicting(kind, signer)
                 return
             if signer == self._own and kind == "approval" and known:
                 raise _after_refusal(study)
@@ -280,6 +279,13 @@ def _dataset(row: Iterable[Any]) -> DatasetEntry:
 def _statement(row: tuple[Any, ...]) -> Statement:
     shape = SignedApproval if row[0] == "approval" else SignedRefusal
     return shape(row[1], row[2], row[3])
+
+
+def _conflicting(kind: str, signer: str) -> ProtocolError:
+    if kind == "approval":
+        return ProtocolError("approval.conflicting", "an institution signed two different approvals of one study",
+                             got=signer)
+    return ProtocolError("refusal.conflicting", "an institution signed two different refusals of one study", got=signer)
 
 
 def _after_refusal(study: Study) -> RefusedError:

@@ -94,7 +94,7 @@ class NodeRun:
         self._running: _Running | None = None
         self._failed: SealaneError | None = None
         if self._row.ended:
-            raise ProtocolError("run.over", "a run that is over at this node was offered again", got=self.run_id)
+            raise ProtocolError("run.offered-again", "a run that is over at this node was offered again", got=self.run_id)
         if self._row.start is not None:
             self._begin(_read_start(self.run_id, self._row.start))
         else:

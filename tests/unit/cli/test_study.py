@@ -33,7 +33,7 @@ def test_the_example_is_in_order() -> None:
     ('"annual_inc"', '"anual_inc"', "contract.unknown-field", 2, "did you mean annual_inc"),
     ('"masking"', '"trust"', "study.unknown-scheme", 2, None),
     ("colluding = 1", "colluding = 2", "study.cohort-too-small", 2, "a sum hides"),
-    ("valid_days = 30", "expires = 2020-01-01", "study.expired", 2, "set a later"),
+    ("valid_days = 30", "expires = 2020-01-01", "study.already-over", 2, "set a later"),
     ("minimum_cohort = 3", 'participants = ["north", "south"]', "study.too-few-participants", 2, None),
     ('name = "joint', 'name = "Joint', "study.malformed", 2, None),
     ("[parameters]", "[parameters", "study.not-toml", 2, None),

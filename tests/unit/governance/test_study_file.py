@@ -61,7 +61,7 @@ def test_a_table_contradicting_the_directory_is_refused() -> None:
 @pytest.mark.parametrize(("line", "code"), [
     ('participants = ["nort", "south", "west"]', "study.unknown-institution"),
     ('recipients = ["analist"]', "study.unknown-recipient"),
-    ("expires = 2026-01-01", "study.expired"),
+    ("expires = 2026-01-01", "study.already-over"),
     ('expires = "2027-01-01"', "study.malformed"),
     ("expires = 2027-01-01T00:00:00", "study.malformed"),
     ("expires = 2027-01-01\nvalid_days = 3", "study.malformed"),

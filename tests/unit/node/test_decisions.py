@@ -114,7 +114,7 @@ def test_refusals_that_make_no_sense(register: Register, make: Make, keys: dict[
                                      clock: ManualClock) -> None:
     study = register.record_study(make().canonical())
     assert code_of(lambda: Decisions(register, "mars", keys["north"], clock).refuse(study.hash),
-                   InputError) == "study.not-a-participant"
+                   InputError) == "study.nothing-to-refuse"
     assert code_of(lambda: Decisions(register, "north", keys["north"], clock).refuse(study.hash, "x" * 501),
                    InputError) == "refusal.reason-too-long"
 

@@ -127,7 +127,7 @@ async def test_a_run_that_is_over_is_not_begun_again(stage: Build) -> None:
     await on.offer()
     await on.tell("a", RunEnded(RUN, InputError("x.y", "no")))
     await on.restart("a")
-    assert on.refusal("a") == "run.over"
+    assert on.refusal("a") == "run.offered-again"
 
 
 async def test_too_many_runs(stage: Build) -> None:
