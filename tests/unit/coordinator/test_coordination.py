@@ -253,7 +253,7 @@ def test_a_result_from_another_member_or_too_early_is_dropped(office: Office) ->
 
 
 def test_killed_while_releasing_it_waits_for_all_endorsements_again(office: Office) -> None:
-    """The first member repeats its endorsement and its result at once; the others' endorsements are still on the way."""
+    """The first member repeats its endorsement and its result at once; the others' endorsements are on the way."""
     office.start()
     for k in range(SIZE):
         office.run.receive(office.names[k], office.endorsement(k))

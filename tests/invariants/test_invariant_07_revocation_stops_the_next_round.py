@@ -1,0 +1,119 @@
+"""7. Revocation or expiry stops the next round, also in a run under way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pandas as pd
+import pytest
+from stage import RUN, Federation, Probe, Stage
+
+from sealane.core.clock import to_text
+from sealane.governance.approval import Refusal, sign_refusal
+from sealane.secagg.messages import Contribution, Endorsed, Endorsement, Release, SealedResult
+
+Build = Callable[..., Stage]
+Federate = Callable[..., Federation]
+ALL = ("a", "b", "c", "d")
+
+
+def revoke(on: Stage, name: str = "b") -> None:
+    refusal = Refusal(on.study.hash, name, on.fingerprint(name), "withdrawn", to_text(on.clock()))
+    on.nodes[name].records.statements[on.study.hash] = sign_refusal(on.nodes[name].key, refusal)
+
+
+def expire(on: Stage, name: str = "b") -> None:
+    on.clock.advance(timedelta(days=2))
+
+
+STOPS = {"study.revoked": revoke, "study.expired": expire}
+
+
+@pytest.mark.parametrize("code", STOPS)
+async def test_invariant_07_before_a_run_starts(code: str, stage: Build) -> None:
+    on = stage(ALL)
+    STOPS[code](on)
+    await on.offer(to=["b"])
+    assert on.refusal("b") == code
+
+
+@pytest.mark.parametrize("code", STOPS)
+async def test_invariant_07_between_joining_and_contributing(code: str, stage: Build) -> None:
+    on = stage(ALL)
+    await on.offer()
+    STOPS[code](on)
+    await on.tell("b", on.start())
+    assert on.refusal("b") == code
+    assert not [m for m in on.said["b"] if isinstance(m, Contribution)]
+
+
+@pytest.mark.parametrize("code", STOPS)
+async def test_invariant_07_between_contributing_and_releasing(code: str, stage: Build) -> None:
+    on = stage(ALL)
+    await on.offer()
+    await on.begin()
+    STOPS[code](on)
+    await on.announce(to=["b"])
+    assert on.refusal("b") == code
+    assert on.releases("b") == []
+
+
+@pytest.mark.parametrize("code", STOPS)
+async def test_invariant_07_between_two_rounds(code: str, stage: Build) -> None:
+    on = stage(ALL)
+    await on.offer()
+    await on.begin()
+    await on.announce()
+    STOPS[code](on)
+    await on.relay()  # what was released opens: it was decided before
+    if code == "study.revoked":
+        await on.agree()  # the others may go on; an expiry stops them all
+    assert on.opened("b") is not None
+    assert on.refusal("b") == code
+    assert {m.exchange for m in on.said["b"] if isinstance(m, Contribution | Release)} == {0}
+
+
+@pytest.mark.parametrize("code", STOPS)
+async def test_invariant_07_after_a_restart(code: str, stage: Build) -> None:
+    on = stage(ALL)
+    await on.offer()
+    await on.begin()
+    STOPS[code](on)
+    said = await on.restart("b")
+    assert on.refusal("b") == code
+    assert not [m for m in said if isinstance(m, Contribution | Release)]
+
+
+@pytest.mark.parametrize("code", STOPS)
+async def test_invariant_07_before_the_result_leaves(code: str, stage: Build) -> None:
+    on = stage(ALL)
+    await on.offer()
+    await on.begin()
+    for exchange in (0, 2):
+        await on.announce(exchange)
+        await on.relay(exchange)
+        await on.agree(exchange + 1)
+    endorsed = Endorsed(RUN, 0, {on.fingerprint(name): on.heard(name, Endorsement) for name in ALL})
+    STOPS[code](on, "a")
+    await on.tell("a", endorsed)
+    assert on.refusal("a") == code
+    assert not [m for m in on.said["a"] if isinstance(m, SealedResult)]
+
+
+def test_invariant_07_a_whole_run_ends_where_one_institution_withdraws(federation: Federate, probe: Probe) -> None:
+    fed = federation()
+
+    def withdraw(frame: pd.DataFrame, number: int) -> None:
+        if number == 2:
+            node = fed.nodes["west"]
+            study = next(iter(node.records.statements))
+            refusal = Refusal(study, "west", node.fingerprint, "withdrawn", to_text(node.clock()))
+            node.records.statements[study] = sign_refusal(node.key, refusal)
+
+    probe.before = withdraw
+    error = fed.fails()
+    assert error.code == "study.revoked"
+    assert "west" in error.message
+    assert {m.exchange for name, m in fed.seen(Contribution) if name == "west"} == {0}
+    assert {m.exchange for _, m in fed.seen(Release)} == {0}
