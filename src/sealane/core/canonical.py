@@ -15,11 +15,12 @@ def canonical_bytes(value: Any) -> bytes:
     """Return the RFC 8785 (JCS) encoding of a JSON-ready value.
 
     Raises:
-        InputError: the value holds something JSON cannot carry exactly (NaN, infinity, an integer over 2^53).
+        InputError: the value holds something JSON cannot carry exactly (NaN, infinity, an integer over 2^53, a lone
+            surrogate).
     """
     try:
         return rfc8785.dumps(value)
-    except (rfc8785.CanonicalizationError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # rfc8785's own, and lone surrogates in a name, are ValueErrors
         raise InputError("canonical.not-json", "value has no canonical JSON form", got=type(error).__name__) from error
 
 
