@@ -9,6 +9,8 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Lock
+from typing import cast
 
 import grpc
 import grpc.aio
@@ -29,6 +31,14 @@ RECONNECT_MOST_MS = 15_000
 _DATA_FRAME_BYTES = 1 << 20
 
 Options = list[tuple[str, int]]
+_KEEPALIVE: Options = [
+    ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
+    ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1000),
+    # The longer of the two timeouts counts, and this one is a minute unless it is named.
+    ("grpc.http2.ping_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +54,7 @@ def channel_options(*, largest: int = MAX_MESSAGE_BYTES) -> Options:
     """Return the options of a client's channel."""
     return [
         *_message_options(largest),
-        ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
-        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1000),
-        ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.max_pings_without_data", 0),
+        *_KEEPALIVE,
         ("grpc.initial_reconnect_backoff_ms", RECONNECT_FIRST_MS),
         ("grpc.min_reconnect_backoff_ms", RECONNECT_FIRST_MS),
         ("grpc.max_reconnect_backoff_ms", RECONNECT_MOST_MS),
@@ -63,10 +70,7 @@ def server_options(*, largest: int = MAX_MESSAGE_BYTES, streams: int = 128) -> O
     return [
         *_message_options(largest),
         ("grpc.max_concurrent_streams", streams),
-        ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
-        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1000),
-        ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.max_pings_without_data", 0),
+        *_KEEPALIVE,
         # Pings of our own clients are no flood: accept them at half their interval.
         ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_SECONDS * 500),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", KEEPALIVE_SECONDS * 500),
@@ -100,16 +104,32 @@ def secure_channel(address: str, ca: bytes, own: TlsFiles | None = None, *,
 def server_credentials(current: Callable[[], TlsFiles], *, require_client: bool) -> grpc.ServerCredentials:
     """Return a server's credentials, asked for anew at every handshake so that a renewed certificate is shown at once.
 
+    gRPC is handed a certificate only when it changed: it swaps them without holding handshakes under way, and swapping
+    at each of them has crashed the process.
+
     Args:
         current: returns what to show now; it is called from a thread of grpc's.
         require_client: demand a certificate of the same authority from every client (main port).
     """
-    def configuration() -> grpc.ServerCertificateConfiguration:
-        files = current()
+    def configuration(files: TlsFiles) -> grpc.ServerCertificateConfiguration:
         return grpc.ssl_server_certificate_configuration(
             [(files.key.reveal(), files.certificate)], files.ca if require_client else None)
 
-    return grpc.dynamic_ssl_server_credentials(configuration(), configuration, require_client)
+    shown = current()
+    asking = Lock()
+
+    def changed() -> grpc.ServerCertificateConfiguration | None:
+        nonlocal shown
+        with asking:
+            files = current()
+            if files == shown:
+                return None
+            shown = files
+        return configuration(files)
+
+    # Its type says that the second argument always returns a configuration; None is documented as "no change".
+    return grpc.dynamic_ssl_server_credentials(
+        configuration(shown), cast("Callable[[], grpc.ServerCertificateConfiguration]", changed), require_client)
 
 
 def refuses_tls12(host: str, port: int, *, timeout: float = 5.0) -> bool:
