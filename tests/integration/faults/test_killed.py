@@ -1,0 +1,95 @@
+"""kill -9 of any process, at any time: the run goes on after a restart and ends with the very same bytes."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+from disturbed import NODES, Scene
+from recording_coordinator import repeated
+
+from sealane.client.status import RunStatus
+
+pytestmark = pytest.mark.integration
+COORDINATOR = "coordinator"
+
+
+def test_undisturbed_runs_agree_to_the_byte(scene: Scene) -> None:
+    run = scene.start_run()
+    finished = scene.check(run)
+    assert finished.trace.rounds >= 12
+    assert scene.federation.proxy.bytes_up > sum(finished.trace.bytes_sent.values())
+
+
+def test_one_node_killed_and_restarted(scene: Scene) -> None:
+    federation = scene.federation
+    run = scene.start_run()
+    run.await_exchange(4)
+    federation.kill("south")
+    federation.start("south")
+    serving = time.monotonic()
+    before = run.statuses[-1].exchanges
+    run.await_status(lambda status: status.exchanges > before)
+    print(f"the run went on {run.moments[-1] - serving:.2f} s after the node served again")
+    assert run.moments[-1] - serving < 5
+    scene.check(run)
+
+
+def test_each_node_killed_in_turn_within_one_run(scene: Scene) -> None:
+    federation = scene.federation
+    run = scene.start_run()
+    for number, name in enumerate(NODES):
+        run.await_exchange(2 + 4 * number)
+        federation.kill(name)
+        federation.start(name)
+    scene.check(run)
+
+
+def test_the_coordinator_killed_and_restarted(scene: Scene) -> None:
+    federation = scene.federation
+    known = repeated(federation.record)
+    run = scene.start_run()
+    run.await_exchange(5)
+    federation.kill(COORDINATOR)
+    federation.start(COORDINATOR)
+    scene.check(run)
+    assert repeated(federation.record) > known  # it forgot the round, and the nodes said it again
+
+
+def test_the_coordinator_killed_between_a_runs_end_and_the_fetching_of_its_result(scene: Scene) -> None:
+    federation = scene.federation
+    killed: list[str] = []
+
+    def kill_once_over(status: RunStatus) -> None:
+        if status.over and not killed:
+            killed.append(status.state)
+            federation.kill(COORDINATOR)
+
+    run = federation.start_run(scene.study, kill_once_over)
+    run.await_status(lambda status: bool(killed))
+    federation.start(COORDINATOR)
+    scene.check(run)
+    assert killed == ["COMPLETED"]
+
+
+def test_everything_killed_and_restarted(scene: Scene) -> None:
+    federation = scene.federation
+    run = scene.start_run()
+    run.await_exchange(6)
+    federation.kill(COORDINATOR, *NODES)
+    federation.start(COORDINATOR, *NODES)
+    scene.check(run)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_a_kill_at_a_random_moment(scene: Scene, seed: int) -> None:
+    federation = scene.federation
+    choice = random.Random(seed)
+    victim = choice.choice([COORDINATOR, *NODES])
+    run = scene.start_run()
+    time.sleep(choice.uniform(0, scene.seconds))
+    federation.kill(victim)
+    federation.start(victim)
+    scene.check(run)
