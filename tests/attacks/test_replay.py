@@ -8,6 +8,7 @@ from dataclasses import replace
 from stage import OTHER_RUN, RUN, Stage
 
 from sealane.rpc.notices import Nudge, RunEnded, RunOffer
+from sealane.secagg.attempt import ENDORSEMENT, endorsement_body
 from sealane.secagg.messages import Contribution, Endorsed, Endorsement, Join, Proposal, Release, SealedResult
 
 Build = Callable[..., Stage]
@@ -138,11 +139,25 @@ async def test_endorsements_of_another_run_with_the_same_result_release_nothing(
     await on.tell("a", before)
     assert on.heard("a", SealedResult, run_id=RUN)
     now = await finished(on, OTHER_RUN)
-    assert len({e.result_hash for e in (*before.endorsements.values(), *now.endorsements.values())}) == 1
+    # The salt is of the run: the same values have another hash each time.
+    assert len({e.result_hash for e in (*before.endorsements.values(), *now.endorsements.values())}) == 2
     b = on.fingerprint("b")
     await on.tell("a", replace(now, endorsements={**now.endorsements, b: before.endorsements[b]}))
-    assert on.refusal("a") == "result.other-run"
+    assert on.refusal("a") == "result.differs"
     assert [m.run_id for m in on.said["a"] if isinstance(m, SealedResult)] == [RUN]
+
+
+async def test_a_nodes_word_about_another_attempt_does_not_count(stage: Build) -> None:
+    """A node that lies endorses the right hash, but says that it is of an attempt that never was."""
+    on = stage(ALL)
+    endorsed = await finished(on, RUN)
+    b = on.fingerprint("b")
+    right = endorsed.endorsements[b]
+    body = endorsement_body(on.study.hash, RUN, 7, right.transcript, right.result_hash)
+    forged = replace(right, attempt=7, signature=on.nodes["b"].key.sign(ENDORSEMENT, body))
+    await on.tell("a", replace(endorsed, endorsements={**endorsed.endorsements, b: forged}))
+    assert on.refusal("a") == "result.other-run"
+    assert not [m for m in on.said["a"] if isinstance(m, SealedResult)]
 
 
 async def test_a_result_that_not_all_endorsed_is_not_delivered(stage: Build) -> None:

@@ -25,6 +25,7 @@ from sealane.errors import SealaneError
 from sealane.governance.contract import infer_contract
 from sealane.governance.recipient import recipient_of
 from sealane.governance.study import Participant, Study, make_study
+from sealane.node.cohort import BINDER_BYTES
 from sealane.rpc.notices import Failure, RunOffer, StudyRecord
 from sealane.secagg.attempt import Attempt
 from sealane.secagg.messages import Arrival, Contribution, Entry, Join, Member, Opening, Proposal, Release, Start
@@ -297,10 +298,10 @@ class Stage:
             await node.crash()
 
     def opened(self, name: str, exchange: int = 0, attempt: int = 0, run_id: str = RUN) -> bytes | None:
-        """What a node has opened of an exchange, from its journal."""
+        """The total that a node has opened in a sum, from its journal, without the binder behind it."""
         self.nodes[name].journal.settle()
         row = self.nodes[name].journal.exchange(run_id, attempt, exchange)
-        return None if row is None else row.total
+        return None if row is None or row.total is None else row.total[:-BINDER_BYTES]
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ from sealane.rpc.status import from_rpc_error
 from sealane.rpc.tls import channel_credentials, channel_options
 from sealane.secagg.attempt import verify_endorsement
 from sealane.secagg.messages import Endorsement
-from sealane.secagg.result import MAXIMUM_RESULT, result_hash, result_info
+from sealane.secagg.result import MAXIMUM_RESULT, result_hash, result_info, unsalted
 
 DEADLINE_SECONDS = 20.0
 WATCH_SECONDS = 24 * 3600.0
@@ -161,7 +161,7 @@ class Session:
         self.known.check(study)
         data = unseal_own(self.identity.sealing_seed, response.sealed_result, result_info(study.hash, status.run_id))
         endorsed = _check_endorsements(study, status, data, tuple(response.endorsements))
-        payload = parse_canonical(data, limit=MAXIMUM_RESULT)
+        payload = parse_canonical(unsalted(data), limit=MAXIMUM_RESULT)
         if not isinstance(payload, dict):
             raise ProtocolError("result.malformed", "the result is not a document", got=type(payload).__name__)
         return Opened(study, status, payload, endorsed)

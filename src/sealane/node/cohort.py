@@ -25,6 +25,8 @@ from sealane.secagg.node_role import Contributed, NodeRole, after_agreement, aft
 from sealane.secagg.terms import Term
 from sealane.secagg.transcript import Transcript
 
+BINDER_BYTES = 32
+"""What the journal holds behind each opened total."""
 Exchanged = Contribution | Release | Proposal
 _AGREEMENT = b""
 """What the journal holds in place of a description's hash where a value was agreed on."""
@@ -100,7 +102,7 @@ class NodeCohort:
         if known is None or known.digest is None:
             self._send(released.message)
         opened = self._role.open(released, await self._inbox.take(Opening, number))
-        self._journal.opened(self._run, self._attempt, number, to_bytes(opened.total, layout.width))
+        self._journal.opened(self._run, self._attempt, number, to_bytes(opened.total, layout.width) + opened.binder)
         self.transcript = opened.transcript
         self._settle(number)
         return decode(layout, opened.total)
@@ -170,7 +172,8 @@ class NodeCohort:
             state = self._role.restore(number, self.transcript, layout, known.seed, known.payload)
             self._send(state.message)
             self._send(self._role.release_message(state, digest))
-        self.transcript = after_sum(self._role.sum_transcript(number, self.transcript, layout), digest, total)
+        total, binder = total[:-BINDER_BYTES], total[-BINDER_BYTES:]
+        self.transcript = after_sum(self._role.sum_transcript(number, self.transcript, layout), digest, total, binder)
         self._settle(number)
         return decode(layout, from_bytes(total, layout.width, layout.length))
 

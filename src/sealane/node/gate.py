@@ -33,8 +33,8 @@ class Records(Protocol):
     def own_statement(self, study_hash: str) -> Statement | None:
         """Return what this institution last signed about a study."""
 
-    def cohorts(self, dataset_version: str, computation: str) -> list[frozenset[str]]:
-        """Return the cohorts that rows and a computation were answered for."""
+    def cohorts(self, dataset_version: str) -> list[frozenset[str]]:
+        """Return the cohorts that rows were answered for, whatever was computed: computations share sums."""
 
     def record_cohort(self, dataset_version: str, computation: str, cohort: frozenset[str]) -> None:
         """Remember, on disk, that a cohort is about to be answered."""
@@ -102,7 +102,7 @@ class Gate:
         """
         study = admission.study
         check_run(study, admission.approvals, own_fingerprint=self._own, cohort=cohort, now=self._clock())
-        previous = self._records.cohorts(admission.own.dataset_version, study.computation)
+        previous = self._records.cohorts(admission.own.dataset_version)
         check_cohort(previous, cohort, admission.waived, colluding=study.colluding)
 
     def open_dataset(self, admission: Admission) -> Dataset:

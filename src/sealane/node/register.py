@@ -251,11 +251,13 @@ class Register:
             db.execute("INSERT OR IGNORE INTO cohorts (dataset_version, computation, cohort, recorded_at) "
                        "VALUES (?, ?, ?, ?)", (dataset_version, computation, members, self._now()))
 
-    def cohorts(self, dataset_version: str, computation: str) -> list[frozenset[str]]:
-        """Return the cohorts, by fingerprints, that a computation over a dataset version answered, oldest first."""
-        rows = self._read("SELECT cohort FROM cohorts WHERE dataset_version = ? AND computation = ? ORDER BY rowid",
-                          dataset_version, computation)
-        return [frozenset(json.loads(cohort)) for cohort, in rows]
+    def cohorts(self, dataset_version: str) -> list[frozenset[str]]:
+        """Return the cohorts, by fingerprints, that a dataset version was answered for, oldest first.
+
+        Whatever was computed counts: a summary over four and a regression over three both sum their rows.
+        """
+        rows = self._read("SELECT cohort FROM cohorts WHERE dataset_version = ? ORDER BY rowid", dataset_version)
+        return list(dict.fromkeys(frozenset(json.loads(cohort)) for cohort, in rows))
 
     def _now(self) -> str:
         return to_text(self._clock())

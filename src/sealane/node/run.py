@@ -38,7 +38,7 @@ from sealane.secagg.messages import (
     Start,
 )
 from sealane.secagg.node_role import NodeRole
-from sealane.secagg.result import result_hash, result_info
+from sealane.secagg.result import result_hash, result_info, salted
 from sealane.telemetry.logs import get_logger, log
 
 _LOG = get_logger(__name__)
@@ -94,7 +94,8 @@ class NodeRun:
         self._running: _Running | None = None
         self._failed: SealaneError | None = None
         if self._row.ended:
-            raise ProtocolError("run.offered-again", "a run that is over at this node was offered again", got=self.run_id)
+            raise ProtocolError("run.offered-again", "a run that is over at this node was offered again",
+                                got=self.run_id)
         if self._row.start is not None:
             self._begin(_read_start(self.run_id, self._row.start))
         else:
@@ -204,7 +205,7 @@ class NodeRun:
         running.cohort = cohort
         dataset = gate.open_dataset(admission)
         payload = await admission.computation.run(dataset, cohort, admission.parameters)
-        result = canonical_bytes(payload)
+        result = salted(canonical_bytes(payload), cohort.transcript)
         gate.check_result(admission, result)
         self._journal.settle()  # or a node that lies could make this one endorse two results, before and after a crash
         running.endorsement = sign_endorsement(self._key, attempt, cohort.transcript, result_hash(result))

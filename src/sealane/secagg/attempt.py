@@ -96,8 +96,9 @@ def endorsement_body(study_hash: str, run_id: str, attempt: int, transcript: byt
 
 def sign_endorsement(key: SigningKey, attempt: Attempt, transcript: Transcript, result_hash: bytes) -> Endorsement:
     """Make a signed endorsement of a result."""
-    body = endorsement_body(attempt.study_hash, attempt.run_id, attempt.number, transcript.value, result_hash)
-    return Endorsement(attempt.run_id, attempt.number, result_hash, transcript.value, key.sign(ENDORSEMENT, body))
+    shown = transcript.absorb("endorsed").value  # the transcript itself stays among the nodes: keys derive from it
+    body = endorsement_body(attempt.study_hash, attempt.run_id, attempt.number, shown, result_hash)
+    return Endorsement(attempt.run_id, attempt.number, result_hash, shown, key.sign(ENDORSEMENT, body))
 
 
 def verify_endorsement(endorsement: Endorsement, signing_key: bytes, study_hash: str, result_hash: bytes) -> None:

@@ -57,10 +57,18 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The sum is open, and the transcript commits to it."""
+    """The sum is open, and the transcript commits to it.
+
+    Attributes:
+        total: the sum.
+        binder: 32 bytes that only the nodes can know, made of all shares. The transcript absorbs it too: otherwise
+            whoever sees signatures over the transcript could test guesses of the total.
+        transcript: after the sum.
+    """
 
     total: Words = field(repr=False)
-    transcript: Transcript
+    binder: bytes = field(repr=False)
+    transcript: Transcript = field(repr=False)
 
 
 class NodeRole:
@@ -156,7 +164,8 @@ class NodeRole:
             shares[peer] = Secret(unseal(key, opening.sealed[peer], state.digest))
         layout = state.contributed.layout
         total = self._scheme.open(state.total, layout.width, transcript, shares)
-        return Opened(total, after_sum(transcript, state.digest, to_bytes(total, layout.width)))
+        binder = sha256(b"sealane binder v1", *(shares[m.fingerprint].reveal() for m in self.attempt.members))
+        return Opened(total, binder, after_sum(transcript, state.digest, to_bytes(total, layout.width), binder))
 
     def propose(self, exchange: int, transcript: Transcript, value: bytes) -> Proposal:
         """Seal the bytes of a value to each peer, for them to adopt; the coordinator, which passes it on, reads none.
@@ -227,9 +236,9 @@ class NodeRole:
                       sender.encode(), receiver.encode())
 
 
-def after_sum(transcript: Transcript, digest: bytes, total: bytes) -> Transcript:
-    """Return the transcript after a sum was opened: it commits to the contributions and to the total."""
-    return transcript.absorb("opened", digest, sha256(total))
+def after_sum(transcript: Transcript, digest: bytes, total: bytes, binder: bytes) -> Transcript:
+    """Return the transcript after a sum was opened: it commits to the contributions, to the total and to the binder."""
+    return transcript.absorb("opened", digest, sha256(total), binder)
 
 
 def after_agreement(exchange: int, transcript: Transcript, value: bytes) -> Transcript:

@@ -5,7 +5,7 @@ Nodes that saw different things hold different transcripts, derive different key
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sealane.core.canonical import sha256
 
@@ -14,7 +14,7 @@ from sealane.core.canonical import sha256
 class Transcript:
     """32 bytes that commit to everything absorbed so far."""
 
-    value: bytes
+    value: bytes = field(repr=False)
 
     @classmethod
     def start(cls, *parts: bytes) -> Transcript:

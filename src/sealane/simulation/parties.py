@@ -49,19 +49,19 @@ class MemoryRecords:
 
     def __init__(self) -> None:
         self.statements: dict[str, Statement] = {}
-        self._cohorts: dict[tuple[str, str], list[frozenset[str]]] = {}
+        self._cohorts: dict[str, list[frozenset[str]]] = {}
 
     def own_statement(self, study_hash: str) -> Statement | None:
         """Return what the node last signed about a study."""
         return self.statements.get(study_hash)
 
-    def cohorts(self, dataset_version: str, computation: str) -> list[frozenset[str]]:
+    def cohorts(self, dataset_version: str) -> list[frozenset[str]]:
         """Return the cohorts that were answered."""
-        return list(self._cohorts.get((dataset_version, computation), []))
+        return list(self._cohorts.get(dataset_version, []))
 
     def record_cohort(self, dataset_version: str, computation: str, cohort: frozenset[str]) -> None:
         """Remember a cohort."""
-        self._cohorts.setdefault((dataset_version, computation), []).append(frozenset(cohort))
+        self._cohorts.setdefault(dataset_version, []).append(frozenset(cohort))
 
 
 class SimulatedNode:

@@ -22,7 +22,7 @@ from sealane.governance.recipient import recipient_of
 from sealane.governance.study import Participant, Study, make_study
 from sealane.rpc.notices import StudyRecord
 from sealane.secagg.attempt import verify_endorsement
-from sealane.secagg.result import MAXIMUM_RESULT, result_hash, result_info
+from sealane.secagg.result import MAXIMUM_RESULT, result_hash, result_info, unsalted
 from sealane.simulation.engine import Engine
 from sealane.simulation.faults import Fault, Script
 from sealane.simulation.loops import run_here
@@ -116,7 +116,7 @@ class Simulation:
             if endorsement is None:
                 raise ProtocolError("result.not-endorsed", "a member did not endorse the result", got=fingerprint)
             verify_endorsement(endorsement, engine.nodes[fingerprint].key.public_key, study.hash, result_hash(result))
-        shown = get(study.computation).present(parse_canonical(result, limit=MAXIMUM_RESULT))
+        shown = get(study.computation).present(parse_canonical(unsalted(result), limit=MAXIMUM_RESULT))
         names = {n.fingerprint: n.name for n in engine.nodes.values()}
         rounds = coordination.exchanges.finished if coordination.exchanges is not None else 0
         shown.trace = Trace(engine.run_id, study.hash, tuple(names[f] for f in coordination.cohort), rounds,

@@ -134,17 +134,17 @@ async def test_a_cohort_is_remembered_once_before_it_is_answered(stage: Build) -
     admission = admit(on)
     gate = gate_of(on)
     kept = on.nodes["a"].records
-    assert kept.cohorts(admission.own.dataset_version, "test.probe") == []
+    assert kept.cohorts(admission.own.dataset_version) == []
     rounds = gate.rounds(admission, RUN, cohort(on), runs_released=none)
     rounds.check_round(0)
-    assert kept.cohorts(admission.own.dataset_version, "test.probe") == []
+    assert kept.cohorts(admission.own.dataset_version) == []
     for number in (0, 2, 4):
         rounds.check_release(number)
-    assert kept.cohorts(admission.own.dataset_version, "test.probe") == [cohort(on)]
+    assert kept.cohorts(admission.own.dataset_version) == [cohort(on)]
     assert refused(lambda: gate.check_cohort(admission, cohort(on, "a", "b", "c"))) == "cohort.differencing"
     other = gate.rounds(admission, OTHER_RUN, cohort(on, "a", "b", "d"), runs_released=none)
     assert refused(lambda: other.check_release(0)) == "cohort.differencing"
-    assert kept.cohorts(admission.own.dataset_version, "test.probe") == [cohort(on)]
+    assert kept.cohorts(admission.own.dataset_version) == [cohort(on)]
 
 
 async def test_two_threads_do_not_both_answer(stage: Build, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,8 +153,8 @@ async def test_two_threads_do_not_both_answer(stage: Build, monkeypatch: pytest.
     gate, admission, records = gate_of(on), admit(on), on.nodes["a"].records
     look = records.cohorts
 
-    def slow(version: str, computation: str) -> list[frozenset[str]]:
-        found = look(version, computation)
+    def slow(version: str) -> list[frozenset[str]]:
+        found = look(version)
         time.sleep(0.05)
         return found
 

@@ -17,7 +17,7 @@ from sealane.crypto.sealing import unseal_own
 from sealane.errors import InputError, UnavailableError
 from sealane.rpc.notices import Failure, Nudge, RunEnded, RunOffer, Welcome
 from sealane.secagg.messages import Arrival, Contribution, Endorsed, Endorsement, Join, Release, SealedResult
-from sealane.secagg.result import result_hash, result_info
+from sealane.secagg.result import result_hash, result_info, unsalted
 from sealane.telemetry.logs import JsonLines
 
 Build = Callable[..., Stage]
@@ -50,7 +50,7 @@ async def test_from_the_offer_to_the_sealed_result(stage: Build) -> None:
     data = unseal_own(on.analyst.sealing_seed, sealed.sealed[on.analyst.key.fingerprint],
                       result_info(on.study.hash, RUN))
     assert {e.result_hash for e in endorsed.endorsements.values()} == {result_hash(data)}
-    steps = parse_canonical(data)["steps"]
+    steps = parse_canonical(unsalted(data))["steps"]
     everything = pd.concat(list(on.frames.values()))["x"]
     assert steps[0][:3] == [len(everything), everything.sum(), (everything**2).sum()]
     for name in ALL:

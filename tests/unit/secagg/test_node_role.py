@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -38,7 +39,13 @@ def test_all_open_the_same_sum_and_move_to_the_same_transcript(circle: Circle, s
     assert len({one.transcript.value for one in opened}) == 1
     digest = circle.release(states)[0].digest
     total = b"".join((value % 2**64).to_bytes(8, "little") for value in (6, -3))
-    assert opened[0].transcript == after_sum(states[0].transcript, digest, total)
+    assert opened[0].transcript == after_sum(states[0].transcript, digest, total, opened[0].binder)
+    assert len({one.binder for one in opened}) == 1
+
+
+def test_the_binder_is_of_every_nodes_seed(circle: Circle, states: list[Contributed]) -> None:
+    seeds = b"".join(len(s).to_bytes(8, "big") + s for s in (b"sealane binder v1", *(x.seed.reveal() for x in states)))
+    assert circle.open(circle.release(states))[0].binder == hashlib.sha256(seeds).digest()
 
 
 def test_saying_it_again_says_the_same_bytes(circle: Circle, states: list[Contributed]) -> None:

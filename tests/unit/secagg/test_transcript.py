@@ -21,8 +21,9 @@ def test_no_two_histories_share_a_value() -> None:
     base = Transcript.start(b"ab", b"c")
     others = [
         Transcript.start(b"a", b"bc"), Transcript.start(b"ab", b"c", b""), base.absorb("sum"), base.absorb("su", b"m"),
-        base.absorb("sum", b""), base.absorb("sum").absorb("sum"), after_sum(base, b"d", b"t"),
-        after_sum(base, b"dt", b""), after_agreement(0, base, b"d"), after_agreement(1, base, b"d"),
+        base.absorb("sum", b""), base.absorb("sum").absorb("sum"), after_sum(base, b"d", b"t", b"b"),
+        after_sum(base, b"dt", b"", b"b"), after_sum(base, b"d", b"t", b"c"),
+        after_agreement(0, base, b"d"), after_agreement(1, base, b"d"),
     ]
     assert len({base.value, *(other.value for other in others)}) == len(others) + 1
 
