@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import dataclass, field
 
 from sealane._version import __version__
 from sealane.computations.registry import names
 from sealane.core.entropy import random_bytes
-from sealane.errors import ProtocolError, RefusedError, SealaneError
+from sealane.errors import InputError, ProtocolError, RefusedError, SealaneError
 from sealane.governance.approval import SignedApproval, claimed_study
 from sealane.node.gate import Gate
 from sealane.node.home import NodeHome
 from sealane.node.run_thread import RunThread
 from sealane.node.stream import Link, open_link
 from sealane.rpc.codec import FromCoordinator, FromNode
-from sealane.rpc.notices import Directory, Hello, RunOffer, StudyRecord, Welcome
+from sealane.rpc.notices import Directory, Failure, Hello, RunOffer, StudyRecord, Welcome
 from sealane.rpc.renewal import needs_renewal, renew
+from sealane.secagg.messages import Contribution, Proposal, Release, SealedResult
 from sealane.telemetry.logs import get_logger, log
 
 _LOG = get_logger(__name__)
@@ -82,8 +82,14 @@ class Agent:
         self._loop.call_soon_threadsafe(self._post, message)
 
     def _post(self, message: FromNode) -> None:
-        if self._link is not None:
+        if self._link is None:
+            return
+        try:
             self._link.send(message)
+        except InputError as error:
+            log(_LOG, "message.too-large", error=error)
+            if isinstance(message, Contribution | Release | Proposal | SealedResult):
+                self._link.send(Failure(message.run_id, error))
 
     async def _connect(self) -> None:
         """Hold one stream from its opening to its end, which always is an error of some kind."""
@@ -93,7 +99,7 @@ class Agent:
             try:
                 async for message in link:
                     if not self._answered:
-                        _check_welcome(message)
+                        link.largest = min(link.largest, _check_welcome(message).maximum_message_bytes)
                         self._answered = self.connected = True
                         self.reached.set()
                         self.problem = None
@@ -171,15 +177,10 @@ class Agent:
         self.problem = error
 
 
-def _check_welcome(message: FromCoordinator) -> None:
+def _check_welcome(message: FromCoordinator) -> Welcome:
     if not isinstance(message, Welcome):
         raise ProtocolError("stream.no-welcome", "the coordinator did not answer hello", got=type(message).__name__)
     if message.version.split(".")[:2] != __version__.split(".")[:2]:
         raise RefusedError("stream.version", "the coordinator runs another version", got=message.version,
                            expected=__version__, hint="upgrade the older of the two")
-
-
-async def serve_until_cancelled(agent: Agent) -> None:
-    """Serve, and let a cancellation end it quietly."""
-    with contextlib.suppress(asyncio.CancelledError):
-        await agent.serve()
+    return message

@@ -10,9 +10,9 @@ import grpc.aio
 
 from sealane.api.stream.v1.stream_pb2 import ConnectRequest, ConnectResponse
 from sealane.api.stream.v1.stream_pb2_grpc import NodeStreamServiceStub
-from sealane.errors import UnavailableError
+from sealane.errors import InputError, UnavailableError
 from sealane.rpc.codec import FromCoordinator, FromNode, decode_from_coordinator, encode_from_node
-from sealane.rpc.frames import Assembler, requests
+from sealane.rpc.frames import MAXIMUM_MESSAGE_BYTES, Assembler, requests
 from sealane.rpc.identity import Identity
 from sealane.rpc.outbox import Outbox
 from sealane.rpc.status import from_rpc_error
@@ -24,12 +24,22 @@ class Link:
 
     def __init__(self, address: str, call: grpc.aio.StreamStreamCall[Any, Any], outbox: Outbox[ConnectRequest]) -> None:
         self.address = address
+        self.largest = MAXIMUM_MESSAGE_BYTES
         self._call = call
         self._outbox = outbox
 
     def send(self, message: FromNode) -> None:
-        """Put a message into the outbox."""
-        for frame in requests(encode_from_node(message)):
+        """Put a message into the outbox.
+
+        Raises:
+            InputError: it is larger than the coordinator said, in its welcome, that it takes.
+        """
+        request = encode_from_node(message)
+        if request.ByteSize() > self.largest:
+            raise InputError("payload.over-agreed-limit", "a message is larger than the coordinator takes",
+                             got=f"{request.ByteSize()} bytes", expected=f"at most {self.largest} bytes",
+                             hint="sum less at once: fewer features, levels or bins")
+        for frame in requests(request):
             self._outbox.put(frame)
 
     async def __aiter__(self) -> AsyncIterator[FromCoordinator]:
