@@ -161,6 +161,9 @@ class Coordination:
         if self.facts.state.over or self.facts.state is RunState.PAUSED:
             return
         now = self.now()
+        if self.exchanges is None and len(self.joins) == len(self.participants):
+            self._start(self.participants)  # everybody had joined when the disk was full
+            return
         silence = now - self.progress
         connected = any(self.connected(f) for f in self.waiting_for)
         if silence > (self.patience.silent_s or self.patience.round_s) or (
@@ -253,7 +256,7 @@ class Coordination:
             return  # of an attempt that is closed: late, and harmless
         if message.attempt > self.facts.attempt:
             raise ProtocolError("run.attempt-unknown", "a node names an attempt that never began", got=message.attempt)
-        accepted, announced_before = self.exchanges.accepted, self.exchanges.settled
+        accepted = self.exchanges.accepted
         match message:
             case Contribution():
                 relays = list(self.exchanges.contribute(sender, message))
@@ -261,13 +264,16 @@ class Coordination:
                 relays = list(self.exchanges.release(sender, message))
             case Proposal():
                 relays = list(self.exchanges.propose(sender, message))
-        if self.exchanges.settled > announced_before and not self.facts.announced:
-            # From here on something may have opened: on disk before any node can be asked to release.
-            self._save(announced=True)
+        self._keep_announced(self.exchanges)
         for member, relay in relays:
             self.send(member, relay)
         if self.exchanges.accepted > accepted:
             self._advanced()
+
+    def _keep_announced(self, exchanges: Exchanges) -> None:
+        """From here on something may have opened: on disk before any node can be asked to release."""
+        if exchanges.settled >= 0 and not self.facts.announced:
+            self._save(announced=True)
 
     def _endorse(self, sender: Fingerprint, message: Endorsement) -> None:
         if message.attempt != self.facts.attempt or sender not in self.cohort:
@@ -307,6 +313,7 @@ class Coordination:
             return
         self.send(node, RunOffer(self.facts.run_id, self.record))
         self.send(node, Start(self.facts.run_id, self.facts.attempt, self.facts.members))
+        self._keep_announced(self.exchanges)
         for message in self.exchanges.again(node):
             self.send(node, message)
         if len(self.endorsements) == len(self.cohort):
@@ -334,15 +341,16 @@ class Coordination:
 
     def _move(self, state: RunState, **changes: object) -> None:
         new = state if state is self.facts.state else step(self.facts.state, state)
+        self._save(state=new, **changes)
         if new.over:
             self.ended = self.now()
-        self._save(state=new, **changes)
 
     def _save(self, **changes: object) -> None:
         from dataclasses import replace
 
-        self.facts = replace(self.facts, **changes)  # type: ignore[arg-type]
-        self.records.save(self.facts)
+        facts = replace(self.facts, **changes)  # type: ignore[arg-type]
+        self.records.save(facts)  # first, so that what a full disk refused has not happened here either
+        self.facts = facts
         self.changed()
 
     def _to(self, nodes: Iterable[Fingerprint], message: FromCoordinator) -> None:

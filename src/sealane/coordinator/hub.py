@@ -7,6 +7,7 @@ It belongs to one event loop. Streams put messages in and take frames out of out
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -27,6 +28,7 @@ from sealane.telemetry.logs import get_logger, log
 _LOG = get_logger(__name__)
 TICK_SECONDS = 0.25
 REGISTRY_SECONDS = 1.0
+COMPLAINT_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -49,6 +51,7 @@ class Hub:
     connections: dict[Fingerprint, Connection] = field(default_factory=dict)
     runs: dict[str, Coordination] = field(default_factory=dict)
     watched: dict[str, asyncio.Event] = field(default_factory=dict)
+    complained: float = float("-inf")
 
     def restore(self) -> None:
         """Take up the runs that a former process left."""
@@ -61,11 +64,21 @@ class Hub:
         checked = 0.0
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            for run in list(self.runs.values()):
-                run.tick()
+            acts = [run.tick for run in self.runs.values()]
             if time.monotonic() - checked > REGISTRY_SECONDS:
                 checked = time.monotonic()
-                self._check_admitted()
+                acts.append(self._check_admitted)
+            for act in acts:
+                self._carry_out(act)
+
+    def _carry_out(self, act: Callable[[], None]) -> None:
+        """Do what is due. Where the disk is full it stays due, for this run; time goes on for all."""
+        try:
+            act()
+        except UnavailableError as error:
+            if time.monotonic() - self.complained > COMPLAINT_SECONDS:
+                self.complained = time.monotonic()
+                log(_LOG, "coordinator.cannot-keep", level=logging.ERROR, error=error)
 
     def connect(self, connection: Connection) -> None:
         """Take a node's new stream; an older one of the same node ends."""
@@ -209,11 +222,13 @@ class Hub:
         for connection in list(self.connections.values()):
             try:
                 connection.admitted()
+            except UnavailableError:
+                raise  # the registry cannot be read now, which says nothing about a party
             except SealaneError as error:
                 log(_LOG, "node.turned-away", node=connection.party.name, code=error.code)
                 party = connection.party
-                self.store.add_event("node.turned-away", party.name, party.fingerprint, error.code)
                 connection.close()
+                self.store.add_event("node.turned-away", party.name, party.fingerprint, error.code)
 
 
 def approving(record: StudyRecord, study: Study) -> dict[Fingerprint, SignedApproval]:

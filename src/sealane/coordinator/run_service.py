@@ -45,13 +45,13 @@ class RunServicer(RunServiceServicer):
         authenticate(context, self._hub.registry, EVERYBODY)
         facts, started = self._hub.store.run(text(request.run_id, "run", 32))
         while True:
+            changed = self._hub.watched.setdefault(facts.run_id, asyncio.Event())
+            changed.clear()  # before looking: what changes from here on wakes this up
             run = self._hub.runs.get(facts.run_id)
             facts = run.facts if run is not None else facts
             yield pb.WatchRunResponse(status=self._status(facts, started, run))
             if facts.state.over or facts.state is RunState.PAUSED or run is None:
                 return
-            changed = self._hub.watched[facts.run_id]
-            changed.clear()
             try:
                 async with asyncio.timeout(HEARTBEAT_SECONDS):
                     await changed.wait()

@@ -139,10 +139,10 @@ class Store:
             return True
 
     def study(self, wanted: str) -> StudyRecord:
-        """Return a study by hash, by an unambiguous beginning of its hash, or by name (the newest of that name).
+        """Return a study by hash, by the beginning of its hash, or by name (the newest of that name).
 
         Raises:
-            InputError: there is none, or the beginning is ambiguous.
+            InputError: there is none, or the beginning fits another one's hash or name too.
         """
         query = select(studies).order_by(studies.c.proposed_at.desc(), studies.c.hash)
         with reading(self._engine) as db:
@@ -150,7 +150,8 @@ class Store:
             if not rows:
                 raise InputError("study.unknown", "no such study", got=repr(wanted[:64]),
                                  hint="list them with `sealane study list`")
-            hashes = {r["hash"] for r in rows if r["hash"].startswith(wanted)}
+            named = [r["hash"] for r in rows if r["name"] == wanted][:1]
+            hashes = {*named, *(r["hash"] for r in rows if r["hash"].startswith(wanted))}
             if len(hashes) > 1:
                 raise InputError("study.ambiguous", "several studies begin like this", got=wanted,
                                  expected=", ".join(h[:16] for h in sorted(hashes)))

@@ -15,7 +15,7 @@ from sealane.api.stream.v1.stream_pb2_grpc import NodeStreamServiceServicer
 from sealane.coordinator.authentication import admit
 from sealane.coordinator.hub import Connection, Hub
 from sealane.coordinator.registry import Party
-from sealane.errors import ProtocolError, SealaneError
+from sealane.errors import ProtocolError, SealaneError, UnavailableError
 from sealane.rpc.codec import FromCoordinator, decode_from_node, encode_from_coordinator
 from sealane.rpc.frames import CHUNK_BYTES, MAXIMUM_MESSAGE_BYTES, Assembler, responses
 from sealane.rpc.notices import Hello, Welcome
@@ -50,10 +50,11 @@ class NodeStreamServicer(NodeStreamServiceServicer):
 
         send(Welcome(__version__, MAXIMUM_MESSAGE_BYTES, CHUNK_BYTES))
         connection = Connection(party, send, outbox.close, lambda: admit(certificate, self._hub.registry, {"node"}))
-        self._hub.connect(connection)
-        log(_LOG, "node.connected", node=party.name)
-        reader = asyncio.create_task(self._read(requests, party, outbox))
+        reader: asyncio.Task[None] | None = None
         try:
+            self._hub.connect(connection)
+            log(_LOG, "node.connected", node=party.name)
+            reader = asyncio.create_task(self._read(requests, party, outbox))
             async for frame in outbox:
                 yield frame
             if reader.done() and (error := reader.exception()) is not None:
@@ -62,9 +63,10 @@ class NodeStreamServicer(NodeStreamServiceServicer):
         finally:
             outbox.close()
             self._hub.disconnect(connection)
-            reader.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await reader
+            if reader is not None:
+                reader.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Exception):
+                    await reader
 
     async def _read(
         self, requests: AsyncIterator[ConnectRequest], party: Party, outbox: Outbox[ConnectResponse]
@@ -81,7 +83,8 @@ class NodeStreamServicer(NodeStreamServiceServicer):
                 self._hub.receive(party, decode_from_node(request), size)
         except SealaneError as error:
             log(_LOG, "node.protocol", node=party.name, error=error)
-            self._hub.store.add_event("node.protocol-error", party.name, party.fingerprint, error.code)
+            with contextlib.suppress(UnavailableError):  # a full disk must not hide what went wrong
+                self._hub.store.add_event("node.protocol-error", party.name, party.fingerprint, error.code)
             raise
         finally:
             outbox.close()

@@ -160,6 +160,29 @@ def test_something_may_open_only_after_that_is_on_disk(office: Office) -> None:
     assert told == [True] * SIZE
 
 
+def test_a_full_disk_holds_an_announcement_back_until_it_is_kept(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.start()
+    office.drain()
+
+    def full(facts: RunFacts) -> None:
+        raise UnavailableError("storage.full", "the database cannot grow")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(office.records, "save", full)
+        with pytest.raises(UnavailableError):
+            office.sum()
+        # Whoever comes back then is told nothing that nodes could release upon.
+        with pytest.raises(UnavailableError):
+            office.run.node_connected(office.names[0])
+    assert office.run.facts.announced is False
+    assert not any(isinstance(message, Arrival | Opening) for _, message in office.drain())
+    office.run.node_connected(office.names[0])
+    assert office.records.facts[-1].announced is True
+    assert kinds(office.drain())["Arrival"] == 1
+
+
 def test_a_join_must_be_signed_by_its_node_for_this_run(office: Office) -> None:
     office.run.begin()
     office.run.receive(office.names[0], office.join(1))

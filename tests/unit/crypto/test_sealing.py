@@ -88,8 +88,7 @@ def test_no_other_recipient_or_info_opens_it() -> None:
     assert refused_by_recipient(SEED, sealed, b"other run") == "sealing.invalid"
 
 
-@pytest.mark.parametrize("key", [b"", bytes(31), bytes(33), bytes(32), b"\x01" + bytes(31)], ids=["none", "short", "long",
-                                                                                                   "zero", "one"])
+@pytest.mark.parametrize("key", [b"", bytes(31), bytes(33), bytes(32), b"\x01" + bytes(31)])
 def test_a_recipient_with_an_unusable_key(key: bytes) -> None:
     """Of another length, or a point of low order, whose sealed result anyone could open."""
     with pytest.raises(ProtocolError) as caught:
