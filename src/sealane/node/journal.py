@@ -77,9 +77,11 @@ class Journal:
         self._deferred: list[tuple[str, tuple[object, ...]]] = []
 
     def close(self) -> None:
-        """Write what was deferred and close the connection."""
-        self.settle()
-        self._db.close()
+        """Write what was deferred and close the connection, also where the disk takes nothing more."""
+        try:
+            self.settle()
+        finally:
+            self._db.close()
 
     def settle(self) -> None:
         """Write what was deferred: before anything is said that rests on it."""

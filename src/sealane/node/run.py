@@ -42,6 +42,8 @@ from sealane.secagg.result import result_hash, result_info, salted
 from sealane.telemetry.logs import get_logger, log
 
 _LOG = get_logger(__name__)
+END_AGAIN_S = 5.0
+"""After so long an end that could not be written is tried again."""
 _RESULT = 1 << 31
 """The inbox number of messages about the result: after every exchange."""
 
@@ -229,9 +231,15 @@ class NodeRun:
         self._post(Failure(self.run_id, error))
 
     def _end(self, error: SealaneError | None) -> None:
-        self._journal.end(self.run_id)
         if self._running is not None:
             self._running.task.cancel()
+        try:
+            self._journal.end(self.run_id)
+        except UnavailableError as full:
+            # Nobody is told: the run is over for everybody else, who would only say so again.
+            log(_LOG, "run.end-not-kept", level=logging.WARNING, error=full, run=self.run_id)
+            asyncio.get_running_loop().call_later(END_AGAIN_S, self._end, error)
+            return
         log(_LOG, "run.ended", run=self.run_id, code=error.code if error else "completed")
         self._ended(self.run_id)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from sealane.crypto.signing import SigningKey
@@ -14,6 +16,9 @@ from sealane.node.journal import Journal
 from sealane.node.run import NodeRun
 from sealane.rpc.codec import FromCoordinator, FromNode
 from sealane.rpc.notices import Failure, RunOffer
+from sealane.telemetry.logs import get_logger, log
+
+_LOG = get_logger(__name__)
 
 
 class RunThread:
@@ -68,13 +73,12 @@ class RunThread:
             self._loop.close()
 
     async def _main(self) -> None:
-        journal = Journal(self._journal)
         try:
-            self._run = NodeRun(self._offer, self._key, self._gate, journal, self._post,
-                                ended=lambda _: self._over.set())
-            await self._over.wait()
-            await self._run.close()
+            with closing(Journal(self._journal)) as journal:
+                self._run = NodeRun(self._offer, self._key, self._gate, journal, self._post,
+                                    ended=lambda _: self._over.set())
+                await self._over.wait()
+                await self._run.close()
         except SealaneError as error:
+            log(_LOG, "run.failed", level=logging.WARNING, error=error, run=self.run_id)
             self._post(Failure(self.run_id, error))
-        finally:
-            journal.close()
