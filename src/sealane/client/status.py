@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sealane.api.run.v1 import run_pb2 as pb
 from sealane.errors import ProtocolError, SealaneError
 from sealane.rpc import bounds
-from sealane.rpc.codec import decode_error
+from sealane.rpc.error_detail import described_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,4 +61,5 @@ def read_status(status: pb.RunStatus) -> RunStatus:
         tuple(bounds.party_name(n) for n in bounds.at_most(tuple(status.cohort), bounds.MAXIMUM_MEMBERS, "names")),
         tuple(bounds.party_name(n) for n in bounds.at_most(tuple(status.waiting_for), bounds.MAXIMUM_MEMBERS, "names")),
         {bounds.party_name(n): count for n, count in status.bytes_sent.items()}, status.elapsed_s,
-        bounds.text(status.started_at, "moment", 40), decode_error(status.error) if status.HasField("error") else None)
+        bounds.text(status.started_at, "moment", 40),
+        described_error(status.error) if status.HasField("error") else None)

@@ -19,7 +19,7 @@ from sealane.core.ids import Fingerprint, new_run_id
 from sealane.errors import RefusedError, UnavailableError
 from sealane.governance.study import Study, parse_study
 from sealane.rpc.bounds import text
-from sealane.rpc.codec import encode_error
+from sealane.rpc.error_detail import describe_error
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 HEARTBEAT_SECONDS = 1.0
@@ -119,7 +119,7 @@ class RunServicer(RunServiceServicer):
         status = pb.RunStatus(
             run_id=facts.run_id, study_hash=facts.study_hash, state=f"RUN_STATE_{facts.state}",
             attempt=max(facts.attempt, 0), cohort=[names[f] for f in cohort], started_at=started,
-            error=None if facts.error is None else encode_error(facts.error))
+            error=None if facts.error is None else describe_error(facts.error))
         if run is not None:
             status.waiting_for.extend(names[f] for f in run.waiting_for)
             status.elapsed_s = run.elapsed

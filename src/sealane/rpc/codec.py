@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sealane.api.errors.v1.error_detail_pb2 import ErrorDetail
 from sealane.api.stream.v1 import stream_pb2 as pb
 from sealane.api.study.v1 import study_pb2 as study_pb
 from sealane.core.ids import Fingerprint
-from sealane.errors import ProtocolError, SealaneError, from_dict
+from sealane.errors import ProtocolError
 from sealane.governance.approval import SignedApproval, SignedRefusal
 from sealane.rpc import bounds
+from sealane.rpc.error_detail import describe_error, described_error
 from sealane.rpc.notices import (
     Directory,
     Failure,
@@ -75,7 +75,7 @@ def encode_from_node(message: FromNode) -> pb.ConnectRequest:
             return pb.ConnectRequest(sealed_result=pb.SealedResult(
                 run_id=message.run_id, attempt=message.attempt, sealed=_text_keys(message.sealed)))
         case Failure():
-            return pb.ConnectRequest(failure=pb.Failure(run_id=message.run_id, error=encode_error(message.error)))
+            return pb.ConnectRequest(failure=pb.Failure(run_id=message.run_id, error=describe_error(message.error)))
         case SignedApproval() | SignedRefusal():
             return pb.ConnectRequest(statement=encode_statement(message))
 
@@ -111,7 +111,7 @@ def decode_from_node(request: pb.ConnectRequest) -> FromNode:
             s = request.sealed_result
             return SealedResult(bounds.run_id(s.run_id), s.attempt, _sealed(s.sealed, 1 << 30))
         case "failure":
-            return Failure(bounds.run_id(request.failure.run_id), decode_error(request.failure.error))
+            return Failure(bounds.run_id(request.failure.run_id), described_error(request.failure.error))
         case "statement":
             return decode_statement(request.statement)
         case other:
@@ -151,7 +151,7 @@ def encode_from_coordinator(message: FromCoordinator) -> pb.ConnectResponse:
                 run_id=message.run_id, attempt=message.attempt,
                 endorsements={f: _endorsement(e) for f, e in message.endorsements.items()}))
         case RunEnded():
-            error = None if message.error is None else encode_error(message.error)
+            error = None if message.error is None else describe_error(message.error)
             return pb.ConnectResponse(run_ended=pb.RunEnded(run_id=message.run_id, error=error))
         case Nudge():
             return pb.ConnectResponse(nudge=pb.Nudge(run_id=message.run_id))
@@ -199,7 +199,7 @@ def decode_from_coordinator(response: pb.ConnectResponse) -> FromCoordinator:
         case "run_ended":
             ended = response.run_ended
             return RunEnded(bounds.run_id(ended.run_id),
-                            decode_error(ended.error) if ended.HasField("error") else None)
+                            described_error(ended.error) if ended.HasField("error") else None)
         case "nudge":
             return Nudge(bounds.run_id(response.nudge.run_id))
         case "directory":
@@ -269,23 +269,6 @@ def decode_study(record: study_pb.StudyRecord) -> StudyRecord:
     return StudyRecord(bounds.at_most(record.study, _MAXIMUM_STUDY, "bytes in a study"),
                        bounds.party_name(record.proposer), bounds.text(record.proposed_at, "moment", 40),
                        tuple(decode_statement(s) for s in statements))
-
-
-def encode_error(error: SealaneError) -> ErrorDetail:
-    """Write an error's fields."""
-    return ErrorDetail(**{name: value for name, value in error.to_dict().items() if value is not None})
-
-
-def decode_error(detail: ErrorDetail) -> SealaneError:
-    """Read an error's fields.
-
-    Raises:
-        ProtocolError: a field is malformed.
-    """
-    fields = {name: bounds.text(getattr(detail, name), name) for name in ("branch", "code", "message")}
-    optional = {name: bounds.text(getattr(detail, name), name) if detail.HasField(name) else None
-                for name in ("got", "expected", "hint")}
-    return from_dict({**fields, **optional})
 
 
 def _text_keys(items: Mapping[Fingerprint, bytes]) -> dict[str, bytes]:

@@ -14,13 +14,12 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from sealane.api.errors.v1.error_detail_pb2 import ErrorDetail
-from sealane.errors import InputError, ProtocolError, RefusedError, SealaneError, UnavailableError, from_dict
+from sealane.errors import InputError, ProtocolError, RefusedError, SealaneError, UnavailableError
+from sealane.rpc.error_detail import clean, describe_error, described_error
 
 METADATA_KEY = "sealane-error-bin"
 MAX_DETAIL_BYTES = 6 << 10
-MAX_FIELD_CHARACTERS = 1000
 
-_FIELDS = ("branch", "code", "message", "got", "expected", "hint")
 _BROKEN_OFF = ("socket closed", "connection reset", "broken pipe", "end of tcp stream", "timed out")
 """What gRPC says of a connection that ended without a verdict, also in the middle of a handshake."""
 _BRANCH_STATUS: tuple[tuple[type[SealaneError], grpc.StatusCode], ...] = (
@@ -40,11 +39,7 @@ def status_code(error: SealaneError) -> grpc.StatusCode:
 
 def encode_error(error: SealaneError) -> bytes:
     """Return an error as a serialised ``ErrorDetail``, its fields cut to what metadata may carry."""
-    detail = ErrorDetail()
-    for field, text in error.to_dict().items():
-        if text is not None:
-            setattr(detail, field, _clean(text))
-    return detail.SerializeToString()
+    return describe_error(error).SerializeToString()
 
 
 def decode_error(data: bytes) -> SealaneError | None:
@@ -56,15 +51,12 @@ def decode_error(data: bytes) -> SealaneError | None:
         detail.ParseFromString(data)
     except DecodeError:
         return None
-    optional = {"got", "expected", "hint"}
-    fields = {field: _clean(getattr(detail, field)) for field in _FIELDS
-              if field not in optional or detail.HasField(field)}
-    return from_dict(dict(fields)) if fields["code"] else None
+    return described_error(detail) if detail.code else None
 
 
 async def abort(context: grpc.aio.ServicerContext[Any, Any], error: SealaneError) -> Never:
     """End a call with an error; the caller's :func:`from_rpc_error` rebuilds it."""
-    await context.abort(status_code(error), _clean(error.message), ((METADATA_KEY, encode_error(error)),))
+    await context.abort(status_code(error), clean(error.message), ((METADATA_KEY, encode_error(error)),))
     raise AssertionError("abort returned")  # it raises; its type stub does not say so
 
 
@@ -80,7 +72,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError | grpc.Call, address: str = "") -
         if key == METADATA_KEY and isinstance(value, bytes) and (described := decode_error(value)) is not None:
             return described
     where = address or "the coordinator"
-    said = _clean(error.details() or "")[:300]
+    said = clean(error.details() or "")[:300]
     code = error.code()
     if code is grpc.StatusCode.UNAVAILABLE:
         return _unavailable(f"{said} {_debug_text(error)}", said, where)
@@ -136,9 +128,3 @@ def _unavailable(said: str, details: str, where: str) -> SealaneError:
     return UnavailableError("rpc.unreachable", f"{where} cannot be reached", got=details,
                             hint=f"check that it runs and that {where} is right and open in the firewall "
                                  "(`sealane doctor`)")
-
-
-def _clean(text: str) -> str:
-    """Return printable text of bounded length: another party's words end on a terminal."""
-    shown = "".join(char if char.isprintable() else " " for char in text[:MAX_FIELD_CHARACTERS])
-    return shown.encode("utf-8", "replace").decode("utf-8")

@@ -151,3 +151,12 @@ def test_fingerprints_stay_fingerprints() -> None:
     release = decode_from_node(encode_from_node(Release(RUN, 0, 0, {Fingerprint(ANN): b""})))
     assert isinstance(release, Release)
     assert set(release.sealed) == {ANN}
+
+
+def test_an_error_with_any_text_gets_through_cleaned() -> None:
+    error = RefusedError("a.b", "\x1b[2J" + "x" * 5000, got="y\n" * 9000)
+    failure = decode_from_node(encode_from_node(Failure(RUN, error)))
+    assert isinstance(failure, Failure)
+    assert failure.error.code == "a.b"
+    assert len(failure.error.message) <= 1000
+    assert failure.error.message.isprintable()
