@@ -10,16 +10,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import recording_coordinator
 from loans import CONTRACT, FEATURES, write_loans
 from proxy import Proxy
+from small_disk import SmallDisk, small_disk
 
 from sealane.cli.local_federation import (
     ANALYST,
@@ -40,6 +41,7 @@ T = TypeVar("T")
 END_SECONDS = 60.0
 NODES = ["north", "south", "west"]
 SPARE = "east"
+DATABASE = "coordinator.sqlite"
 
 
 class Underway:
@@ -103,14 +105,15 @@ class Disturbed:
         local: its processes.
         proxy: what every connection to the coordinator's main port passes through.
         record: file of what nodes sent; see ``recording_coordinator``.
+        disks: of the coordinator's database and of the first node's home, by name; both can be filled.
         restarts: processes started again so far.
     """
 
     local: LocalFederation
     proxy: Proxy
     record: Path
+    disks: Mapping[str, SmallDisk]
     restarts: int = 0
-    studies: dict[str, str] = field(default_factory=dict)
 
     def approved(self, name: str, participants: Sequence[str], **fields: Any) -> str:
         """Propose a study, let its participants approve it, and return its hash."""
@@ -164,7 +167,7 @@ class Disturbed:
 
     def events(self, run_id: str) -> list[tuple[str, str]]:
         """Return kind and detail of what the coordinator recorded of a run."""
-        path = self.local.root / COORDINATOR / "coordinator.sqlite"
+        path = self.disks[COORDINATOR].path / DATABASE
         with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
             rows = db.execute("SELECT kind, detail FROM events WHERE subject = ? ORDER BY sequence", (run_id,))
             return [(kind, detail) for kind, detail in rows]
@@ -204,23 +207,25 @@ class Disturbed:
 def disturbed_federation(root: Path, names: list[str], **deadlines: float) -> Iterator[Disturbed]:
     """Start a coordinator, nodes and an analyst, with a relay in between."""
     real, reached, enrolment = free_ports(3)
-    proxy = Proxy(real, reached)
-    settings = Settings(listen=Listen(main=real, enrolment=enrolment),
-                        advertise=Advertise(main=reached, enrolment=enrolment), deadlines=Deadlines(**deadlines))
     tables = root / "tables"
     tables.mkdir()
-    try:
-        with local_federation(root, write_loans(tables, names), CONTRACT, settings=settings) as local:
-            record = root / "record"
-            record.touch()
-            federation = Disturbed(local, proxy, record)
-            federation.kill(COORDINATOR)
-            federation.start(COORDINATOR)
-            federation.restarts = 0
-            federation.await_connected(*names)
-            yield federation
-    finally:
-        proxy.close()
+    with ExitStack() as stack:
+        proxy = Proxy(real, reached)
+        stack.callback(proxy.close)
+        disks = {COORDINATOR: stack.enter_context(small_disk(root / "disk")),
+                 names[0]: stack.enter_context(small_disk(root / names[0]))}
+        settings = Settings(
+            listen=Listen(main=real, enrolment=enrolment), advertise=Advertise(main=reached, enrolment=enrolment),
+            deadlines=Deadlines(**deadlines), database=str(disks[COORDINATOR].path / DATABASE))
+        local = stack.enter_context(local_federation(root, write_loans(tables, names), CONTRACT, settings=settings))
+        record = root / "record"
+        record.touch()
+        federation = Disturbed(local, proxy, record, disks)
+        federation.kill(COORDINATOR)
+        federation.start(COORDINATOR)
+        federation.restarts = 0
+        federation.await_connected(*names)
+        yield federation
 
 
 @dataclass
