@@ -4,126 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from typing import Any
+from dataclasses import replace
 
 import pytest
 from circle import RUN, seed_of
+from house import AT, KEYS, NODES, House, approval, make_house, refusal
 from sqlalchemy import Engine
 
 from sealane.coordinator import hub as module
 from sealane.coordinator.coordination import Patience
-from sealane.coordinator.database import writing
-from sealane.coordinator.hub import Connection, Hub, approving
-from sealane.coordinator.registry import Party, Registry
+from sealane.coordinator.hub import Hub, approving
+from sealane.coordinator.registry import Party
 from sealane.coordinator.run_state import RunState
 from sealane.coordinator.store import Store
 from sealane.core.canonical import canonical_bytes
 from sealane.core.clock import ManualClock
-from sealane.crypto.agreement import AgreementKey
-from sealane.crypto.sealing import sealing_public_key
 from sealane.crypto.signing import SigningKey
 from sealane.errors import InputError, ProtocolError, RefusedError, SealaneError, UnavailableError
-from sealane.governance.approval import (
-    APPROVAL_KIND,
-    Approval,
-    Refusal,
-    SignedApproval,
-    SignedRefusal,
-    sign_approval,
-    sign_refusal,
-)
-from sealane.governance.recipient import recipient_of
-from sealane.governance.study import Participant, Study, make_study
-from sealane.rpc.certificates import Certificate
+from sealane.governance.approval import APPROVAL_KIND, SignedApproval
+from sealane.governance.study import Participant
 from sealane.rpc.notices import Directory, Failure, Hello, RunEnded, RunOffer, StudyRecord
-from sealane.secagg.attempt import sign_join
 from sealane.secagg.messages import Start
 
-NODES = ("north", "south", "west")
-KEYS = {name: SigningKey(seed_of("hub", name)) for name in (*NODES, "iris", "otto")}
-AT = "2026-03-01T12:00:00Z"
 FULL = UnavailableError("storage.full", "the database cannot grow")
-
-
-@dataclass
-class House:
-    """A hub with three enrolled nodes and two analysts, and what went to each node's outbox."""
-
-    hub: Hub
-    parties: dict[str, Party] = field(default_factory=dict)
-    sent: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in NODES})
-    closed: list[str] = field(default_factory=list)
-
-    def study(self, name: str = "scorecard", **fields: Any) -> Study:
-        base: dict[str, Any] = {
-            "participants": [Participant(name=n, fingerprint=KEYS[n].fingerprint) for n in NODES],
-            "recipients": [recipient_of("iris", KEYS["iris"], sealing_public_key(seed_of("iris")))]}
-        return make_study(name=name, sector="finance", purpose="credit-risk", data_contract="test.rows/v1",
-                          computation="glm.fit", parameters={}, expires="2099-01-01T00:00:00Z", **(base | fields))
-
-    def connect(self, *names: str) -> list[Connection]:
-        made = []
-        for name in names:
-            made.append(Connection(self.parties[name], self.sent[name].append, lambda n=name: self.closed.append(n),
-                                   lambda n=name: self.parties[n]))
-            self.hub.connect(made[-1])
-        return made
-
-    def drain(self, name: str) -> list[Any]:
-        said = list(self.sent[name])
-        self.sent[name].clear()
-        return said
-
-    def approve(self, study: Study, *names: str) -> None:
-        for name in names or NODES:
-            self.hub.receive(self.parties[name], approval(study, name), 1)
-
-    def record(self, study: Study) -> StudyRecord:
-        return self.hub.store.study(study.hash)
-
-    def start(self, study: Study, run_id: str = RUN) -> None:
-        self.hub.start_run(self.record(study), run_id, self.parties["iris"])
-
-    def running(self, **fields: Any) -> Study:
-        study = self.study(**fields)
-        self.hub.propose(study, self.parties["iris"])
-        self.approve(study)
-        self.start(study)
-        return study
-
-    def join(self, study: Study, name: str) -> None:
-        key = AgreementKey(seed_of("hub join", name)).public_key
-        self.hub.receive(self.parties[name], sign_join(KEYS[name], study.hash, RUN, key), 10)
-
-    def refused(self, act: Callable[[], object]) -> SealaneError:
-        with pytest.raises(SealaneError) as caught:
-            act()
-        return caught.value
 
 
 @pytest.fixture
 def house(engine: Engine, clock: ManualClock) -> House:
-    registry = Registry(engine, clock)
-    made = House(Hub(Store(engine, clock), registry, Patience()))
-    with writing(engine) as connection:
-        for index, (name, key) in enumerate(KEYS.items()):
-            role = "node" if name in NODES else "analyst"
-            shown = Certificate(name, role, f"{index:02x}", f"{index:02x}" * 32, clock() - timedelta(minutes=5),
-                                clock() + timedelta(days=90))
-            made.parties[name] = registry.add(connection, name=name, role=role, signing_key=key.public_key,
-                                              sealing_key=bytes(32), certificate=shown)
-    return made
-
-
-def approval(study: Study, name: str, **changes: Any) -> SignedApproval:
-    signed = Approval(study.hash, name, KEYS[name].fingerprint, "rows", "ab" * 32, False, AT)
-    return sign_approval(KEYS[name], replace(signed, **changes))
-
-
-def refusal(study: Study, name: str) -> SignedRefusal:
-    return sign_refusal(KEYS[name], Refusal(study.hash, name, KEYS[name].fingerprint, "no", AT))
+    return make_house(engine, clock)
 
 
 # Streams
@@ -141,7 +49,7 @@ def test_a_node_that_comes_hears_who_there_is_and_its_studies(house: House) -> N
     directory, *studies = house.drain("west")
     assert isinstance(directory, Directory)
     assert {p.name: p.connected for p in directory.parties} == {
-        "north": True, "west": True, "south": False, "iris": False, "otto": False}
+        "north": True, "west": True, "south": False, "iris": False, "otto": False, "vera": False}
     assert [record.study for record in studies] == [own.canonical()]
     assert [e.kind for e in house.hub.store.list_events(0, 9) if e.party == "west"] == ["node.connected"]
 
