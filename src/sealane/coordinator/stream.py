@@ -17,7 +17,7 @@ from sealane.coordinator.hub import Connection, Hub
 from sealane.coordinator.registry import Party
 from sealane.errors import ProtocolError, SealaneError, UnavailableError
 from sealane.rpc.codec import FromCoordinator, decode_from_node, encode_from_coordinator
-from sealane.rpc.frames import CHUNK_BYTES, MAXIMUM_MESSAGE_BYTES, Assembler, responses
+from sealane.rpc.frames import CHUNK_BYTES, MAXIMUM_MESSAGE_BYTES, Assembler, responses, well_formed
 from sealane.rpc.notices import Hello, Welcome
 from sealane.rpc.outbox import Outbox
 from sealane.rpc.peer import authenticated_peer
@@ -73,14 +73,15 @@ class NodeStreamServicer(NodeStreamServiceServicer):
     ) -> None:
         assembler = Assembler()
         try:
-            async for request in requests:
-                size = request.ByteSize()
-                if request.WhichOneof("message") == "chunk":
-                    whole = assembler.add(request.chunk)
-                    if whole is None:
-                        continue
-                    request, size = ConnectRequest.FromString(whole), len(whole)
-                self._hub.receive(party, decode_from_node(request), size)
+            with well_formed():
+                async for request in requests:
+                    size = request.ByteSize()
+                    if request.WhichOneof("message") == "chunk":
+                        whole = assembler.add(request.chunk)
+                        if whole is None:
+                            continue
+                        request, size = ConnectRequest.FromString(whole), len(whole)
+                    self._hub.receive(party, decode_from_node(request), size)
         except SealaneError as error:
             log(_LOG, "node.protocol", node=party.name, error=error)
             with contextlib.suppress(UnavailableError):  # a full disk must not hide what went wrong
@@ -93,7 +94,8 @@ class NodeStreamServicer(NodeStreamServiceServicer):
 async def _hello(requests: AsyncIterator[ConnectRequest]) -> Hello:
     try:
         async with asyncio.timeout(HELLO_SECONDS):
-            first = decode_from_node(await anext(requests))
+            with well_formed():
+                first = decode_from_node(await anext(requests))
     except (TimeoutError, StopAsyncIteration) as error:
         raise ProtocolError("stream.no-hello", "the stream did not begin with hello",
                             expected=f"within {HELLO_SECONDS:g} s") from error

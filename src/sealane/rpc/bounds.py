@@ -11,6 +11,8 @@ from sealane.errors import ProtocolError
 Items = TypeVar("Items", bound=Collection[object])
 MAXIMUM_MEMBERS = 1024
 MAXIMUM_TEXT = 2000
+MAXIMUM_NUMBER = 1_000_000
+"""Of attempts and exchanges; no study allows so many rounds."""
 
 
 def exact(data: bytes, length: int, what: str) -> bytes:
@@ -34,6 +36,18 @@ def at_most(items: Items, limit: int, what: str) -> Items:
     if len(items) > limit:
         raise ProtocolError("wire.too-many", f"too many {what}", got=len(items), expected=f"at most {limit}")
     return items
+
+
+def number(value: int, what: str) -> int:
+    """Return the number of an attempt or an exchange.
+
+    Raises:
+        ProtocolError: it is beyond any that a study allows.
+    """
+    if not 0 <= value < MAXIMUM_NUMBER:
+        raise ProtocolError("wire.out-of-range", f"{what} is out of range", got=value,
+                            expected=f"0 to {MAXIMUM_NUMBER - 1}")
+    return value
 
 
 def text(value: str, what: str, limit: int = MAXIMUM_TEXT) -> str:

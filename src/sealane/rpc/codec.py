@@ -97,19 +97,19 @@ def decode_from_node(request: pb.ConnectRequest) -> FromNode:
                         bounds.exact(join.signature, 64, "signature"))
         case "contribution":
             c = request.contribution
-            return Contribution(bounds.run_id(c.run_id), c.attempt, c.exchange,
+            return Contribution(*_exchange(c),
                                 bounds.exact(c.description_hash, 32, "description hash"),
                                 bounds.exact(c.signature, 64, "signature"), c.payload, c.relay_whole)
         case "release":
             r = request.release
-            return Release(bounds.run_id(r.run_id), r.attempt, r.exchange, _sealed(r.sealed, _MAXIMUM_SHARE))
+            return Release(*_exchange(r), _sealed(r.sealed, _MAXIMUM_SHARE))
         case "proposal":
             return _read_proposal(request.proposal)
         case "endorsement":
             return _read_endorsement(request.endorsement)
         case "sealed_result":
             s = request.sealed_result
-            return SealedResult(bounds.run_id(s.run_id), s.attempt, _sealed(s.sealed, 1 << 30))
+            return SealedResult(*_attempt(s), _sealed(s.sealed, 1 << 30))
         case "failure":
             return Failure(bounds.run_id(request.failure.run_id), described_error(request.failure.error))
         case "statement":
@@ -175,27 +175,27 @@ def decode_from_coordinator(response: pb.ConnectResponse) -> FromCoordinator:
             return RunOffer(bounds.run_id(response.run_offer.run_id), decode_study(response.run_offer.study))
         case "start":
             members = bounds.at_most(tuple(response.start.members), bounds.MAXIMUM_MEMBERS, "members")
-            return Start(bounds.run_id(response.start.run_id), response.start.attempt, tuple(
+            return Start(*_attempt(response.start), tuple(
                 Member(bounds.party_fingerprint(m.fingerprint), bounds.exact(m.signing_key, 32, "signing key"),
                        bounds.exact(m.agreement_key, 32, "agreement key"), bounds.exact(m.signature, 64, "signature"))
                 for m in members))
         case "arrival":
             a = response.arrival
             entries = bounds.at_most(tuple(a.entries), bounds.MAXIMUM_MEMBERS, "entries")
-            return Arrival(bounds.run_id(a.run_id), a.attempt, a.exchange, tuple(
+            return Arrival(*_exchange(a), tuple(
                 Entry(bounds.party_fingerprint(e.fingerprint), bounds.exact(e.payload_hash, 32, "payload hash"),
                       bounds.exact(e.description_hash, 32, "description hash"),
                       bounds.exact(e.signature, 64, "signature"))
                 for e in entries), _sealed(a.payloads, 1 << 30), a.aggregate)
         case "opening":
             o = response.opening
-            return Opening(bounds.run_id(o.run_id), o.attempt, o.exchange, _sealed(o.sealed, _MAXIMUM_SHARE))
+            return Opening(*_exchange(o), _sealed(o.sealed, _MAXIMUM_SHARE))
         case "proposal":
             return _read_proposal(response.proposal)
         case "endorsed":
             endorsements = {bounds.party_fingerprint(f): _read_endorsement(e)
                             for f, e in response.endorsed.endorsements.items()}
-            return Endorsed(bounds.run_id(response.endorsed.run_id), response.endorsed.attempt, endorsements)
+            return Endorsed(*_attempt(response.endorsed), endorsements)
         case "run_ended":
             ended = response.run_ended
             return RunEnded(bounds.run_id(ended.run_id),
@@ -285,8 +285,17 @@ def _proposal(message: Proposal) -> pb.Proposal:
                        signature=message.signature)
 
 
+def _attempt(message: pb.Start | pb.Endorsed | pb.SealedResult | pb.Endorsement) -> tuple[str, int]:
+    return bounds.run_id(message.run_id), bounds.number(message.attempt, "attempt")
+
+
+def _exchange(message: pb.Contribution | pb.Arrival | pb.Release | pb.Opening | pb.Proposal) -> tuple[str, int, int]:
+    return (bounds.run_id(message.run_id), bounds.number(message.attempt, "attempt"),
+            bounds.number(message.exchange, "exchange"))
+
+
 def _read_proposal(message: pb.Proposal) -> Proposal:
-    return Proposal(bounds.run_id(message.run_id), message.attempt, message.exchange, message.value,
+    return Proposal(*_exchange(message), message.value,
                     bounds.exact(message.signature, 64, "signature"))
 
 
@@ -296,6 +305,6 @@ def _endorsement(message: Endorsement) -> pb.Endorsement:
 
 
 def _read_endorsement(message: pb.Endorsement) -> Endorsement:
-    return Endorsement(bounds.run_id(message.run_id), message.attempt, bounds.exact(message.result_hash, 32, "hash"),
+    return Endorsement(*_attempt(message), bounds.exact(message.result_hash, 32, "hash"),
                        bounds.exact(message.transcript, 32, "transcript"),
                        bounds.exact(message.signature, 64, "signature"))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
+
+from google.protobuf.message import DecodeError
 
 from sealane.api.stream.v1.stream_pb2 import Chunk, ConnectRequest, ConnectResponse
 from sealane.errors import ProtocolError
@@ -11,6 +14,20 @@ from sealane.errors import ProtocolError
 CHUNK_BYTES = 1 << 20
 MAXIMUM_MESSAGE_BYTES = 512 << 20
 _transfers = count(1)
+
+
+@contextmanager
+def well_formed() -> Iterator[None]:
+    """Read frames within this block: bytes that are no message get an error of ours.
+
+    Raises:
+        ProtocolError: they are not.
+    """
+    try:
+        yield
+    except DecodeError:
+        raise ProtocolError("wire.malformed", "bytes on the stream are no message of this protocol",
+                            hint="the peer runs another version, or something on the way changes bytes") from None
 
 
 def requests(message: ConnectRequest) -> Iterator[ConnectRequest]:
