@@ -139,13 +139,16 @@ def _child(name: str, *arguments: str, stdin: str = "") -> Any:
                                expected=f"within {CHILD_SECONDS:g} s") from error
     if done.returncode != 0:
         raise _child_error(done.stderr)
-    return json.loads(done.stdout)
-
-
-def _child_error(stderr: str) -> Exception:
-    last = stderr.strip().splitlines()[-1:] or [""]
     try:
-        return from_dict(json.loads(last[0])["error"])
-    except (ValueError, KeyError, TypeError):
+        return json.loads(done.stdout)
+    except ValueError:
+        raise _child_error(done.stdout) from None
+
+
+def _child_error(said: str) -> Exception:
+    last = said.strip().splitlines()[-1:] or [""]
+    try:
+        return from_dict(dict(json.loads(last[0])["error"]))
+    except (ValueError, KeyError, TypeError, IndexError):
         return InputError("demo.child-failed", "the example package failed", got=last[0][:200],
                           hint="pip install 'sealane[examples]'")
