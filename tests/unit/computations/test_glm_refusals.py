@@ -200,3 +200,13 @@ def test_parameters_out_of_range(wrong):
     with pytest.raises(InputError) as caught:
         read_parameters("glm.fit", {"outcome": "y", "features": ["x"], "family": "binomial", **wrong})
     assert caught.value.code == "computation.bad-parameters"
+
+
+def test_a_category_with_too_many_levels(refused, table):
+    """A column of postcodes: the contract allows 257 of them, and the design would grow by as many columns."""
+    codes = [f"p{k:03d}" for k in range(257)]
+    fields = [*infer_contract({"all": table}).fields, Field(name="postcode", type="category", allowed=codes)]
+    contract = Contract(id="test.rows/v1", title="t", fields=tuple(fields))
+    table["postcode"] = np.array(codes)[np.arange(N) % 257]
+    error = refused(table, "glm.too-many-levels", branch=InputError, contract=contract, features=["x", "postcode"])
+    assert (error.got, error.expected, error.hint) == ("257", "at most 256", "merge levels")

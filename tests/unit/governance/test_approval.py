@@ -101,3 +101,17 @@ def test_reasons_are_bounded(build: Build, keys: dict[str, SigningKey]) -> None:
     with pytest.raises(ProtocolError) as caught:
         verify_refusal(sign_refusal(key, refusal), study)
     assert caught.value.code == "refusal.malformed"
+
+
+def test_no_one_refuses_for_another_or_for_another_study(build: Build, keys: dict[str, SigningKey]) -> None:
+    study = build()
+    good = Refusal(study.hash, "north", keys["north"].fingerprint, "no", "2026-06-01T12:00:00Z")
+    for signer, refusal, of, code in (
+        ("north", good, build(minimum_count=1), "refusal.other-study"),
+        ("south", good, study, "refusal.wrong-key"),
+        ("south", replace(good, fingerprint=keys["south"].fingerprint), study, "refusal.wrong-key"),
+        ("north", replace(good, node="atlantis"), study, "refusal.not-a-participant"),
+    ):
+        with pytest.raises(ProtocolError) as caught:
+            verify_refusal(sign_refusal(keys[signer], refusal), of)
+        assert caught.value.code == code

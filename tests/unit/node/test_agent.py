@@ -12,16 +12,17 @@ import pytest
 
 from sealane._version import __version__
 from sealane.core.clock import system_clock
-from sealane.errors import UnavailableError
+from sealane.errors import ProtocolError, RefusedError, SealaneError, UnavailableError
 from sealane.node import agent as module
 from sealane.node.agent import Agent
-from sealane.rpc.notices import Welcome
+from sealane.rpc.notices import Directory, Welcome
 
 
 class Line:
     """A coordinator that answers (or not), holds for a while, and goes away."""
 
     address = "nowhere:1"
+    largest = 1 << 20
 
     def __init__(self, *, answers: bool, holds_s: float) -> None:
         self.answers = answers
@@ -83,3 +84,24 @@ async def test_a_node_that_is_cut_off_at_once_comes_back_ever_more_slowly(
     lines = iter([Line(answers=answers, holds_s=0.0)] * 100)
     waited = await pauses(lines, 12, monkeypatch)
     assert module.LONGEST_PAUSE_S / 2 <= waited[-1] <= module.LONGEST_PAUSE_S
+
+
+@pytest.mark.parametrize(("said", "code", "branch"), [
+    ([Directory(())], "stream.no-welcome", ProtocolError),
+    ([Welcome(__version__, 1, 1), Welcome(__version__, 1, 1)], "stream.second-welcome", ProtocolError),
+    ([Welcome("99.0.0", 1, 1)], "stream.version", RefusedError),
+])
+async def test_a_coordinator_that_begins_wrongly_is_left(
+    said: list[object], code: str, branch: type[SealaneError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Talking(Line):
+        async def __aiter__(self) -> AsyncIterator[object]:
+            for message in said:
+                yield message
+            await self.module_sleep(3600)
+
+    problems: list[SealaneError] = []
+    monkeypatch.setattr(Agent, "_note", lambda self, error: problems.append(error))
+    await pauses(iter([Talking(answers=True, holds_s=0)] * 100), 2, monkeypatch)
+    assert {(error.code, type(error)) for error in problems} == {(code, branch)}
+    assert len(problems) >= 2  # it stays up, and tries again

@@ -17,6 +17,7 @@ from sealane.errors import InputError, RefusedError, SealaneError
 from sealane.governance.approval import Approval
 from sealane.governance.contract import Contract
 from sealane.governance.study import Study
+from sealane.node import reading
 from sealane.node.datasets import Report, add_dataset, check_dataset, open_approved, open_dataset
 from sealane.node.mapping import Mapped
 from sealane.node.register import Register
@@ -305,3 +306,22 @@ def test_nested_parquet_columns_are_counted_as_one(tmp_path: Path, register: Reg
                            f"TO '{tmp_path / 'n.parquet'}' (FORMAT parquet)")
     add(tmp_path / "n.parquet")
     assert open_dataset(register, "loans").frame(["bad", "income"]).to_numpy().tolist() == [[1.0, 2.0]]
+
+
+def test_a_file_that_is_written_while_it_is_read(add: Add, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "loans.csv", GOOD)
+    real = reading.read_csv
+
+    def slow(source: Path, choose: object) -> object:
+        table = real(source, choose)  # type: ignore[arg-type]
+        with source.open("a") as file:  # someone else's export goes on
+            file.write("1,777,1,A,,\n")
+        return table
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reading, "read_csv", slow)
+        with pytest.raises(RefusedError) as caught:
+            add(path)
+    assert (caught.value.code, caught.value.got) == ("dataset.changing", "loans.csv")
+    assert "777" not in str(caught.value.to_dict())
+    assert add(path).rows == 4

@@ -166,3 +166,15 @@ def test_threads_share_a_register(register: Register) -> None:
         thread.join()
     assert failures == []
     assert [len(register.cohorts(f"v{number}")) for number in range(4)] == [20] * 4
+
+
+def test_an_institution_refuses_with_one_voice(register: Register, make: Make, keys: Keys) -> None:
+    study = register.record_study(make().canonical())
+    said = refusal(study, keys, "south", "no legal basis")
+    register.record_statement(study.hash, said)
+    register.record_statement(study.hash, said)
+    with pytest.raises(ProtocolError) as caught:
+        register.record_statement(study.hash, refusal(study, keys, "south", "another reason"))
+    assert caught.value.code == "refusal.conflicting"
+    assert "south" in str(caught.value.got) or keys["south"].fingerprint in str(caught.value.got)
+    assert register.statements(study.hash) == [said]
