@@ -127,7 +127,9 @@ class Study(_Part):
                              hint="a sum hides one institution only among two that do not collude")
         if len(self.participants) < self.minimum_cohort:
             raise InputError("study.too-few-participants", "the study names fewer institutions than its minimum cohort",
-                             got=len(self.participants), expected=f"at least {self.minimum_cohort}")
+                             got=len(self.participants), expected=f"at least {self.minimum_cohort}",
+                             hint="of two, each learns the other's: that takes colluding = 0, minimum_cohort = 2 and a "
+                                  "waiver by both")
         _check_parties("participants", self.participants)
         _check_parties("recipients", self.recipients)
         names = {party.name: party.fingerprint for party in self.participants}

@@ -102,8 +102,13 @@ class Gate:
         """
         study = admission.study
         check_run(study, admission.approvals, own_fingerprint=self._own, cohort=cohort, now=self._clock())
-        previous = self._records.cohorts(admission.own.dataset_version)
-        check_cohort(previous, cohort, admission.waived, colluding=study.colluding)
+        names = {p.fingerprint: p.name for p in study.participants}  # a refusal is for people to read
+
+        def named(members: AbstractSet[str]) -> frozenset[str]:
+            return frozenset(names.get(f, f) for f in members)
+
+        previous = [named(earlier) for earlier in self._records.cohorts(admission.own.dataset_version)]
+        check_cohort(previous, named(cohort), named(admission.waived), colluding=study.colluding)
 
     def open_dataset(self, admission: Admission) -> Dataset:
         """Open the approved dataset, in the approved version.

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 from sealane.client.trace import Trace
-from sealane.computations.registry import get, read_parameters
+from sealane.computations.registry import get
+from sealane.computations.requirements import required_columns
 from sealane.coordinator.coordination import Coordination, Patience
 from sealane.core.canonical import parse_canonical
 from sealane.core.clock import system_clock, to_text
@@ -88,7 +89,7 @@ class Simulation:
         colluding: int, waive: Sequence[str], faults: Sequence[Fault],
     ) -> tuple[Coordination, Engine, float]:
         began = time.perf_counter()
-        read_parameters(computation, parameters)
+        required_columns(computation, parameters, self.contract)
         for name in waive:
             if name not in self.nodes:
                 raise InputError("simulation.unknown-institution", "no such institution", got=repr(name[:40]),

@@ -23,6 +23,10 @@ LONGEST_TEXT = 512
 DEEPEST_TRACE = 8
 
 _FIELDS = "sealane_fields"
+_ERROR = "sealane_error"
+
+# As a library Sealane says nothing until the program that uses it sets logging up.
+logging.getLogger("sealane").addHandler(logging.NullHandler())
 
 
 def get_logger(name: str) -> logging.Logger:
@@ -59,8 +63,9 @@ def log(
         if name in RESERVED:
             raise TypeError(f"log field {name!r} is a name that every line has")
     if logger.isEnabledFor(level):
-        cause = None if error is None else (type(error), error, error.__traceback__)
-        logger.log(level, event, exc_info=cause, extra={_FIELDS: fields}, stacklevel=2)
+        # The exception itself is not handed on: a handler that is not ours would print its text.
+        described = None if error is None else describe(error)
+        logger.log(level, event, extra={_FIELDS: fields, _ERROR: described}, stacklevel=2)
 
 
 class JsonLines(logging.Formatter):
@@ -79,8 +84,11 @@ class JsonLines(logging.Formatter):
             line |= {"event": "library.message", "at": f"{record.module}:{record.lineno}"}
         else:
             line |= {"event": record.msg} | {name: _plain(value) for name, value in fields.items()}
-        if record.exc_info and record.exc_info[1] is not None:
-            line["error"] = describe(record.exc_info[1])
+        described = getattr(record, _ERROR, None)
+        if described is None and record.exc_info and record.exc_info[1] is not None:
+            described = describe(record.exc_info[1])
+        if described is not None:
+            line["error"] = described
         return json.dumps(line, separators=(",", ":"))
 
 

@@ -22,6 +22,7 @@ class Line:
     """A coordinator that answers (or not), holds for a while, and goes away."""
 
     address = "nowhere:1"
+    largest = 1 << 29
     largest = 1 << 20
 
     def __init__(self, *, answers: bool, holds_s: float) -> None:
@@ -95,6 +96,7 @@ async def test_a_coordinator_that_begins_wrongly_is_left(
     said: list[object], code: str, branch: type[SealaneError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Talking(Line):
+    largest = 1 << 29
         async def __aiter__(self) -> AsyncIterator[object]:
             for message in said:
                 yield message

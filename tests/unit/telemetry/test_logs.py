@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -111,3 +113,25 @@ def test_what_json_cannot_say_and_what_is_too_long_is_cut_down(lines: io.StringI
     (line,) = written(lines)
     assert line["ratio"] == "nan"
     assert len(str(line["text"])) < LONGEST_TEXT + 40
+
+
+def test_a_handler_of_another_program_sees_no_text_of_a_foreign_exception(capsys: pytest.CaptureFixture[str]) -> None:
+    seen = io.StringIO()
+    handler = logging.StreamHandler(seen)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = get_logger("sealane.other-program")
+    logger.addHandler(handler)
+    try:
+        raise ValueError("could not convert 4711-canary to float")
+    except ValueError as error:
+        log(logger, "computation.failed", level=logging.ERROR, error=error)
+    finally:
+        logger.removeHandler(handler)
+    assert seen.getvalue() == "computation.failed\n"
+
+
+def test_as_a_library_it_is_silent() -> None:
+    script = ("import logging\nfrom sealane.telemetry.logs import get_logger, log\n"
+              "log(get_logger('sealane.x'), 'a.b', level=logging.ERROR, error=ValueError('canary'))\n")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
