@@ -96,7 +96,6 @@ async def test_a_coordinator_that_begins_wrongly_is_left(
     said: list[object], code: str, branch: type[SealaneError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Talking(Line):
-    largest = 1 << 29
         async def __aiter__(self) -> AsyncIterator[object]:
             for message in said:
                 yield message
