@@ -23,7 +23,6 @@ class Line:
 
     address = "nowhere:1"
     largest = 1 << 29
-    largest = 1 << 20
 
     def __init__(self, *, answers: bool, holds_s: float) -> None:
         self.answers = answers
