@@ -54,8 +54,9 @@ def test_schema_grows_by_version_and_keeps_rows(tmp_path: Path) -> None:
 
 def test_a_failed_migration_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "node.sqlite"
-    with pytest.raises(UnavailableError):
+    with pytest.raises(UnavailableError) as caught:
         open_database(path, [ONE + "CREATE TABLE acts (again TEXT);"])
+    assert (caught.value.code, caught.value.got) == ("database.failed", "SQLITE_ERROR")
     connection = open_database(path)
     assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
     connection.close()
