@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 
 from sealane._version import __version__
 from sealane.api.stream.v1 import stream_pb2 as pb
-from sealane.cli.local_federation import loopback_settings
+from sealane.cli.local_federation import COORDINATOR, loopback_settings
 from sealane.coordinator.home import CoordinatorHome, load_coordinator
 from sealane.coordinator.hub import Hub
 from sealane.coordinator.initialise import initialise
@@ -28,6 +28,7 @@ from sealane.rpc.tls import TlsFiles, secure_channel
 METHOD = "/sealane.api.stream.v1.NodeStreamService/Connect"
 ANSWER_SECONDS = 10.0
 NODES = ("north", "south", "west")
+PARTIES = dict.fromkeys((*NODES, "stranger"), "node") | {"analyst": "analyst"}
 
 
 @dataclass
@@ -51,15 +52,17 @@ class Town:
         return [event.detail for event in self.hub.store.list_events(0, 1000) if event.kind == kind]
 
 
-async def build_town(path: Path) -> tuple[Town, Path]:
-    """Make a coordinator and enrol three nodes and an analyst; return it and its home, which nobody serves yet."""
-    home = path / "coordinator"
-    made = initialise(home, loopback_settings())
-    async with serving(home):
-        await asyncio.gather(*(enrol(made.invite(name).to_text(), path / name) for name in NODES))
-        await enrol(made.invite("analyst", "analyst").to_text(), path / "analyst")
+async def build_town(path: Path) -> None:
+    """Make a coordinator and enrol three nodes and an analyst, below a directory."""
+    made = initialise(path / COORDINATOR, loopback_settings())
+    async with serving(path / COORDINATOR):
+        await asyncio.gather(*(enrol(made.invite(name, role).to_text(), path / name) for name, role in PARTIES.items()))
     made.engine.dispose()
-    return Town(path, load_coordinator(home)), home
+
+
+def open_town(path: Path) -> Town:
+    """Open what :func:`build_town` made."""
+    return Town(path, load_coordinator(path / COORDINATOR))
 
 
 class Raw:

@@ -12,7 +12,7 @@ from sealane.api.stream.v1.stream_pb2 import ConnectRequest, ConnectResponse
 from sealane.api.stream.v1.stream_pb2_grpc import NodeStreamServiceStub
 from sealane.errors import InputError, UnavailableError
 from sealane.rpc.codec import FromCoordinator, FromNode, decode_from_coordinator, encode_from_node
-from sealane.rpc.frames import MAXIMUM_MESSAGE_BYTES, Assembler, requests
+from sealane.rpc.frames import MAXIMUM_MESSAGE_BYTES, Assembler, malformed, requests, well_formed
 from sealane.rpc.identity import Identity
 from sealane.rpc.outbox import Outbox
 from sealane.rpc.status import from_rpc_error
@@ -53,11 +53,14 @@ class Link:
         assembler = Assembler()
         try:
             async for response in self._call:
+                if response is None:
+                    raise malformed()  # what gRPC makes of bytes that do not parse, at this end
                 if response.WhichOneof("message") == "chunk":
                     whole = assembler.add(response.chunk)
                     if whole is None:
                         continue
-                    response = ConnectResponse.FromString(whole)
+                    with well_formed():
+                        response = ConnectResponse.FromString(whole)
                 yield decode_from_coordinator(response)
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error, self.address) from None

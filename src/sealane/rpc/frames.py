@@ -16,18 +16,23 @@ MAXIMUM_MESSAGE_BYTES = 512 << 20
 _transfers = count(1)
 
 
+def malformed() -> ProtocolError:
+    """Return the error for bytes that are no message."""
+    return ProtocolError("wire.malformed", "bytes on the stream are no message of this protocol",
+                         hint="the peer runs another version, or something on the way changes bytes")
+
+
 @contextmanager
 def well_formed() -> Iterator[None]:
-    """Read frames within this block: bytes that are no message get an error of ours.
+    """Read frames within this block.
 
     Raises:
-        ProtocolError: they are not.
+        ProtocolError: bytes are no message.
     """
     try:
         yield
     except DecodeError:
-        raise ProtocolError("wire.malformed", "bytes on the stream are no message of this protocol",
-                            hint="the peer runs another version, or something on the way changes bytes") from None
+        raise malformed() from None
 
 
 def requests(message: ConnectRequest) -> Iterator[ConnectRequest]:
