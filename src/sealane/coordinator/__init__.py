@@ -1,1 +1,1 @@
-"""The coordinator: it admits parties, schedules runs, relays and adds what it cannot open."""
+"""The coordinator: it admits parties, schedules runs, and relays what it cannot open."""

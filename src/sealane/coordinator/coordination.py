@@ -187,10 +187,11 @@ class Coordination:
         """Go on with a paused run.
 
         Raises:
-            ProtocolError: it is not paused.
+            RefusedError: it is not paused.
         """
         if self.facts.state is not RunState.PAUSED:
-            raise ProtocolError("run.not-paused", "only a paused run can be resumed", got=self.facts.state)
+            raise RefusedError("run.not-paused", "only a paused run can be resumed", got=self.facts.state,
+                               expected=RunState.PAUSED, hint="`sealane run show RUN` says whom a run waits for")
         self._move(RunState.RUNNING if self.facts.members else RunState.PROPOSED, error=None)
         self._advanced()
         for node in self.participants:

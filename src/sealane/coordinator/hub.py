@@ -232,11 +232,8 @@ class Hub:
 
 
 def approving(record: StudyRecord, study: Study) -> dict[Fingerprint, SignedApproval]:
-    """Return the approvals that stand: each institution's last word, where it is a yes."""
-    last: dict[Fingerprint, SignedApproval] = {}
-    for statement in record.statements:
-        if isinstance(statement, SignedApproval):
-            last[Fingerprint(verify_approval(statement, study).fingerprint)] = statement
-        else:
-            last.pop(Fingerprint(verify_refusal(statement, study).fingerprint), None)
-    return last
+    """Return the approvals that stand: those of institutions that have not refused, which is final."""
+    refused = {verify_refusal(s, study).fingerprint for s in record.statements if isinstance(s, SignedRefusal)}
+    approved = {Fingerprint(verify_approval(s, study).fingerprint): s
+                for s in record.statements if isinstance(s, SignedApproval)}
+    return {f: signed for f, signed in approved.items() if f not in refused}

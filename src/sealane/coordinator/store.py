@@ -147,7 +147,7 @@ class Store:
         query = select(studies).order_by(studies.c.proposed_at.desc(), studies.c.hash)
         with reading(self._engine) as db:
             rows = [r for r in db.execute(query).mappings() if r["hash"].startswith(wanted) or r["name"] == wanted]
-            if not rows:
+            if not rows or not wanted:
                 raise InputError("study.unknown", "no such study", got=repr(wanted[:64]),
                                  hint="list them with `sealane study list`")
             named = [r["hash"] for r in rows if r["name"] == wanted][:1]
@@ -215,7 +215,7 @@ class Store:
         """
         found = [pair for pair in self.all_runs() if pair[0].run_id.startswith(run_id)]
         exact = [pair for pair in found if pair[0].run_id == run_id]
-        if len(exact or found) != 1:
+        if len(exact or found) != 1 or not run_id:
             raise InputError("run.unknown", "no such run" if not found else "several runs begin like this",
                              got=repr(run_id[:40]), hint="list them with `sealane run list`")
         return (exact or found)[0]

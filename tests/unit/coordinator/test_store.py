@@ -246,3 +246,13 @@ def test_a_refusal_by_error_keeps_its_branch(store: Store, reopened) -> None:
         error = other.run(RUN)[0].error
     assert isinstance(error, RefusedError)
     assert (error.code, error.message, error.got, error.hint) == ("study.revoked", "no", None, None)
+
+
+def test_nothing_is_found_by_an_empty_name(store: Store) -> None:
+    study = make()
+    store.add_study(study, "iris")
+    store.add_run(RunFacts(RUN, study.hash, RunState.PROPOSED), "iris")
+    for look in (store.study, store.run):
+        with pytest.raises(InputError) as caught:
+            look("")
+        assert caught.value.code in ("study.unknown", "run.unknown")
