@@ -39,25 +39,33 @@ def finance(out: Path, keep: bool) -> None:
     each region alone, joint, and pooled.
     """
     from sealane.cli.demo_steps import credit_risk
+    from sealane.cli.local_federation import stopped_by_sigterm
     from sealane.client.report import render_report
 
     as_json = settings_of().as_json
-    root = Path(tempfile.mkdtemp(prefix="sealane-demo-"))
-    try:
+    with stopped_by_sigterm(), _temporary(keep=keep) as root:
         with _telling(quiet=as_json) as teller:
             outcome = credit_risk(root, teller)
         out.mkdir(parents=True, exist_ok=True)
         (out / "report.json").write_text(json.dumps(outcome.report, indent=2) + "\n", encoding="utf-8")
         (out / "report.html").write_text(render_report(outcome.report), encoding="utf-8")
+    if as_json:
+        write_json(outcome.report | {"report": str((out / "report.html").resolve())})
+    else:
+        _show(outcome.report, out)
+
+
+@contextmanager
+def _temporary(*, keep: bool) -> Iterator[Path]:
+    """Give a directory for all parties, which is gone at the end of the block unless it is kept."""
+    root = Path(tempfile.mkdtemp(prefix="sealane-demo-"))
+    try:
+        yield root
     finally:
         if keep:
             print(f"homes and logs: {root}", file=sys.stderr)
         else:
             shutil.rmtree(root, ignore_errors=True)
-    if as_json:
-        write_json(outcome.report | {"report": str((out / "report.html").resolve())})
-    else:
-        _show(outcome.report, out)
 
 
 @contextmanager
