@@ -20,7 +20,7 @@ ROLES = ("node", "analyst", "auditor")
 @noun("coordinator", examples=("coordinator init", "coordinator serve", "coordinator invite north",
                                "coordinator invite alice --role analyst", "coordinator status"))
 def coordinator() -> None:
-    """Make, serve and look after a coordinator: it relays and adds ciphertexts, and opens nothing."""
+    """Make, serve and look after a coordinator: it relays ciphertexts, and opens nothing."""
 
 
 @coordinator.command(examples=("coordinator init",
