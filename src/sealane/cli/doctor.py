@@ -46,7 +46,7 @@ def _examine(home: Path) -> tuple[str, list[Check]]:
     try:
         identity = load_identity(home)
     except SealaneError as error:
-        return "nobody", [of_error("identity", error)]
+        return "no identity", [of_error("identity", error)]
     return identity.role, examine_party(identity)
 
 

@@ -114,7 +114,7 @@ def _follow(connection: Connection, run_id: str) -> None:
         raise
     except SealaneError:
         if not settings_of().as_json:
-            note(f"{run_id} did not complete: `sealane run show {run_id}`")
+            note(f"{run_id} gave no result here: `sealane run show {run_id}`")
         raise
     opened = finished.opened
     show(_document(opened), lambda: _text(opened))
