@@ -44,9 +44,14 @@ def read_parameters(name: str, values: Mapping[str, Any]) -> Parameters:
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        found = error.errors(include_url=False)
+        first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])  # it explains more
         where = ".".join(str(part) for part in first["loc"]) or "parameters"
-        near = get_close_matches(where, model.model_fields, n=3) if first["type"] == "extra_forbidden" else []
-        raise InputError("computation.bad-parameters", f"{name} does not accept its parameters at {where}",
-                         got=first["msg"], expected=f"parameters among {', '.join(sorted(model.model_fields))}",
-                         hint=f"did you mean {', '.join(near)}?" if near else None) from error
+        got, expected, near = repr(first["input"])[:80], first["msg"].removeprefix("Value error, "), list[str]()
+        if first["type"] == "extra_forbidden":
+            got, expected = repr(where[:80]), f"parameters among {', '.join(sorted(model.model_fields))}"
+            near = get_close_matches(where, model.model_fields, n=3)
+        elif first["type"] == "missing":
+            got, expected = "no value", f"a value for {where}"
+        raise InputError("computation.bad-parameters", f"{name} does not accept its parameters at {where}", got=got,
+                         expected=expected, hint=f"did you mean {', '.join(near)}?" if near else None) from error

@@ -45,7 +45,8 @@ def check_fingerprint(text: str) -> Fingerprint:
     plain = text.replace("-", "").replace(" ", "").lower()
     if not FINGERPRINT.fullmatch(plain):
         raise InputError("fingerprint.malformed", "fingerprint is malformed", got=repr(text[:80]),
-                         expected="52 characters of base32", hint="copy it whole from `sealane node status`")
+                         expected="52 characters of base32",
+                         hint="its owner reads it out whole from `sealane node status`")
     return Fingerprint(plain)
 
 

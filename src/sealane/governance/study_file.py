@@ -123,7 +123,8 @@ def parse_study_file(data: bytes) -> StudyFile:
     try:
         content = tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise InputError("study.not-toml", "study file is not TOML", got=str(error)[:200]) from error
+        raise InputError("study.not-toml", "study file is not TOML", got=str(error)[:200],
+                         hint="`sealane study new FILE` writes one to compare it with") from error
     legal = list(StudyFile.model_fields)
     for name in content:
         if name not in legal:
@@ -173,7 +174,7 @@ runs = 10                # most runs
 valid_days = 30          # or: expires = 2027-01-31
 
 # participants = ["north", "south", "west"]     # default: every institution enrolled
-# recipients = ["analyst"]                      # default: whoever proposes
+# recipients = ["alice"]                        # default, and all there can be: whoever proposes
 
 [parameters]
 outcome = "bad"
@@ -186,6 +187,7 @@ def _look_up(name: str, known: Mapping[str, Party], what: str) -> Party:
     if name in known:
         return known[name]
     near = get_close_matches(name, list(known), n=2)
+    other = "only whoever proposes can be one" if what == "recipient" else "an institution enrols its node first"
     raise InputError(f"study.unknown-{what}", f"no such {what}", got=repr(name[:80]),
                      expected=", ".join(sorted(known))[:200] or f"an enrolled {what}",
-                     hint=f"did you mean {' or '.join(near)}?" if near else "see `sealane node peers`")
+                     hint=f"did you mean {' or '.join(near)}?" if near else other)

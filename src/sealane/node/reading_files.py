@@ -68,7 +68,8 @@ def _run(path: Path, statement: str, values: list[Any]) -> pd.DataFrame:
     # Raised out here so that the reader's own message, which quotes the row, is no context of this one.
     raise InputError("dataset.unreadable", f"{path.name} cannot be read{failure[1]}", got=failure[0],
                      expected=f"a sound {path.suffix.lstrip('.').upper()} file",
-                     hint="every line of a CSV has as many fields as its header, in UTF-8")
+                     hint="every line of a CSV has as many fields as its header, in UTF-8" if "read_csv" in statement
+                     else "write the file again, or name a CSV with the suffix .csv")
 
 
 def _connect(path: Path) -> duckdb.DuckDBPyConnection:

@@ -171,8 +171,9 @@ class Register:
         if len(study_hash) >= 8 and set(study_hash) <= set("0123456789abcdef"):
             found = self._read("SELECT body FROM studies WHERE hash LIKE ? || '%' LIMIT 2", study_hash)
         if len(found) != 1:
-            raise InputError("study.unknown", "no study of that hash is known here, or more than one",
-                             got=repr(study_hash[:64]), expected="8 to 64 hex digits", hint="`sealane study list`")
+            raise InputError("study.unknown", "no study of that name or hash is known here, or more than one",
+                             got=repr(study_hash[:64]), expected="a name, or 8 to 64 hex digits",
+                             hint="`sealane study list`")
         return parse_study(found[0][0])
 
     def studies(self) -> list[StudyEntry]:

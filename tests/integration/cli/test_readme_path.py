@@ -221,7 +221,7 @@ def test_a_run_waits_for_a_node_in_quarantine_and_can_be_cancelled(federation: F
     assert shown["state"] == "PROPOSED"
     refused("run.under-way", 3, "run", "start", "waiting", "--home", federation.analyst)
     assert_watching_can_be_interrupted(federation, started["run"])
-    for verb, code, exit_code in (("report", "result.not-yet", 75), ("resume", "run.not-paused", 4)):
+    for verb, code, exit_code in (("report", "result.not-yet", 75), ("resume", "run.not-paused", 3)):
         done = run("run", verb, started["run"], "--json", "--home", federation.analyst)
         assert (done.code, done.error["code"]) == (exit_code, code)
     cancelled = run_well("run", "cancel", started["run"], "--home", federation.analyst)

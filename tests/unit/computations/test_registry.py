@@ -28,9 +28,22 @@ def test_unknown_computation_names_the_near_ones():
 
 def test_unknown_parameter_names_the_near_ones():
     with pytest.raises(InputError) as caught:
-        registry.read_parameters("glm.fit", {"outcom": "y", "outcome": "y", "features": ["x"], "family": "poisson"})
+        registry.read_parameters("glm.fit", {"outcom": "y", "features": ["x"], "family": "poisson"})
     assert caught.value.code == "computation.bad-parameters"
+    assert caught.value.got == "'outcom'"  # and not that outcome is missing
     assert "outcome" in caught.value.hint
+
+
+@pytest.mark.parametrize(("wrong", "got", "expected"), [
+    ({"family": "binomal"}, "'binomal'", "'binomial'"),
+    ({"outcome": "x"}, "'outcome': 'x'", "the outcome is not one of the features"),
+    ({"confidence": 3}, "3", "less than 1"),
+])
+def test_a_wrong_value_is_told_beside_the_right_ones(wrong, got, expected):
+    with pytest.raises(InputError) as caught:
+        registry.read_parameters("glm.fit", {"outcome": "y", "features": ["x"], "family": "poisson"} | wrong)
+    assert got in caught.value.got
+    assert expected in caught.value.expected
 
 
 @pytest.mark.parametrize("wrong", [{}, {"columns": []}, {"columns": ["x", "x"]}, {"columns": ["x"], "by": "g"}])

@@ -364,11 +364,11 @@ def test_too_few_left_is_a_pause_too(office: Office) -> None:
 
 def test_only_a_paused_run_is_resumed(office: Office) -> None:
     office.start()
-    with pytest.raises(ProtocolError) as caught:
+    with pytest.raises(RefusedError) as caught:
         office.run.resume()
     assert caught.value.code == "run.not-paused"
     office.run.abort(RefusedError("study.revoked", "no"))
-    with pytest.raises(ProtocolError):
+    with pytest.raises(RefusedError):
         office.run.resume()
     assert office.state is RunState.ABORTED
 
