@@ -25,9 +25,9 @@ def test_a_node_that_is_stalled_and_goes_on(scene: Scene) -> None:
     run = scene.start_run()
     run.await_exchange(4)
     assert federation.proxy.stall(federation.pid("west")) == 1
-    time.sleep(1.0)  # what was under way arrives
+    time.sleep(0.5)  # what was under way arrives
     held = run.statuses[-1]
-    time.sleep(2.5)  # longer than until the first repetition
+    time.sleep(2.2)  # longer than until the first repetition
     assert run.statuses[-1].exchanges == held.exchanges
     assert "west" in run.statuses[-1].waiting_for
     federation.proxy.resume()
