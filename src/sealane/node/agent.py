@@ -23,6 +23,8 @@ from sealane.telemetry.logs import get_logger, log
 _LOG = get_logger(__name__)
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 20.0
+HELD_S = 1.0
+"""A stream that lasted so long was no mistake."""
 RENEWAL_CHECK_S = 3600.0
 MAXIMUM_RUNS = 64
 
@@ -62,7 +64,7 @@ class Agent:
                 except SealaneError as error:
                     self._note(error)
                 # A stream that held earns a quick return; one that ends as soon as it is answered does not.
-                if self._answered and self._loop.time() - began > pause:
+                if self._answered and self._loop.time() - began > HELD_S:
                     pause = FIRST_PAUSE_S
                 # Full jitter: nodes that lost the same coordinator do not come back at the same moment.
                 await asyncio.sleep(pause * (0.5 + random_bytes(1)[0] / 512))

@@ -106,7 +106,7 @@ async def test_a_node_hangs_up_says_why_and_comes_back(
     monkeypatch.setattr(module, "FIRST_PAUSE_S", 0.02)
     coordinator.lines = lines
     async with serving(town.path / "north") as agent:
-        await until(lambda: coordinator.streams >= 3)
+        await until(lambda: coordinator.streams >= 3 and agent.problem is not None)
         assert agent.problem is not None
         assert agent.problem.code == code
         shown = status(Place(agent.home, agent))

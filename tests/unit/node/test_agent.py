@@ -63,6 +63,7 @@ async def pauses(lines: Iterator[Line], count: int, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(module, "needs_renewal", lambda certificate, now: False)
     monkeypatch.setattr(module, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": sleeping}))
     monkeypatch.setattr(module, "FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr(module, "HELD_S", 0.03)
     home: Any = SimpleNamespace(identity=lambda: SimpleNamespace(certificate=None), clock=system_clock,
                                 register=SimpleNamespace(unsent=list))
     serving = asyncio.create_task(Agent(home, None).serve())  # type: ignore[arg-type]
@@ -75,6 +76,13 @@ async def pauses(lines: Iterator[Line], count: int, monkeypatch: pytest.MonkeyPa
 async def test_a_node_whose_stream_held_comes_back_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = iter([Line(answers=True, holds_s=0.05)] * 100)
     assert max(await pauses(lines, 8, monkeypatch)) <= 0.02
+
+
+async def test_one_stream_that_held_makes_up_for_many_that_did_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = iter([*[Line(answers=False, holds_s=0.0)] * 9, Line(answers=True, holds_s=0.05)])
+    waited = await pauses(lines, 10, monkeypatch)
+    assert waited[8] > 2
+    assert waited[9] <= 0.02
 
 
 @pytest.mark.parametrize("answers", [True, False])
