@@ -37,6 +37,8 @@ class SealaneError(Exception):
         self.expected = None if expected is None else str(expected)
         self.hint = hint
         super().__init__(str(self))
+        if hint is not None:
+            self.add_note(f"hint: {hint}")  # what a traceback shows below the message
 
     def __str__(self) -> str:
         parts = [f"{self.message} [{self.code}]"]

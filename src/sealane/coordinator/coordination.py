@@ -7,7 +7,7 @@ asks, and goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -51,6 +51,15 @@ class Patience:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """What a run has cost so far: exchanges finished, bytes that each node sent, seconds."""
+
+    exchanges: int = 0
+    bytes_sent: Mapping[Fingerprint, int] = field(default_factory=dict)
+    elapsed_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class RunFacts:
     """What is kept on disk of a run."""
 
@@ -61,6 +70,7 @@ class RunFacts:
     members: tuple[Member, ...] = ()
     announced: bool = False
     error: SealaneError | None = None
+    tally: Tally = field(default_factory=Tally)
 
 
 class RunRecords(Protocol):
@@ -100,7 +110,9 @@ class Coordination:
     ended: float = 0.0
 
     def __post_init__(self) -> None:
-        self.started = self.progress = self.nudged = self.now()
+        self.progress = self.nudged = self.now()
+        self.started = self.now() - self.facts.tally.elapsed_s
+        self.bytes_sent |= self.facts.tally.bytes_sent
         if self.facts.members:
             self._open_attempt(self.facts.members)
 
@@ -116,8 +128,14 @@ class Coordination:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the run began, or since this process took it up, to its end."""
+        """Seconds since the run began, to its end; while no coordinator served they did not count."""
         return (self.ended or self.now()) - self.started
+
+    @property
+    def tally(self) -> Tally:
+        """What the run has cost so far."""
+        finished = self.exchanges.finished if self.exchanges is not None else 0
+        return Tally(max(finished, self.facts.tally.exchanges), dict(self.bytes_sent), self.elapsed)
 
     @property
     def waiting_for(self) -> tuple[Fingerprint, ...]:
@@ -349,7 +367,7 @@ class Coordination:
     def _save(self, **changes: object) -> None:
         from dataclasses import replace
 
-        facts = replace(self.facts, **changes)  # type: ignore[arg-type]
+        facts = replace(self.facts, tally=self.tally, **changes)  # type: ignore[arg-type]
         self.records.save(facts)  # first, so that what a full disk refused has not happened here either
         self.facts = facts
         self.changed()

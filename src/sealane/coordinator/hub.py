@@ -28,6 +28,7 @@ from sealane.telemetry.logs import get_logger, log
 _LOG = get_logger(__name__)
 TICK_SECONDS = 0.25
 REGISTRY_SECONDS = 1.0
+FORGET_SECONDS = 60.0
 COMPLAINT_SECONDS = 60.0
 
 
@@ -67,9 +68,16 @@ class Hub:
             acts = [run.tick for run in self.runs.values()]
             if time.monotonic() - checked > REGISTRY_SECONDS:
                 checked = time.monotonic()
-                acts.append(self._check_admitted)
+                acts += [self._check_admitted, self._forget]
             for act in acts:
                 self._carry_out(act)
+
+    def _forget(self) -> None:
+        """Let go of runs that ended a while ago: what is asked of them is on disk."""
+        for run_id, run in list(self.runs.items()):
+            if run.facts.state.over and time.monotonic() - run.ended > FORGET_SECONDS:
+                del self.runs[run_id]
+                self.watched.pop(run_id, None)
 
     def _carry_out(self, act: Callable[[], None]) -> None:
         """Do what is due. Where the disk is full it stays due, for this run; time goes on for all."""

@@ -120,9 +120,9 @@ class RunServicer(RunServiceServicer):
             run_id=facts.run_id, study_hash=facts.study_hash, state=f"RUN_STATE_{facts.state}",
             attempt=max(facts.attempt, 0), cohort=[names[f] for f in cohort], started_at=started,
             error=None if facts.error is None else describe_error(facts.error))
+        tally = facts.tally if run is None else run.tally
+        status.elapsed_s, status.exchanges = tally.elapsed_s, tally.exchanges
+        status.bytes_sent.update({names[f]: count for f, count in tally.bytes_sent.items()})
         if run is not None:
             status.waiting_for.extend(names[f] for f in run.waiting_for)
-            status.elapsed_s = run.elapsed
-            status.bytes_sent.update({names[f]: count for f, count in run.bytes_sent.items()})
-            status.exchanges = run.exchanges.finished if run.exchanges is not None else 0
         return status

@@ -24,7 +24,7 @@ from sqlalchemy import (
     update,
 )
 
-from sealane.coordinator.coordination import RunFacts
+from sealane.coordinator.coordination import RunFacts, Tally
 from sealane.coordinator.database import metadata, reading, writing
 from sealane.coordinator.run_state import RunState
 from sealane.core.clock import Clock, to_text
@@ -63,6 +63,7 @@ runs = Table(
     Column("members", Text, nullable=False),
     Column("announced", Boolean, nullable=False),
     Column("error", Text),
+    Column("tally", Text, nullable=False),
     Column("started_by", String(63), nullable=False),
     Column("started_at", String(20), nullable=False),
 )
@@ -264,6 +265,7 @@ def _columns(facts: RunFacts) -> dict[str, Any]:
         "study": facts.study_hash, "state": str(facts.state), "attempt": facts.attempt,
         "members": json.dumps(members), "announced": facts.announced,
         "error": None if facts.error is None else json.dumps(facts.error.to_dict()),
+        "tally": json.dumps([facts.tally.exchanges, dict(facts.tally.bytes_sent), facts.tally.elapsed_s]),
     }
 
 
@@ -272,4 +274,4 @@ def _facts(row: Mapping[Any, Any]) -> RunFacts:
                     for f, s, a, g in json.loads(row["members"]))
     error = None if row["error"] is None else from_dict(json.loads(row["error"]))
     return RunFacts(row["run_id"], row["study"], RunState(row["state"]), row["attempt"], members, row["announced"],
-                    error)
+                    error, Tally(*json.loads(row["tally"])))

@@ -20,7 +20,7 @@ from sealane.rpc.error_detail import clean, describe_error, described_error
 METADATA_KEY = "sealane-error-bin"
 MAX_DETAIL_BYTES = 6 << 10
 
-_BROKEN_OFF = ("socket closed", "connection reset", "broken pipe", "end of tcp stream", "timed out")
+_BROKEN_OFF = ("socket closed", "connection reset", "broken pipe", "end of tcp stream", "timed out", "shutting down")
 """What gRPC says of a connection that ended without a verdict, also in the middle of a handshake."""
 _BRANCH_STATUS: tuple[tuple[type[SealaneError], grpc.StatusCode], ...] = (
     (InputError, grpc.StatusCode.INVALID_ARGUMENT),

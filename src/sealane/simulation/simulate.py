@@ -41,6 +41,10 @@ class Simulation:
         self, frames: Mapping[str, pd.DataFrame], *, contract: Contract | None = None,
         patience: Patience | None = None,
     ) -> None:
+        for name, frame in frames.items():
+            if not isinstance(frame, pd.DataFrame):
+                raise InputError("simulation.not-a-frame", f"institution {name!r} has no data frame",
+                                 got=type(frame).__name__, expected="a pandas DataFrame")
         self.contract = contract or infer_contract(frames)
         self._patience = patience or Patience(round_s=30.0)
         self._analyst = SimulatedAnalyst()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from house import AT, KEYS, NODES, House, approval, make_house, refusal
 from sqlalchemy import Engine
 
 from sealane.coordinator import hub as module
-from sealane.coordinator.coordination import Patience
+from sealane.coordinator.coordination import Patience, RunFacts
 from sealane.coordinator.hub import Hub, approving
 from sealane.coordinator.registry import Party
 from sealane.coordinator.run_state import RunState
@@ -309,6 +310,8 @@ async def test_time_goes_on_while_the_disk_is_full(house: House, full: Callable[
     enough = asyncio.Event()
 
     class Run:
+        facts = RunFacts("r-" + "a" * 16, "0" * 64, RunState.RUNNING)
+
         def __init__(self, fails: bool) -> None:
             self.fails = fails
 
@@ -327,6 +330,19 @@ async def test_time_goes_on_while_the_disk_is_full(house: House, full: Callable[
     keeping.cancel()
     with pytest.raises(asyncio.CancelledError):
         await keeping
+
+
+def test_only_runs_that_ended_long_ago_are_let_go(house: House) -> None:
+    class Run:
+        def __init__(self, state: RunState, ended: float) -> None:
+            self.facts = RunFacts("r-" + "a" * 16, "0" * 64, state)
+            self.ended = ended
+
+    now = time.monotonic()
+    old, new, going = Run(RunState.ABORTED, now - 3600), Run(RunState.COMPLETED, now), Run(RunState.RUNNING, 0.0)
+    house.hub.runs.update({"old": old, "new": new, "going": going})  # type: ignore[dict-item]
+    house.hub._forget()
+    assert set(house.hub.runs) == {"new", "going"}
 
 
 def test_a_stream_that_ends_is_forgotten_also_then(house: House, full: Callable[[bool], None]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from circle import RUN, Circle, seed_of
 from sqlalchemy import Engine
 
-from sealane.coordinator.coordination import RunFacts
+from sealane.coordinator.coordination import RunFacts, Tally
 from sealane.coordinator.database import open_database
 from sealane.coordinator.run_state import RunState
 from sealane.coordinator.store import Store
@@ -256,3 +256,14 @@ def test_nothing_is_found_by_an_empty_name(store: Store) -> None:
         with pytest.raises(InputError) as caught:
             look("")
         assert caught.value.code in ("study.unknown", "run.unknown")
+
+
+def test_what_a_run_cost_survives_the_process(store: Store, reopened) -> None:
+    study = make()
+    store.add_study(study, "iris")
+    north = Fingerprint(study.participants[0].fingerprint)
+    running = RunFacts(RUN, study.hash, RunState.PROPOSED)
+    store.add_run(running, "iris")
+    store.save(replace(running, tally=Tally(15, {north: 4711}, 2.5)))
+    with reopened() as again:
+        assert again.run(RUN)[0].tally == Tally(15, {north: 4711}, 2.5)

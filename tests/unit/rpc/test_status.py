@@ -86,3 +86,10 @@ def test_failures_without_a_description(code: str, details: str, branch: type[Se
 def test_an_unreachable_address_is_named_in_the_hint() -> None:
     error = from_rpc_error(failure(grpc.StatusCode.UNAVAILABLE, "Connection refused"), "coord.example:7443")
     assert "coord.example:7443" in str(error.hint)
+
+
+def test_a_server_that_shuts_down_in_a_handshake_is_unavailable() -> None:
+    from sealane.rpc.status import _unavailable
+
+    said = "Handshake read failed (Shutting down endpoint)"
+    assert isinstance(_unavailable(said, said, "127.0.0.1:1"), UnavailableError)

@@ -123,3 +123,10 @@ def test_work_runs_here_with_or_without_a_loop() -> None:
 
     assert run_here(where()) == threading.get_ident()
     assert asyncio.run(outer()) == (threading.get_ident(), True)
+
+
+def test_what_is_no_frame_is_refused_by_name() -> None:
+    with pytest.raises(InputError) as caught:
+        sealane.simulate({"north": [1, 2], "south": [3]})  # type: ignore[dict-item]
+    assert caught.value.code == "simulation.not-a-frame"
+    assert "hint" not in str(caught.value)
