@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 
 import pytest
@@ -50,18 +51,17 @@ def test_the_coordinator_killed_and_restarted(scene: Scene) -> None:
 
 def test_the_coordinator_killed_between_a_runs_end_and_the_fetching_of_its_result(scene: Scene) -> None:
     federation = scene.federation
-    killed: list[str] = []
+    killed = threading.Event()
 
     def kill_once_over(status: RunStatus) -> None:
-        if status.over and not killed:
-            killed.append(status.state)
+        if status.state == "COMPLETED" and not killed.is_set():
             federation.kill(COORDINATOR)
+            killed.set()
 
     run = federation.start_run(scene.study, kill_once_over)
-    run.await_status(lambda status: bool(killed))
+    assert killed.wait(30)
     federation.start(COORDINATOR)
     scene.check(run)
-    assert killed == ["COMPLETED"]
 
 
 def test_everything_killed_and_restarted(scene: Scene) -> None:
