@@ -72,7 +72,6 @@ class Journal:
     """One run database. An instance belongs to one thread; several instances may share a file."""
 
     def __init__(self, path: Path | str) -> None:
-        self._path = path
         self._db: sqlite3.Connection = open_database(path, SCHEMA)
         self._deferred: list[tuple[str, tuple[object, ...]]] = []
 
