@@ -8,7 +8,7 @@ import pytest
 from disturbed import NODES, SPARE, Scene, disturbed_federation, payload_bytes
 from recording_coordinator import different_answers
 
-LATENCY_S = 0.04
+LATENCY_S = 0.03
 
 
 @pytest.fixture(scope="session")
