@@ -22,6 +22,8 @@ MAX_DETAIL_BYTES = 6 << 10
 
 _BROKEN_OFF = ("socket closed", "connection reset", "broken pipe", "end of tcp stream", "timed out", "shutting down")
 """What gRPC says of a connection that ended without a verdict, also in the middle of a handshake."""
+_CUT_SHORT = ("rst_stream", "stream removed", "stream closed")
+"""What gRPC says of a call whose other end went away while this one was still writing."""
 _BRANCH_STATUS: tuple[tuple[type[SealaneError], grpc.StatusCode], ...] = (
     (InputError, grpc.StatusCode.INVALID_ARGUMENT),
     (RefusedError, grpc.StatusCode.FAILED_PRECONDITION),
@@ -76,6 +78,8 @@ def from_rpc_error(error: grpc.aio.AioRpcError | grpc.Call, address: str = "") -
     code = error.code()
     if code is grpc.StatusCode.UNAVAILABLE:
         return _unavailable(f"{said} {_debug_text(error)}", said, where)
+    if code in (grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL) and any(s in said.lower() for s in _CUT_SHORT):
+        return UnavailableError("rpc.closed", f"{where} closed the connection", got=said, hint="it stops just now")
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return UnavailableError("rpc.deadline", f"{where} did not answer in time", got=said,
                                 hint="try again; if it stays so, ask its operator or raise the deadline in settings")

@@ -123,7 +123,8 @@ async def test_a_coordinator_that_hangs_up_without_a_word(puppet: tuple[Puppet, 
     async with serving(town.path / "north") as agent:
         await until(lambda: coordinator.streams >= 2)
         assert agent.problem is not None
-        assert agent.problem.code == "coordinator.closed"
+        # Which of the two depends on whether hello was out before the stream was gone.
+        assert agent.problem.code in ("coordinator.closed", "rpc.closed"), str(agent.problem)
 
 
 @pytest.mark.parametrize("line", [

@@ -93,3 +93,13 @@ def test_a_server_that_shuts_down_in_a_handshake_is_unavailable() -> None:
 
     said = "Handshake read failed (Shutting down endpoint)"
     assert isinstance(_unavailable(said, said, "127.0.0.1:1"), UnavailableError)
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL])
+def test_a_call_cut_short_is_unavailable_and_others_are_not(code: grpc.StatusCode) -> None:
+    def meant(details: str) -> SealaneError:
+        return from_rpc_error(grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata(), details))
+
+    assert meant("Received RST_STREAM with error code 0").code == "rpc.closed"
+    assert meant("Stream removed").code == "rpc.closed"
+    assert meant("division by zero").code == "rpc.failed"
