@@ -8,7 +8,7 @@ asks, and goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from sealane.coordinator.exchanges import Exchanges
@@ -365,8 +365,6 @@ class Coordination:
             self.ended = self.now()
 
     def _save(self, **changes: object) -> None:
-        from dataclasses import replace
-
         facts = replace(self.facts, tally=self.tally, **changes)  # type: ignore[arg-type]
         self.records.save(facts)  # first, so that what a full disk refused has not happened here either
         self.facts = facts
