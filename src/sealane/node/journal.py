@@ -166,25 +166,29 @@ class Journal:
             )
 
     def released(self, run_id: str, attempt: int, number: int, digest: bytes) -> None:
-        """Keep which set of contributions this node agreed to open, before its share leaves.
+        """Keep which set of contributions this node agreed to open.
+
+        A run's first release is on disk before its share leaves: from then on no other attempt begins. Later ones are
+        written with what follows. Should they be lost, the node answers the round's announcement again: for the same
+        whole cohort, with the same seed, whatever it names (see ``docs/adr/0011``).
 
         Raises:
             ProtocolError: it agreed to open another set before, or the attempt is closed.
         """
-        with self._writing():
-            current = self._db.execute("SELECT attempt FROM runs WHERE run_id = ?", (run_id,)).fetchone()
-            known = self._db.execute(
-                "SELECT digest FROM exchanges WHERE run_id = ? AND attempt = ? AND number = ?",
-                (run_id, attempt, number),
-            ).fetchone()
-            if current is None or current[0] != attempt or known is None or known[0] not in (None, digest):
-                raise ProtocolError("run.second-release", "asked to open a round a second time for other contributions",
-                                    got=f"attempt {attempt}, exchange {number}")
-            self._db.execute(
-                "UPDATE exchanges SET digest = ? WHERE run_id = ? AND attempt = ? AND number = ?",
-                (digest, run_id, attempt, number),
-            )
-            self._db.execute("UPDATE runs SET released = 1 WHERE run_id = ?", (run_id,))
+        row = self._db.execute(
+            "SELECT attempt, released, digest FROM runs JOIN exchanges USING (run_id, attempt) "
+            "WHERE run_id = ? AND attempt = ? AND number = ?", (run_id, attempt, number),
+        ).fetchone()
+        if row is None or row[2] not in (None, digest):
+            raise ProtocolError("run.second-release", "asked to open a round a second time for other contributions",
+                                got=f"attempt {attempt}, exchange {number}")
+        self._deferred.append((
+            "UPDATE exchanges SET digest = ? WHERE run_id = ? AND attempt = ? AND number = ?",
+            (digest, run_id, attempt, number),
+        ))
+        if not row[1]:
+            self._deferred.append(("UPDATE runs SET released = 1 WHERE run_id = ?", (run_id,)))
+            self.settle()
 
     def opened(self, run_id: str, attempt: int, number: int, total: bytes) -> None:
         """Keep an opened total, with the next write, and drop the contribution before it, which nobody can need."""

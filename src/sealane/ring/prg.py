@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from sealane.core.secret import Secret
 
 SEED_BYTES = 32
+_FROM_ZERO = modes.CTR(bytes(16))
 
 
 def expand(seed: Secret, words: int) -> NDArray[np.uint64]:
     """Return ``words`` pseudorandom 64-bit words, little-endian, shape ``(words,)``."""
-    encryptor = Cipher(algorithms.AES256(seed.reveal()), modes.CTR(bytes(16))).encryptor()
+    encryptor = Cipher(algorithms.AES256(seed.reveal()), _FROM_ZERO).encryptor()
     stream = np.empty(words, dtype="<u8")
     encryptor.update_into(bytes(8 * words), memoryview(stream.data).cast("B"))
     return stream

@@ -98,6 +98,20 @@ def test_a_round_is_released_for_one_set_of_contributions_only(journal: Journal,
     assert row.digest == DIGEST
 
 
+def test_only_the_first_release_of_a_run_waits_for_the_disk(journal: Journal, path: Path) -> None:
+    journal.begin_attempt(RUN, 0, b"zero")
+    for number in (0, 1, 2):
+        contributed(journal, number)
+        journal.released(RUN, 0, number, DIGEST)
+    again = killed(journal, path)
+    assert [row.digest for n in (0, 1, 2) if (row := again.exchange(RUN, 0, n))] == [DIGEST, DIGEST, None]
+    again.released(RUN, 0, 2, DIGEST)  # announced again, to the node that was killed
+    again.settle()
+    with pytest.raises(ProtocolError) as caught:
+        again.released(RUN, 0, 2, b"e" * 32)
+    assert caught.value.code == "run.second-release"
+
+
 @pytest.mark.parametrize(("attempt", "number"), [(0, 5), (1, 0), (-1, 0)])
 def test_what_was_not_contributed_is_not_released(attempt: int, number: int, journal: Journal) -> None:
     journal.begin_attempt(RUN, 0, b"zero")
