@@ -184,13 +184,13 @@ def _uniform(seed: Secret, count: int, prime: int) -> NDArray[np.uint16]:
 
 
 def _apply(matrix: NDArray[np.float64], known: NDArray[np.float64], prime: int) -> NDArray[np.float64]:
-    """Return known @ matrix modulo the prime, exact: every sum of products is below 2^53, so a float64 holds it.
+    """Return known @ matrix modulo the prime, exact: every sum of products is below 2^49, so a float64 holds it.
 
-    Reduced by a product with 1/prime and two corrections, since integer division takes a time that its operands tell.
+    Reduced by a product with 1/prime, since integer division takes a time that its operands tell. Its error is below
+    1/prime, so the quotient is right or, at a multiple of the prime, one too small.
     """
     product = known @ matrix
     product -= np.floor(product * (1.0 / prime)) * prime
-    product += prime * (product < 0)
     product -= prime * (product >= prime)
     return product
 

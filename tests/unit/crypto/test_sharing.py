@@ -63,14 +63,25 @@ def test_shares_are_those_of_a_second_writing(sharing: Sharing, values: list[int
     assert shares.tolist() == expected_shares(sharing, values, seed_of(seed))
 
 
-def test_a_known_sharing() -> None:
-    """Interpolated by hand-checkable integers, kept so that no version may change the stream or the points."""
-    sharing = Sharing(4, 2, 1, 244)
-    shares = sharing.share(np.array([3, -5], dtype=np.int32), Secret(bytes(range(32))))
-    stream = Cipher(algorithms.ChaCha20(bytes(range(32)), bytes(16)), mode=None).encryptor().update(bytes(8))
-    a, b, c, d = np.frombuffer(stream, dtype="<u2").tolist()
-    # f(-1) = s, f(-2) = a, f(-3) = b: f(1) = 6 s - 8 a + 3 b, from the weights of points -1, -2, -3 at 1.
-    assert shares[0].tolist() == [(6 * 3 - 8 * a + 3 * b) % PRIME, (6 * -5 - 8 * c + 3 * d) % PRIME]
+def test_a_whole_key_is_shared_by_a_formula_done_by_hand() -> None:
+    """f(-1) = s, f(-2) = a, f(-3) = b: f(1) = 6 s - 8 a + 3 b, by the weights of points -1, -2, -3 at 1."""
+    stream = Cipher(algorithms.ChaCha20(bytes(range(32)), bytes(16)), mode=None).encryptor().update(bytes(40_000))
+    words = np.frombuffer(stream, dtype="<u2").tolist()
+    uniform = [word for word in words if word < PRIME]
+    assert any(word >= PRIME for word in words[:16384])  # or the rejection would go unseen
+    secrets = [(7 * i) % 489 - 244 for i in range(8192)]
+    expected = [(6 * s - 8 * a + 3 * b) % PRIME
+                for s, a, b in zip(secrets, uniform[0:16384:2], uniform[1:16384:2], strict=True)]
+    shares = Sharing(4, 2, 1, 244).share(np.array(secrets, dtype=np.int32), Secret(bytes(range(32))))
+    assert shares[0].tolist() == expected
+
+
+def test_the_stream_goes_on_where_many_words_are_rejected() -> None:
+    """In a field of 40009 elements two words of five are."""
+    stream = Cipher(algorithms.ChaCha20(bytes(32), bytes(16)), mode=None).encryptor().update(bytes(8000))
+    uniform = [word for word in np.frombuffer(stream, dtype="<u2").tolist() if word < 40009][:2000]
+    shares = Sharing(2, 1, 1, 5, 40009).share(np.zeros(2000, dtype=np.int32), Secret(bytes(32)))
+    assert shares[0].tolist() == [-2 * word % 40009 for word in uniform]  # f(-1) = 0 and f(-2) = r: f(1) = -2 r
 
 
 @settings(max_examples=40, deadline=None)
