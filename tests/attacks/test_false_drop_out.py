@@ -14,8 +14,9 @@ from stage import RUN, Stage
 from sealane.core.secret import Secret
 from sealane.ring.words import from_bytes
 from sealane.secagg.layout import Layout, encode, plan
-from sealane.secagg.masking.scheme import Masking
+from sealane.secagg.masking.scheme import Masking, WordsTotal
 from sealane.secagg.messages import Contribution, Release
+from sealane.secagg.scheme import Sum
 from sealane.secagg.terms import Term, count, real
 
 Build = Callable[..., Stage]
@@ -86,10 +87,11 @@ async def test_the_difference_of_the_two_sums_is_not_the_victims_vector(stage: B
 
     # The control: it is the self masks that hide it. Take them off, and the difference is the victim's vector.
     def bare(layout: Layout, payloads: dict[str, list[int]], attempt: int) -> list[int]:
-        transcript = on.attempt(payloads, attempt).transcript().absorb("sum", b"0", layout.hash())
-        zero = np.zeros((2, layout.length), dtype=np.uint64)
-        shares = {on.fingerprint(name): seeds[name, attempt] for name in payloads}
-        masks = words(Masking().open(zero, width, transcript, shares))  # minus all of them
+        facts = on.attempt(payloads, attempt)
+        sum_ = Sum(facts, layout, facts.transcript().absorb("sum", b"0", layout.hash()))
+        shares = {on.fingerprint(name): seeds[name, attempt].reveal() for name in payloads}
+        zero = WordsTotal(96, layout.length * 12)
+        masks = words(Masking().open(sum_, zero, frozenset(shares), shares)[0])  # minus all of them
         return [(x + y) % 2**width for x, y in zip(added(list(payloads.values()), width), masks, strict=True)]
 
     whole, part = read(wide, bare(wide, first, 0)), read(narrow, bare(narrow, second, 1))

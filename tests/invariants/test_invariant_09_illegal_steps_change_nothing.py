@@ -40,7 +40,7 @@ def test_invariant_09_a_sum_is_left_as_it_was() -> None:
     terms = [{"n": count([k], 10)} for k in range(3)]
     states = circle.contribute(plan(terms[0], 3), terms)
     released = circle.release(states)
-    gathering = accept_contribution(Gathering(circle.attempt.cohort), circle.names[0], states[0].message)
+    gathering = accept_contribution(Gathering(circle.attempt), circle.names[0], states[0].message)
     before = repr(gathering)
     stranger = next(name for name in Circle(4).names if name not in circle.names)
     for illegal in (
@@ -52,7 +52,7 @@ def test_invariant_09_a_sum_is_left_as_it_was() -> None:
             illegal()
         assert repr(gathering) == before
     with pytest.raises(AttributeError):
-        gathering.cohort = frozenset()  # type: ignore[misc]
+        gathering.arrived = {}  # type: ignore[misc]
 
 
 def dump(journal: Journal) -> list[str]:
@@ -64,13 +64,13 @@ def test_invariant_09_a_journal_is_left_as_it_was(tmp_path: Path) -> None:
     journal.join(RUN, "11" * 32, seed_of("a"))
     journal.begin_attempt(RUN, 3, b"start")
     journal.contributed(RUN, 3, 0, b"h" * 32, seed_of("s"), b"payload")
-    journal.released(RUN, 3, 0, b"d" * 32)
+    journal.released(RUN, 3, 0, b"d" * 32, seed_of("s"), whole_cohort=True)
     before = dump(journal)
     for illegal in (
         lambda: journal.begin_attempt(RUN, 3, b"again"),
         lambda: journal.begin_attempt(RUN, 4, b"next"),
-        lambda: journal.released(RUN, 3, 0, b"e" * 32),
-        lambda: journal.released(RUN, 2, 0, b"d" * 32),
+        lambda: journal.released(RUN, 3, 0, b"e" * 32, seed_of("s"), whole_cohort=True),
+        lambda: journal.released(RUN, 2, 0, b"d" * 32, seed_of("s"), whole_cohort=True),
         lambda: journal.join(RUN, "22" * 32, seed_of("b")),
     ):
         with pytest.raises(ProtocolError):

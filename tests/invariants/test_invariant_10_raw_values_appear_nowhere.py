@@ -132,5 +132,5 @@ def test_invariant_10_not_in_a_run_that_goes_well(
 def test_invariant_10_not_in_the_representation_of_what_holds_them() -> None:
     secret = Secret(TEXT.encode())
     assert clean(repr(secret) + str(secret) + f"{secret}")
-    held = Contribution(RUN, 0, 0, bytes(32), bytes(64), TEXT.encode())
+    held = Contribution(RUN, 0, 0, bytes(32), bytes(64), TEXT.encode(), 64, True, {"x": TEXT.encode()})
     assert clean(repr(held))

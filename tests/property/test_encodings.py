@@ -13,7 +13,6 @@ from reference import encode_real, signed
 
 from sealane.ring.words import add
 from sealane.secagg.layout import decode, encode, plan
-from sealane.secagg.quantize import decode_updates, encode_updates, slot_bits
 from sealane.secagg.terms import Term, count, real, update
 
 sizes = st.integers(2, 12)
@@ -77,30 +76,6 @@ def test_a_whole_cohort_at_its_bound_never_overflows(bound: float, size: int, si
     assert abs(one) * size < 2 ** (layout.width - 1)
     scale = 2**layout.places[0].fraction
     assert abs(Fraction(one, scale) - Fraction(sign * bound)) < Fraction(1, scale)
-
-
-@given(st.integers(4, 24), sizes, st.floats(2.0**-20, 2.0**20), st.integers(1, 40), st.integers(0, 2**32))
-def test_packed_updates_sum_slot_by_slot(bits: int, size: int, clip: float, entries: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    columns = [rng.normal(scale=clip, size=entries) for _ in range(size)]
-    columns[0][:] = clip
-    packed = [encode_updates(column, clip, bits, size, seed_of(k)) for k, column in enumerate(columns)]
-    width = slot_bits(bits, size)
-
-    def slots(vector: np.ndarray) -> list[int]:
-        found = [(w >> (s * width)) % 2**width for s in range(64 // width) for w in vector[0].tolist()]
-        return found[:entries]
-
-    total = packed[0].copy()
-    for other in packed[1:]:
-        add(total, other, 64)
-    whole = [sum(row) for row in zip(*(slots(one) for one in packed), strict=True)]
-    assert slots(total) == whole
-    step = 2 * clip / (2**bits - 1)
-    read = decode_updates(total, entries, clip, bits, size)
-    clipped = sum(np.clip(column, -clip, clip) for column in columns)
-    assert (np.abs(read - clipped) <= size * step * (1 + 1e-6)).all()
-    assert np.allclose(read, [v * step - size * clip for v in whole], rtol=1e-12, atol=1e-9 * clip)
 
 
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=9), sizes)

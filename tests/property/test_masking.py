@@ -9,11 +9,11 @@ import numpy as np
 from circle import Circle, integers, seed_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from masked_words import opened, protect
 from reference import encode_real, signed
 
-from sealane.ring.words import WIDTHS, Width, add, from_bytes, limbs_of
+from sealane.ring.words import WIDTHS, Width, add, from_bytes, limbs_of, to_bytes
 from sealane.secagg.layout import decode, encode, plan
-from sealane.secagg.masking.scheme import Masking
 from sealane.secagg.terms import count, real, update
 
 quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -38,11 +38,12 @@ def test_masks_cancel_over_the_whole_cohort(size: int, width: Width, entries: in
     seeds = [seed_of("mask", k, seed) for k in range(size)]
     total = np.zeros((limbs_of(width), entries), dtype=np.uint64)
     for role, vector, own in zip(circle.roles, vectors, seeds, strict=True):
-        protected = Masking().protect(role._pairs, transcript, vector, width, own)
+        protected = protect(role._pairs, transcript, vector, width, own)
         add(total, protected, width)
-    opened = Masking().open(total, width, transcript, dict(zip(circle.names, seeds, strict=True)))
+    shares = {name: own.reveal() for name, own in zip(circle.names, seeds, strict=True)}
+    found = opened(to_bytes(total, width), width, transcript, shares)
     plain = zip(*(integers(vector, width) for vector in vectors), strict=True)
-    assert integers(opened, width) == [sum(row) % 2**width for row in plain]
+    assert integers(found, width) == [sum(row) % 2**width for row in plain]
 
 
 @quick
@@ -56,13 +57,13 @@ def test_the_opened_sum_is_the_exact_sum(size: int, width: Width, seed: int) -> 
              zip(rows, numbers, strict=True)]
     layout = plan(terms[0], size)
     states = circle.contribute(layout, terms, salt=seed)
-    opened = circle.open(circle.release(states))
+    all_opened = circle.open(circle.release(states))
     fraction = next(place.fraction for place in layout.places if place.name == "x")
     exact = [sum(encode_real(value, fraction) for value in column) for column in rows.T.tolist()]
-    for one in opened:
+    for one in all_opened:
         found = [signed(value, layout.width) for value in integers(one.total, layout.width)]
         assert found == [*numbers.sum(axis=0).tolist(), *exact]
-    assert len({one.transcript.value for one in opened}) == 1
+    assert len({one.transcript.value for one in all_opened}) == 1
 
 
 @quick
@@ -81,9 +82,9 @@ def test_no_part_of_a_cohort_opens(size: int, width: Width, seed: int) -> None:
             for k in part:
                 add(total, payloads[k], layout.width)
                 add(wanted, plain[k], layout.width)
-            shares = {circle.names[k]: states[k].seed for k in part}
-            opened = Masking().open(total, layout.width, states[0].transcript, shares)
-            assert all(a != b for a, b in zip(integers(opened, layout.width), integers(wanted, layout.width),
+            shares = {circle.names[k]: states[k].seed.reveal() for k in part}
+            found = opened(to_bytes(total, layout.width), layout.width, states[0].sum.transcript, shares)
+            assert all(a != b for a, b in zip(integers(found, layout.width), integers(wanted, layout.width),
                                               strict=True))
 
 
@@ -96,9 +97,9 @@ def test_without_one_self_mask_the_whole_sum_stays_closed(size: int, seed: int) 
     states = circle.contribute(layout, terms, salt=seed)
     total = circle.release(states)[0].total
     for withheld in range(size):
-        shares = {circle.names[k]: states[k].seed for k in range(size) if k != withheld}
-        opened = Masking().open(total, 64, states[0].transcript, shares)
-        assert all(value != sum(range(size)) for value in integers(opened, 64))
+        shares = {circle.names[k]: states[k].seed.reveal() for k in range(size) if k != withheld}
+        found = opened(total.write(), 64, states[0].sum.transcript, shares)
+        assert all(value != sum(range(size)) for value in integers(found, 64))
 
 
 @quick
@@ -111,7 +112,7 @@ def test_two_runs_over_the_same_values_share_no_word(size: int, value: float, se
         first = circle.contribute(layout, terms, salt=(seed, 1))
         second = circle.contribute(layout, terms, salt=(seed, 2))
         third = later.contribute(layout, terms, salt=(seed, 1))
-        seen = [from_bytes(s.message.payload, layout.width, layout.length)[0].tolist()
+        seen = [[s.message.payload[at : at + 4] for at in range(0, len(s.message.payload) - 3, 4)]
                 for states in (first, second, third) for s in states]
         words = [word for vector in seen for word in vector]
         assert len(set(words)) == len(words)

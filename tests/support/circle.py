@@ -37,6 +37,9 @@ class Circle:
     run_id: str = RUN
     number: int = 0
     study_hash: str = STUDY
+    scheme: str = "masking"
+    colluding: int = 1
+    smallest: int = 3
     keys: list[SigningKey] = field(init=False)
     agreements: list[AgreementKey] = field(init=False)
     attempt: Attempt = field(init=False)
@@ -54,7 +57,8 @@ class Circle:
         return Member(self.keys[k].fingerprint, self.keys[k].public_key, join.agreement_key, join.signature)
 
     def attempt_of(self, who: Sequence[int] | range, number: int) -> Attempt:
-        return Attempt(self.run_id, self.study_hash, number, "masking", tuple(self.member(k) for k in who))
+        return Attempt(self.run_id, self.study_hash, number, self.scheme, tuple(self.member(k) for k in who),
+                       self.colluding, self.smallest)
 
     def role(self, k: int, attempt: Attempt | None = None) -> NodeRole:
         return NodeRole(attempt or self.attempt, self.keys[k], self.agreements[k])
@@ -84,30 +88,76 @@ class Circle:
     def sum(self, terms: Sequence[Mapping[str, Term]]) -> list[dict[str, np.ndarray]]:
         """Run one whole sum and return what every member read."""
         layout = plan(terms[0], self.size)
-        return [decode(layout, opened.total)
+        return [decode(layout, opened.total, self.size)
                 for opened in self.open(self.release(self.contribute(layout, terms)))]
 
 
 def entry(state: Contributed, of: Fingerprint) -> Entry:
     message = state.message
-    return Entry(of, sha256(message.payload), message.description_hash, message.signature)
+    parts = b"".join(len(part).to_bytes(8, "big") + part for f, sealed in sorted(message.shares.items())
+                     for part in (f.encode(), sealed))
+    shares_hash = hashlib.sha256((17).to_bytes(8, "big") + b"sealane shares v1" + parts).digest()
+    return Entry(of, sha256(message.payload), message.description_hash, message.signature,
+                 shares_hash if message.shares else b"")
 
 
-def announce(states: Sequence[Contributed], names: Sequence[Fingerprint] | None = None) -> dict[Fingerprint, Arrival]:
-    """What an honest coordinator tells each member, written without its code."""
+def announce(
+    states: Sequence[Contributed], names: Sequence[Fingerprint] | None = None,
+    everybody: Sequence[Fingerprint] | None = None,
+) -> dict[Fingerprint, Arrival]:
+    """What an honest coordinator tells each member, written without its code; under ``rlwe`` for whole payloads only.
+
+    ``names`` are the survivors'; ``everybody`` hears it.
+    """
     who = list(names) if names is not None else names_of(states)
     first = states[0].message
     entries = tuple(entry(state, name) for name, state in zip(who, states, strict=True))
-    aggregate = b""
-    if not first.relay_whole:
-        words = [np.frombuffer(state.message.payload, "<u8").tolist() for state in states]
-        aggregate = b"".join((sum(column) % 2**64).to_bytes(8, "little") for column in zip(*words, strict=True))
+    aggregate = b"" if first.relay_whole else added([state.message.payload for state in states], first.word_bits)
     return {
         name: Arrival(first.run_id, first.attempt, first.exchange, entries,
                       {n: s.message.payload for n, s in zip(who, states, strict=True) if n != name}
-                      if first.relay_whole else {}, aggregate)
-        for name in who
+                      if first.relay_whole else {}, aggregate,
+                      {n: s.message.shares[name] for n, s in zip(who, states, strict=True) if name in s.message.shares})
+        for name in everybody or who
     }
+
+
+def added(payloads: Sequence[bytes], bits: int) -> bytes:
+    """Add packed payloads of at most 2^15 words, as whole integers of Python: see ``masking/wire.py``."""
+    total = [sum(column) % 2**bits for column in zip(*(unplaned(payload, bits) for payload in payloads), strict=True)]
+    return planed(total, bits)
+
+
+def planes(bits: int) -> list[int]:
+    return [32, *(plane for plane in (32, 16, 8, 4, 2, 1) if bits - 32 & plane)]
+
+
+def planed(words: Sequence[int], bits: int) -> bytes:
+    out, low, n = b"", 0, len(words)
+    for plane in planes(bits):
+        pieces = [word >> low & 2**plane - 1 for word in words]
+        if plane >= 8:
+            out += b"".join(piece.to_bytes(plane // 8, "little") for piece in pieces)
+        else:
+            size = -(-n * plane // 8)
+            out += bytes(sum(pieces[g + part * size] << part * plane for part in range(8 // plane)
+                             if g + part * size < n) for g in range(size))
+        low += plane
+    return out
+
+
+def unplaned(payload: bytes, bits: int) -> list[int]:
+    n = next(n for n in range(len(payload)) if len(planed([0] * n, bits)) == len(payload))
+    words, low, at = [0] * n, 0, 0
+    for plane in planes(bits):
+        size = -(-n * plane // 8)
+        part = payload[at : at + size]
+        for k in range(n):
+            piece = (int.from_bytes(part[k * plane // 8 : (k + 1) * plane // 8], "little") if plane >= 8
+                     else part[k % size] >> (k // size) * plane & 2**plane - 1)
+            words[k] |= piece << low
+        low, at = low + plane, at + size
+    return words
 
 
 def names_of(states: Sequence[Contributed]) -> list[Fingerprint]:

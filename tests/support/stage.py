@@ -249,7 +249,8 @@ class Stage:
 
     def attempt(self, who: Iterable[str] | None = None, number: int = 0, run_id: str = RUN) -> Attempt:
         start = self.start(list(who or self.names), number, run_id)
-        return Attempt(run_id, self.study.hash, number, "masking", start.members)
+        return Attempt(run_id, self.study.hash, number, "masking", start.members, self.study.colluding,
+                       self.study.smallest_cohort)
 
     async def begin(self, who: Sequence[str] | None = None, attempt: int = 0, run_id: str = RUN) -> None:
         for name in who or self.names:

@@ -70,7 +70,7 @@ class Play:
 
     def attempt(self, number: int = 0) -> Attempt:
         return Attempt(self.vector["run_id"], self.vector["study_hash"], self.vector["attempt"] + number, "masking",
-                       tuple(self.members))
+                       tuple(self.members), 1, 3)
 
     def role(self, k: int, number: int = 0) -> NodeRole:
         return NodeRole(self.attempt(number), self.keys[k], self.agreements[k])
@@ -102,11 +102,11 @@ class Play:
         self.totals = [role.open(state, self.openings[role.own]).total
                        for role, state in zip(self.roles, self.released, strict=True)]
         for total in self.totals:
-            decode(self.layout, total)
+            decode(self.layout, total, len(self.names))
 
     def resign(self, k: int, payload: bytes) -> Contributed:
         state = self.states[k]
-        signature = self.keys[k].sign(CONTRIBUTION, sha256(state.transcript.value, sha256(payload)))
+        signature = self.keys[k].sign(CONTRIBUTION, sha256(state.sum.transcript.value, sha256(payload)))
         return replace(state, message=replace(state.message, payload=payload, signature=signature))
 
     def entries(self, k: int, **fields: Any) -> Arrival:
@@ -123,12 +123,12 @@ class Play:
         honest = self.openings[self.names[0]]
         changed = {**honest.sealed, **{self.names[int(k[1:])]: share for k, share in sealed.items()}}
         total = self.roles[0].open(self.released[0], replace(honest, sealed=changed)).total
-        decode(self.layout, total)
+        decode(self.layout, total, len(self.names))
 
     def sealed_by_1(self, seed: bytes) -> bytes:
         state, digest = self.released[1].contributed, self.released[1].digest
         secret = self.agreements[1].shared(self.agreements[0].public_key)
-        key = derive(secret, "sealed share", state.transcript.value, digest, self.names[1].encode(),
+        key = derive(secret, "sealed share", state.sum.transcript.value, digest, self.names[1].encode(),
                      self.names[0].encode())
         return seal(key, seed, digest)
 
@@ -235,7 +235,7 @@ def share_for_another(play: Play) -> None:
 
 
 def share_of_other_contributions(play: Play) -> None:
-    play.see(s1=play.roles[1].release_message(play.states[1], bytes(32)).sealed[play.names[0]])
+    play.see(s1=play.roles[1].seal(play.states[1], bytes(32), play.released[1].share).sealed[play.names[0]])
 
 
 def short_seed(play: Play) -> None:
@@ -282,7 +282,7 @@ def check(play: Play, step: str, expected: dict[str, Any]) -> None:
         assert play.layout.hash().hex() == expected["description_hash"]
         assert [p.fraction for p in play.layout.places] == [t["fraction"] for t in play.vector["terms"]]
     if step == "contribute":
-        assert {state.transcript.value.hex() for state in play.states} == {expected["transcript"]}
+        assert {state.sum.transcript.value.hex() for state in play.states} == {expected["transcript"]}
         hashes = [hashlib.sha256(state.message.payload).hexdigest() for state in play.states]
         assert hashes == expected["payload_sha256"]
     if step == "release":

@@ -191,6 +191,8 @@ class Coordination:
         elif now - max(self.progress, self.nudged) > self.patience.nudge_s * 2**self.nudges:
             self.nudged = now
             self.nudges += 1
+            for member, relay in self.exchanges.hasten() if self.exchanges is not None else ():
+                self.send(member, relay)
             for node in self.cohort:
                 if self.connected(node):
                     self._catch_up(node)
@@ -264,9 +266,9 @@ class Coordination:
         self._to(self.cohort, Start(self.facts.run_id, self.facts.attempt, members))
 
     def _open_attempt(self, members: tuple[Member, ...]) -> None:
-        Attempt(self.facts.run_id, self.facts.study_hash, self.facts.attempt, self.study.scheme, members)
-        cohort = tuple(m.fingerprint for m in members)
-        self.exchanges = Exchanges(cohort, cohort[0])
+        self.exchanges = Exchanges(Attempt(
+            self.facts.run_id, self.facts.study_hash, self.facts.attempt, self.study.scheme, members,
+            self.study.colluding, self.study.smallest_cohort))
         self.joins |= {m.fingerprint: Join(self.facts.run_id, m.agreement_key, m.signature) for m in members}
         self.endorsements = {}
 

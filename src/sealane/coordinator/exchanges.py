@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sealane.core.ids import Fingerprint
 from sealane.errors import ProtocolError
+from sealane.secagg.attempt import Attempt
 from sealane.secagg.coordinator_role import (
     Announced,
     Gathering,
@@ -14,8 +15,8 @@ from sealane.secagg.coordinator_role import (
     SumState,
     accept_contribution,
     accept_release,
+    announced_of,
     announcement,
-    gathered_of,
     opening,
 )
 from sealane.secagg.messages import Arrival, Contribution, Opening, Proposal, Release
@@ -30,14 +31,11 @@ class Exchanges:
     """All exchanges of one attempt that some node may still need.
 
     Attributes:
-        cohort: the members, in order.
-        first: the member whose proposals are relayed.
         settled: number of the last exchange that every member has contributed to, -1 before there is one.
         accepted, duplicate, late: how many messages of each kind came.
     """
 
-    cohort: tuple[Fingerprint, ...]
-    first: Fingerprint
+    attempt: Attempt
     sums: dict[int, SumState] = field(default_factory=dict)
     proposals: dict[int, Proposal] = field(default_factory=dict)
     early: dict[tuple[int, Fingerprint], Release] = field(default_factory=dict)
@@ -46,20 +44,25 @@ class Exchanges:
     duplicate: int = 0
     late: int = 0
 
+    @property
+    def cohort(self) -> tuple[Fingerprint, ...]:
+        """The members, in order."""
+        return tuple(member.fingerprint for member in self.attempt.members)
+
     def contribute(self, sender: Fingerprint, message: Contribution) -> Iterator[tuple[Fingerprint, Relay]]:
         """Take in a contribution; when it is the last, announce all."""
         before = self._sum(message.exchange)
         if before is None:
             return
         _check_ahead(sender, message.exchange, (n for n, state in self.sums.items() if isinstance(state, Gathering)
-                                                and sender in state.contributions))
+                                                and sender in state.arrived))
         after = accept_contribution(before, sender, message)
         self._count(before, after)
         self.sums[message.exchange] = after
         if isinstance(after, Announced) and isinstance(before, Gathering):
             self._settle(message.exchange)
-            for member, arrival in announcement(after.gathered).items():
-                yield member, arrival
+            for member in self.cohort:
+                yield member, announcement(after, member)
             for member in self.cohort:
                 released = self.early.pop((message.exchange, member), None)
                 if released is not None:
@@ -79,8 +82,18 @@ class Exchanges:
         self._count(before, after)
         self.sums[message.exchange] = after
         if isinstance(after, Relayed) and isinstance(before, Announced):
-            for member in self.cohort:
-                yield member, opening(after.announced, member)
+            yield from self._relay(after)
+
+    def hasten(self) -> Iterator[tuple[Fingerprint, Relay]]:
+        """Open what can be opened without the nodes that have not released."""
+        for number, state in list(self.sums.items()):
+            if isinstance(state, Announced) and state.enough:
+                self.sums[number] = relayed = Relayed(state)
+                yield from self._relay(relayed)
+
+    def _relay(self, state: Relayed) -> Iterator[tuple[Fingerprint, Relay]]:
+        for member in self.cohort:
+            yield member, opening(state.announced, member)
 
     def propose(self, sender: Fingerprint, message: Proposal) -> Iterator[tuple[Fingerprint, Relay]]:
         """Take in the first member's proposal and pass it on.
@@ -88,7 +101,7 @@ class Exchanges:
         Raises:
             ProtocolError: it comes from another member, or differs from the one before.
         """
-        if sender != self.first:
+        if sender != self.attempt.first:
             raise ProtocolError("run.not-proposer", "a value was proposed by a node whose turn it is not",
                                 got=f"node {sender}")
         self._check_held(message.exchange)
@@ -105,19 +118,19 @@ class Exchanges:
         self.accepted += 1
         self.proposals[message.exchange] = message
         for member in self.cohort:
-            if member != self.first:
+            if member != self.attempt.first:
                 yield member, message
 
     def again(self, member: Fingerprint) -> Iterator[Relay]:
         """Repeat to one member everything it may have missed."""
         for number in sorted({*self.sums, *self.proposals}):
             if number in self.proposals:
-                if member != self.first:
+                if member != self.attempt.first:
                     yield self.proposals[number]
                 continue
             state = self.sums[number]
             if not isinstance(state, Gathering):
-                yield announcement(gathered_of(state))[member]
+                yield announcement(announced_of(state), member)
             if isinstance(state, Relayed):
                 yield opening(state.announced, member)
 
@@ -142,7 +155,7 @@ class Exchanges:
         if number < self.settled and number not in self.sums:
             self.late += 1
             return None
-        return self.sums.get(number) or Gathering(frozenset(self.cohort))
+        return self.sums.get(number) or Gathering(self.attempt)
 
     def _check_held(self, number: int) -> None:
         held = {*self.sums, *self.proposals, *(n for n, _ in self.early), number}

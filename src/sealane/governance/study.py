@@ -13,9 +13,10 @@ from sealane.core.clock import from_text, to_text
 from sealane.core.ids import CONTRACT_ID, FINGERPRINT, NAME
 from sealane.errors import InputError, SealaneError
 from sealane.governance.recipient import verify_recipient
+from sealane.secagg.ckks import refusal as ckks
 
 VERSION: Final = "sealane.study/v1"
-SCHEMES = ("masking",)
+SCHEMES = ("masking", "rlwe")
 MAXIMUM_BYTES = 1 << 18
 MAXIMUM_PARTICIPANTS = 64
 PARAMETER_DEPTH = 8
@@ -118,6 +119,8 @@ class Study(_Part):
 
     @model_validator(mode="after")
     def _rules(self) -> Study:
+        if self.scheme == ckks.NAME:
+            raise ckks.sums_refused()
         if self.scheme not in SCHEMES:
             raise InputError("study.unknown-scheme", "no such scheme of secure aggregation", got=repr(self.scheme[:40]),
                              expected=" or ".join(SCHEMES))

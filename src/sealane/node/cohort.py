@@ -13,20 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sealane.core.entropy import random_secret
+from sealane.core.ids import Fingerprint
 from sealane.core.secret import Secret
 from sealane.crypto.derivation import derive
 from sealane.errors import InputError, RefusedError
 from sealane.node.inbox import Inbox
 from sealane.node.journal import ExchangeRow, Journal
-from sealane.ring.words import from_bytes, to_bytes
-from sealane.secagg.layout import Layout, decode, encode, plan
+from sealane.secagg.layout import Layout, decode, encode, plan, read_vector
 from sealane.secagg.messages import Arrival, Contribution, Opening, Proposal, Release
 from sealane.secagg.node_role import Contributed, NodeRole, after_agreement, after_sum
 from sealane.secagg.terms import Term
 from sealane.secagg.transcript import Transcript
 
 BINDER_BYTES = 32
-"""What the journal holds behind each opened total."""
+"""What the journal holds behind each opened total; before it, in four bytes, how many vectors were summed."""
 Exchanged = Contribution | Release | Proposal
 _AGREEMENT = b""
 """What the journal holds in place of a description's hash where a value was agreed on."""
@@ -38,8 +38,8 @@ class RoundGate(Protocol):
     def check_round(self, number: int) -> None:
         """Raise RefusedError unless the agreement still allows this round."""
 
-    def check_release(self, number: int) -> None:
-        """Raise RefusedError unless this cohort may be answered; remember on disk that it was."""
+    def check_release(self, survivors: frozenset[Fingerprint]) -> None:
+        """Raise RefusedError unless the sum of these may be answered; remember on disk that it was."""
 
 
 class NodeCohort:
@@ -92,20 +92,23 @@ class NodeCohort:
         self._gate.check_round(number)
         state = self._contribute(number, layout, terms, known)
         self._send(state.message)
-        if known is not None and known.digest is not None:
-            self._send(self._role.release_message(state, known.digest))
+        if known is not None and known.digest is not None and known.share is not None:
+            self._send(self._role.seal(state, known.digest, known.share))
         arrival = await self._inbox.take(Arrival, number)
         released = self._role.release(state, arrival)
         self._gate.check_round(number)
-        self._gate.check_release(number)
-        self._journal.released(self._run, self._attempt, number, released.digest)
+        self._gate.check_release(released.survivors)
+        self._journal.released(self._run, self._attempt, number, released.digest, released.share,
+                               whole_cohort=self._role.scheme.whole_cohort)
         if known is None or known.digest is None:
             self._send(released.message)
         opened = self._role.open(released, await self._inbox.take(Opening, number))
-        self._journal.opened(self._run, self._attempt, number, to_bytes(opened.total, layout.width) + opened.binder)
+        addends = len(released.survivors)
+        kept = addends.to_bytes(4, "big") + opened.written + opened.binder
+        self._journal.opened(self._run, self._attempt, number, kept)
         self.transcript = opened.transcript
         self._settle(number)
-        return decode(layout, opened.total)
+        return decode(layout, opened.total, addends)
 
     async def agree(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Settle a public array. See :class:`sealane.computations.base.Cohort`."""
@@ -168,18 +171,20 @@ class NodeCohort:
         self, number: int, layout: Layout, known: ExchangeRow, total: bytes, digest: bytes
     ) -> dict[str, NDArray[Any]]:
         """Take an opened total from the journal; the last one's messages are made again for peers that lag."""
-        if known.seed is not None and known.payload is not None:
+        if known.seed is not None and known.payload is not None and known.share is not None:
             state = self._role.restore(number, self.transcript, layout, known.seed, known.payload)
             self._send(state.message)
-            self._send(self._role.release_message(state, digest))
-        total, binder = total[:-BINDER_BYTES], total[-BINDER_BYTES:]
-        self.transcript = after_sum(self._role.sum_transcript(number, self.transcript, layout), digest, total, binder)
+            self._send(self._role.seal(state, digest, known.share))
+        addends, written, binder = int.from_bytes(total[:4], "big"), total[4:-BINDER_BYTES], total[-BINDER_BYTES:]
+        bound = self._role.sum(number, self.transcript, layout).transcript
+        self.transcript = after_sum(bound, digest, written, binder)
         self._settle(number)
-        return decode(layout, from_bytes(total, layout.width, layout.length))
+        return decode(layout, read_vector(layout, written), addends)
 
-    def _send(self, message: Exchanged) -> None:
-        self._unsettled.append(message)
-        self._post(message)
+    def _send(self, message: Exchanged | None) -> None:
+        if message is not None:
+            self._unsettled.append(message)
+            self._post(message)
 
     def _settle(self, number: int) -> None:
         self._unsettled = [message for message in self._unsettled if message.exchange >= number]

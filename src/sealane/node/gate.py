@@ -118,11 +118,9 @@ class Gate:
         """
         return self._datasets(admission.own, admission.study)
 
-    def rounds(
-        self, admission: Admission, run_id: str, cohort: frozenset[Fingerprint], *, runs_released: RunsReleased
-    ) -> _Rounds:
+    def rounds(self, admission: Admission, run_id: str, *, runs_released: RunsReleased) -> _Rounds:
         """Return what a run asks before each round and release; ``runs_released`` as for :meth:`admit`."""
-        return _Rounds(self, admission, run_id, cohort, runs_released)
+        return _Rounds(self, admission, run_id, runs_released)
 
     def check_result(self, admission: Admission, result: bytes) -> None:
         """Decide whether a result may be endorsed and delivered now.
@@ -173,25 +171,21 @@ class Gate:
 
 
 class _Rounds:
-    """The gate, for one cohort of one run."""
+    """The gate, for one run."""
 
-    def __init__(
-        self, gate: Gate, admission: Admission, run_id: str, cohort: frozenset[Fingerprint],
-        runs_released: RunsReleased,
-    ) -> None:
+    def __init__(self, gate: Gate, admission: Admission, run_id: str, runs_released: RunsReleased) -> None:
         self._gate = gate
         self._admission = admission
         self._run_id = run_id
-        self._cohort = cohort
         self._runs_released = runs_released
-        self._remembered = False
+        self._remembered: set[frozenset[Fingerprint]] = set()
 
     def check_round(self, number: int) -> None:
         """See :class:`sealane.node.cohort.RoundGate`."""
         self._gate.check_round(self._admission, number)
 
-    def check_release(self, number: int) -> None:
+    def check_release(self, survivors: frozenset[Fingerprint]) -> None:
         """See :class:`sealane.node.cohort.RoundGate`."""
-        if not self._remembered:
-            self._gate.remember(self._admission, self._run_id, self._cohort, self._runs_released)
-            self._remembered = True
+        if survivors not in self._remembered:
+            self._gate.remember(self._admission, self._run_id, survivors, self._runs_released)
+            self._remembered.add(survivors)

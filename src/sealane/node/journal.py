@@ -41,7 +41,11 @@ SCHEMA = (
         PRIMARY KEY (run_id, attempt, number)
     ) STRICT;
     """,
+    "ALTER TABLE exchanges ADD COLUMN share BLOB;",
 )
+
+
+_FORGET = "UPDATE exchanges SET seed = NULL, payload = NULL, share = NULL WHERE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class ExchangeRow:
     seed: Secret | None
     payload: bytes | None
     digest: bytes | None
+    share: Secret | None
     total: bytes | None
 
 
@@ -141,18 +146,19 @@ class Journal:
                                 hint="a node that is lost is waited for; its sums cannot be taken again without it")
         with self._writing():
             self._db.execute("UPDATE runs SET attempt = ?, start = ? WHERE run_id = ?", (attempt, start, run_id))
-            self._db.execute("UPDATE exchanges SET seed = NULL, payload = NULL WHERE run_id = ?", (run_id,))
+            self._db.execute(f"{_FORGET} run_id = ?", (run_id,))
 
     def exchange(self, run_id: str, attempt: int, number: int) -> ExchangeRow | None:
         """Return what is known of an exchange."""
         row = self._db.execute(
-            "SELECT description_hash, seed, payload, digest, total FROM exchanges "
+            "SELECT description_hash, seed, payload, digest, share, total FROM exchanges "
             "WHERE run_id = ? AND attempt = ? AND number = ?",
             (run_id, attempt, number),
         ).fetchone()
         if row is None:
             return None
-        return ExchangeRow(row[0], None if row[1] is None else Secret(row[1]), row[2], row[3], row[4])
+        seed, share = (None if secret is None else Secret(secret) for secret in (row[1], row[4]))
+        return ExchangeRow(row[0], seed, row[2], row[3], share, row[5])
 
     def contributed(
         self, run_id: str, attempt: int, number: int, description_hash: bytes, seed: Secret, payload: bytes
@@ -165,12 +171,14 @@ class Journal:
                 (run_id, attempt, number, description_hash, seed.reveal(), payload),
             )
 
-    def released(self, run_id: str, attempt: int, number: int, digest: bytes) -> None:
-        """Keep which set of contributions this node agreed to open.
+    def released(
+        self, run_id: str, attempt: int, number: int, digest: bytes, share: Secret, *, whole_cohort: bool
+    ) -> None:
+        """Keep which set of contributions this node agreed to open, and its share of the opening, before this leaves.
 
-        A run's first release is on disk before its share leaves: from then on no other attempt begins. Later ones are
-        written with what follows. Should they be lost, the node answers the round's announcement again: for the same
-        whole cohort, with the same seed, whatever it names (see ``docs/adr/0011``).
+        Where sums open for the whole cohort only, no more than a run's first release waits for the disk: from then on
+        no other attempt begins. Later ones are written with what follows. Should they be lost, the node answers the
+        round's announcement again: for the same cohort, with the same seed, whatever it names (``docs/adr/0011``).
 
         Raises:
             ProtocolError: it agreed to open another set before, or the attempt is closed.
@@ -183,11 +191,12 @@ class Journal:
             raise ProtocolError("run.second-release", "asked to open a round a second time for other contributions",
                                 got=f"attempt {attempt}, exchange {number}")
         self._deferred.append((
-            "UPDATE exchanges SET digest = ? WHERE run_id = ? AND attempt = ? AND number = ?",
-            (digest, run_id, attempt, number),
+            "UPDATE exchanges SET digest = ?, share = ? WHERE run_id = ? AND attempt = ? AND number = ?",
+            (digest, share.reveal(), run_id, attempt, number),
         ))
         if not row[1]:
             self._deferred.append(("UPDATE runs SET released = 1 WHERE run_id = ?", (run_id,)))
+        if not row[1] or not whole_cohort:
             self.settle()
 
     def opened(self, run_id: str, attempt: int, number: int, total: bytes) -> None:
@@ -195,7 +204,7 @@ class Journal:
         self._deferred += [
             ("UPDATE exchanges SET total = ? WHERE run_id = ? AND attempt = ? AND number = ?",
              (total, run_id, attempt, number)),
-            ("UPDATE exchanges SET seed = NULL, payload = NULL WHERE run_id = ? AND attempt = ? AND number = "
+            (f"{_FORGET} run_id = ? AND attempt = ? AND number = "
              "(SELECT max(number) FROM exchanges WHERE run_id = ? AND attempt = ? AND number < ? AND seed NOT NULL)",
              (run_id, attempt, run_id, attempt, number)),
         ]
@@ -217,7 +226,7 @@ class Journal:
         """Close a run for ever, and forget the secrets that belonged to it."""
         with self._writing():
             self._db.execute("UPDATE runs SET state = 'ENDED', agreement_seed = x'' WHERE run_id = ?", (run_id,))
-            self._db.execute("UPDATE exchanges SET seed = NULL, payload = NULL WHERE run_id = ?", (run_id,))
+            self._db.execute(f"{_FORGET} run_id = ?", (run_id,))
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

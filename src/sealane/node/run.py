@@ -168,7 +168,7 @@ class NodeRun:
                 self._failed = None
                 self._begin(start)
             return
-        attempt = Attempt(self.run_id, self.study.hash, start.attempt, self.study.scheme, start.members)
+        attempt = self._attempt_of(start)
         self._gate.check_cohort(self._admission, attempt.cohort)
         NodeRole(attempt, self._key, self._agreement())  # verifies every member before anything is written
         self._journal.begin_attempt(self.run_id, start.attempt, _write_start(start))
@@ -176,8 +176,13 @@ class NodeRun:
             self._running.task.cancel()
         self._begin(start)
 
+    def _attempt_of(self, start: Start) -> Attempt:
+        study = self.study
+        return Attempt(self.run_id, study.hash, start.attempt, study.scheme, start.members, study.colluding,
+                       study.smallest_cohort)
+
     def _begin(self, start: Start) -> None:
-        attempt = Attempt(self.run_id, self.study.hash, start.attempt, self.study.scheme, start.members)
+        attempt = self._attempt_of(start)
         inbox = Inbox()
         task = asyncio.get_running_loop().create_task(self._attempt(attempt, inbox), name=f"{self.run_id}")
         self._running = _Running(attempt, inbox, task)
@@ -198,7 +203,7 @@ class NodeRun:
         running = self._running
         assert running is not None
         role = NodeRole(attempt, self._key, self._agreement())
-        rounds = gate.rounds(admission, self.run_id, attempt.cohort, runs_released=self._journal.runs_released)
+        rounds = gate.rounds(admission, self.run_id, runs_released=self._journal.runs_released)
         cohort = NodeCohort(
             role, self._journal, rounds, inbox, self._post,
             minimum_count=admission.study.minimum_count,

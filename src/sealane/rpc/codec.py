@@ -62,7 +62,7 @@ def encode_from_node(message: FromNode) -> pb.ConnectRequest:
             return pb.ConnectRequest(contribution=pb.Contribution(
                 run_id=message.run_id, attempt=message.attempt, exchange=message.exchange,
                 description_hash=message.description_hash, signature=message.signature, payload=message.payload,
-                relay_whole=message.relay_whole))
+                relay_whole=message.relay_whole, word_bits=message.word_bits, shares=_text_keys(message.shares)))
         case Release():
             return pb.ConnectRequest(release=pb.Release(
                 run_id=message.run_id, attempt=message.attempt, exchange=message.exchange,
@@ -99,7 +99,8 @@ def decode_from_node(request: pb.ConnectRequest) -> FromNode:
             c = request.contribution
             return Contribution(*_exchange(c),
                                 bounds.exact(c.description_hash, 32, "description hash"),
-                                bounds.exact(c.signature, 64, "signature"), c.payload, c.relay_whole)
+                                bounds.exact(c.signature, 64, "signature"), c.payload, c.word_bits, c.relay_whole,
+                                _sealed(c.shares, _MAXIMUM_SHARE))
         case "release":
             r = request.release
             return Release(*_exchange(r), _sealed(r.sealed, _MAXIMUM_SHARE))
@@ -136,10 +137,12 @@ def encode_from_coordinator(message: FromCoordinator) -> pb.ConnectResponse:
             return pb.ConnectResponse(start=pb.Start(run_id=message.run_id, attempt=message.attempt, members=members))
         case Arrival():
             entries = [pb.Entry(fingerprint=e.fingerprint, payload_hash=e.payload_hash,
-                                description_hash=e.description_hash, signature=e.signature) for e in message.entries]
+                                description_hash=e.description_hash, signature=e.signature, shares_hash=e.shares_hash)
+                       for e in message.entries]
             return pb.ConnectResponse(arrival=pb.Arrival(
                 run_id=message.run_id, attempt=message.attempt, exchange=message.exchange, entries=entries,
-                payloads=_text_keys(message.payloads), aggregate=message.aggregate))
+                payloads=_text_keys(message.payloads), aggregate=message.aggregate,
+                shares=_text_keys(message.shares)))
         case Opening():
             return pb.ConnectResponse(opening=pb.Opening(
                 run_id=message.run_id, attempt=message.attempt, exchange=message.exchange,
@@ -185,8 +188,9 @@ def decode_from_coordinator(response: pb.ConnectResponse) -> FromCoordinator:
             return Arrival(*_exchange(a), tuple(
                 Entry(bounds.party_fingerprint(e.fingerprint), bounds.exact(e.payload_hash, 32, "payload hash"),
                       bounds.exact(e.description_hash, 32, "description hash"),
-                      bounds.exact(e.signature, 64, "signature"))
-                for e in entries), _sealed(a.payloads, 1 << 30), a.aggregate)
+                      bounds.exact(e.signature, 64, "signature"),
+                      bounds.exact(e.shares_hash, 32, "shares hash") if e.shares_hash else b"")
+                for e in entries), _sealed(a.payloads, 1 << 30), a.aggregate, _sealed(a.shares, _MAXIMUM_SHARE))
         case "opening":
             o = response.opening
             return Opening(*_exchange(o), _sealed(o.sealed, _MAXIMUM_SHARE))

@@ -19,13 +19,21 @@ ENDORSEMENT = "application/vnd.sealane.endorsement"
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt at a run: who takes part, under which study and scheme. Members are in order of fingerprint."""
+    """One attempt at a run: who takes part, under which study and scheme.
+
+    Attributes:
+        members: in order of fingerprint.
+        colluding: how many of them may collude with the coordinator, by the study.
+        smallest: fewest survivors whose sum is opened, by the study.
+    """
 
     run_id: str
     study_hash: str
     number: int
     scheme: str
     members: tuple[Member, ...]
+    colluding: int
+    smallest: int
 
     def __post_init__(self) -> None:
         order = [member.fingerprint for member in self.members]

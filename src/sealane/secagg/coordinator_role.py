@@ -1,6 +1,6 @@
-"""The coordinator's part in a sum: gather ciphertexts, announce them, relay sealed shares. It opens nothing.
+"""The coordinator's part in a sum: gather ciphertexts, announce the survivors, relay sealed shares. It opens nothing.
 
-    Gathering --every contribution--> Announced --every release--> Relayed
+    Gathering --every contribution, or enough of them--> Announced --every release, or enough of them--> Relayed
 """
 
 from __future__ import annotations
@@ -11,39 +11,75 @@ from dataclasses import dataclass, field, replace
 from sealane.core.canonical import sha256
 from sealane.core.ids import Fingerprint
 from sealane.errors import ProtocolError
-from sealane.ring.words import add, from_bytes, to_bytes
-from sealane.secagg.messages import Arrival, Contribution, Entry, Opening, Release
+from sealane.secagg.attempt import Attempt
+from sealane.secagg.messages import Arrival, Contribution, Entry, Opening, Release, shares_hash
+from sealane.secagg.scheme import Form, Total, form_of, get_scheme
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """One contribution: as it came where it is relayed whole; otherwise added up, and its payload let go.
+
+    Attributes:
+        digest: of all its bytes, to tell a copy from another answer.
+    """
+
+    entry: Entry
+    digest: bytes
+    payload: bytes = field(repr=False)
+    shares: Mapping[Fingerprint, bytes] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Gathering:
-    """Waiting for the contributions of a cohort."""
+    """Waiting for the contributions of a cohort.
 
-    cohort: frozenset[Fingerprint]
-    contributions: Mapping[Fingerprint, Contribution] = field(default_factory=dict)
+    Attributes:
+        first: the first contribution, without its payload.
+        form: of its payload, which all others share.
+        total: the payloads added up; it grows in place, so that its memory does not grow with the cohort.
+    """
+
+    attempt: Attempt
+    first: Contribution | None = None
+    form: Form | None = None
+    arrived: Mapping[Fingerprint, Arrived] = field(default_factory=dict)
+    total: Total | None = field(default=None, repr=False)
 
     @property
     def missing(self) -> frozenset[Fingerprint]:
         """Who has not contributed yet."""
-        return self.cohort - self.contributions.keys()
+        return self.attempt.cohort - self.arrived.keys()
 
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """Everybody contributed and was told so; waiting for the releases."""
+    """The survivors are fixed and everybody was told; waiting for the releases.
+
+    Attributes:
+        aggregate: the payloads added up, where they are not relayed whole.
+    """
 
     gathered: Gathering
+    aggregate: bytes = field(repr=False)
+    openers: frozenset[Fingerprint]
+    replies: int
     releases: Mapping[Fingerprint, Release] = field(default_factory=dict)
 
     @property
     def missing(self) -> frozenset[Fingerprint]:
         """Who has not released yet."""
-        return self.gathered.cohort - self.releases.keys()
+        return self.openers - self.releases.keys()
+
+    @property
+    def enough(self) -> bool:
+        """True where the sum can be opened without those who are missing."""
+        return len(self.releases) >= self.replies
 
 
 @dataclass(frozen=True, slots=True)
 class Relayed:
-    """Every sealed share is there and goes to the node it was sealed to."""
+    """Enough sealed shares are there and go to the nodes that they were sealed to."""
 
     announced: Announced
 
@@ -57,86 +93,107 @@ SumState = Gathering | Announced | Relayed
 
 
 def accept_contribution(state: SumState, sender: Fingerprint, message: Contribution) -> SumState:
-    """Take in a contribution; one that came before with the same bytes changes nothing.
+    """Take in a contribution; one that came before with the same bytes changes nothing, nor does one that is late.
 
     Raises:
-        ProtocolError: the sender is not of the cohort, answered before with different bytes, or sends a vector of
-            another length than the rest.
+        ProtocolError: the sender is not of the cohort, answered before with different bytes, holds back a share, or
+            sends a vector of another form than the rest.
     """
-    gathered = state if isinstance(state, Gathering) else gathered_of(state)
-    if sender not in gathered.cohort:
+    gathered = state if isinstance(state, Gathering) else announced_of(state).gathered
+    attempt = gathered.attempt
+    if sender not in attempt.cohort:
         raise ProtocolError("run.not-a-member", "party is not in the cohort", got=sender)
-    known = gathered.contributions.get(sender)
+    entry = Entry(sender, sha256(message.payload), message.description_hash, message.signature,
+                  shares_hash(message.shares))
+    digest = sha256(entry.payload_hash, entry.description_hash, entry.signature, entry.shares_hash,
+                    str((message.word_bits, message.relay_whole)).encode())
+    known = gathered.arrived.get(sender)
     if known is not None:
-        if known != message:
+        if known.digest != digest:
             raise ProtocolError("run.equivocation", "node answered twice with different bytes", got=f"node {sender}",
                                 hint="it was restored from an old copy, or it lies; the first answer stands")
         return state
     if not isinstance(state, Gathering):
-        raise ProtocolError("run.illegal-transition", "contributions are closed", got=type(state).__name__)
-    for other in gathered.contributions.values():
-        if (len(other.payload), other.relay_whole) != (len(message.payload), message.relay_whole):
-            raise ProtocolError("run.payload-length", "contributions differ in length",
-                                got=f"{len(message.payload)} bytes", expected=f"{len(other.payload)} bytes")
-        break
-    grown = replace(gathered, contributions={**gathered.contributions, sender: message})
-    return grown if grown.missing else Announced(grown)
+        return state  # the survivors are fixed without it
+    scheme = get_scheme(attempt.scheme)
+    if not scheme.whole_cohort and message.shares.keys() != set(scheme.openers(attempt)) - {sender}:
+        raise ProtocolError("run.shares-malformed", "a contribution does not hold one key share for every opener",
+                            got=f"{len(message.shares)} shares")
+    form = form_of(message)
+    if form != (gathered.form or form):
+        raise ProtocolError("run.payload-length", "contributions differ in length or form", got=form,
+                            expected=gathered.form)
+    total = gathered.total
+    if not message.relay_whole:
+        total = total or scheme.total(attempt, form)
+        total.add(message.payload)
+    arrived = Arrived(entry, digest, message.payload if message.relay_whole else b"", message.shares)
+    first = gathered.first or replace(message, payload=b"")
+    grown = Gathering(attempt, first, form, {**gathered.arrived, sender: arrived}, total)
+    return grown if grown.missing else _announced(grown)
+
+
+def announce_survivors(state: Gathering) -> Announced:
+    """Go on without those who are missing: the sum will be of those who are there, and of nobody else.
+
+    Raises:
+        ProtocolError: too few are there, or the scheme opens for whole cohorts only.
+    """
+    attempt = state.attempt
+    fewest = attempt.size if get_scheme(attempt.scheme).whole_cohort else attempt.smallest
+    if len(state.arrived) < fewest:
+        raise ProtocolError("run.too-few-survivors", "too few contributions arrived to open their sum",
+                            got=f"{len(state.arrived)} of {attempt.size}", expected=f"at least {fewest}")
+    return _announced(state)
 
 
 def accept_release(state: SumState, sender: Fingerprint, message: Release) -> SumState:
-    """Take in a node's sealed shares.
+    """Take in a node's sealed shares; late ones change nothing.
 
     Raises:
-        ProtocolError: too early, not of the cohort, not one share for every peer, or different from before.
+        ProtocolError: too early, of a node that holds no share, not one share for every peer, or different from before.
     """
-    match state:
-        case Gathering():
-            raise ProtocolError("run.illegal-transition", "a release came before the announcement",
-                                got=f"node {sender}")
-        case Relayed(announced=announced) | (Announced() as announced):
-            pass
-    cohort = announced.gathered.cohort
-    if sender not in cohort or message.sealed.keys() != cohort - {sender}:
+    if isinstance(state, Gathering):
+        raise ProtocolError("run.illegal-transition", "a release came before the announcement", got=f"node {sender}")
+    announced = announced_of(state)
+    cohort = announced.gathered.attempt.cohort
+    if sender not in announced.openers or message.sealed.keys() != cohort - {sender}:
         raise ProtocolError("run.release-malformed", "a release does not hold one share for every peer",
                             got=f"{len(message.sealed)} shares", expected=f"{len(cohort) - 1} shares")
     known = announced.releases.get(sender)
-    if known is not None:
-        if known != message:
-            raise ProtocolError("run.equivocation", "node answered twice with different bytes", got=f"node {sender}")
+    if known is not None and known != message:
+        raise ProtocolError("run.equivocation", "node answered twice with different bytes", got=f"node {sender}")
+    if known is not None or isinstance(state, Relayed):
         return state
     grown = replace(announced, releases={**announced.releases, sender: message})
     return grown if grown.missing else Relayed(grown)
 
 
-def gathered_of(state: Announced | Relayed) -> Gathering:
-    """Return the contributions behind a later state."""
-    return state.gathered if isinstance(state, Announced) else state.announced.gathered
+def announced_of(state: Announced | Relayed) -> Announced:
+    """Return the announcement behind a later state."""
+    return state if isinstance(state, Announced) else state.announced
 
 
-def announcement(gathered: Gathering) -> dict[Fingerprint, Arrival]:
-    """Write the announcement for each node: every contribution's hash, and the others' payloads or the sum of all."""
-    contributions = dict(sorted(gathered.contributions.items()))
-    entries = tuple(Entry(f, sha256(c.payload), c.description_hash, c.signature) for f, c in contributions.items())
-    first = next(iter(contributions.values()))
-    aggregate = b"" if first.relay_whole else _aggregate([c.payload for c in contributions.values()])
-    out: dict[Fingerprint, Arrival] = {}
-    for to in contributions:
-        payloads = {f: c.payload for f, c in contributions.items() if f != to} if first.relay_whole else {}
-        out[to] = Arrival(first.run_id, first.attempt, first.exchange, entries, payloads, aggregate)
-    return out
+def announcement(announced: Announced, to: Fingerprint) -> Arrival:
+    """Write the announcement for a node: the survivors' hashes, the others' payloads or the sum of all, its shares."""
+    first = announced.gathered.first
+    assert first is not None
+    arrived = dict(sorted(announced.gathered.arrived.items()))
+    whole = {f: a.payload for f, a in arrived.items() if f != to} if first.relay_whole else {}
+    return Arrival(first.run_id, first.attempt, first.exchange, tuple(a.entry for a in arrived.values()), whole,
+                   announced.aggregate, {f: a.shares[to] for f, a in arrived.items() if to in a.shares})
 
 
 def opening(announced: Announced, to: Fingerprint) -> Opening:
-    """Collect what every peer sealed to one node."""
-    message = announced.releases[to]
+    """Collect what the openers sealed to one node."""
+    first = announced.gathered.first
+    assert first is not None
     sealed = {f: r.sealed[to] for f, r in announced.releases.items() if f != to}
-    return Opening(message.run_id, message.attempt, message.exchange, sealed)
+    return Opening(first.run_id, first.attempt, first.exchange, sealed)
 
 
-def _aggregate(payloads: list[bytes]) -> bytes:
-    """Add up updates, which are packed into 64-bit words."""
-    length = len(payloads[0]) // 8
-    total = from_bytes(payloads[0], 64, length)
-    for payload in payloads[1:]:
-        add(total, from_bytes(payload, 64, length), 64)
-    return to_bytes(total, 64)
+def _announced(gathered: Gathering) -> Announced:
+    scheme = get_scheme(gathered.attempt.scheme)
+    aggregate = b"" if gathered.total is None else gathered.total.write()
+    gathered = replace(gathered, total=None)
+    return Announced(gathered, aggregate, frozenset(scheme.openers(gathered.attempt)), scheme.replies(gathered.attempt))

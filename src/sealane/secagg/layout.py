@@ -7,7 +7,7 @@ bounds still fits, and a value that crosses its bound is refused before it is en
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from sealane.core.canonical import content_hash
 from sealane.core.secret import Secret
+from sealane.crypto.derivation import derive
 from sealane.errors import InputError, ProtocolError
-from sealane.ring.words import WIDTHS, Width, Words
+from sealane.ring.base import ArrayValues, Values
+from sealane.ring.words import WIDTHS, Width, Words, from_bytes, to_bytes
 from sealane.secagg.fixed_point import decode_integers, decode_reals, encode_integers, encode_reals
-from sealane.secagg.quantize import decode_updates, encode_updates, packed_length, updates_over
+from sealane.secagg.quantize import Quantized, dequantize, largest
 from sealane.secagg.terms import Kind, Term
 
 MINIMUM_FRACTION = 56
@@ -44,25 +46,31 @@ class Place:
     start: int
     length: int
 
-    @property
-    def entries(self) -> int:
-        """Number of values, which for packed updates is more than ``length``."""
-        return math.prod(self.shape)
+
+Vector = Words | Values
+"""Statistics as words of Z_2^w, shape ``(limbs, length)``; updates as small integers, read piece by piece."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The plan of one sum. ``statistics`` are relayed whole and checked by every node; ``updates`` are not."""
+    """The plan of one sum. Statistics are relayed whole and checked by every node; updates are not.
+
+    Attributes:
+        width: bits of an entry's ring, for statistics.
+        length: number of entries.
+        most: the largest sum of an entry over the whole cohort, for updates; 0 for statistics.
+    """
 
     places: tuple[Place, ...]
     width: Width
     length: int
     cohort: int
+    most: int = 0
 
     @property
     def verified(self) -> bool:
         """True where every node adds up the contributions for itself."""
-        return all(place.kind != "update" for place in self.places)
+        return not self.most
 
     def describe(self) -> dict[str, Any]:
         """Return the canonical description of what is summed."""
@@ -76,6 +84,48 @@ class Layout:
     def hash(self) -> bytes:
         """Return the hash of the description (32 bytes)."""
         return _description_hash(self)
+
+
+def write_vector(layout: Layout, vector: Vector) -> bytes:
+    """Write an opened sum: statistics as on the wire, updates as 32-bit little-endian entries."""
+    if isinstance(vector, np.ndarray):
+        return to_bytes(vector, layout.width)
+    return vector.read(0, layout.length).astype("<u4").tobytes()
+
+
+def read_vector(layout: Layout, data: bytes) -> Vector:
+    """Read what :func:`write_vector` wrote.
+
+    Raises:
+        ProtocolError: it has another length.
+    """
+    if not layout.most:
+        return from_bytes(data, layout.width, layout.length)
+    if len(data) != 4 * layout.length:
+        raise ProtocolError("words.wrong-length", "vector has the wrong length", got=f"{len(data)} bytes",
+                            expected=f"{4 * layout.length} bytes")
+    return ArrayValues(np.frombuffer(data, "<u4"))
+
+
+class Joined:
+    """Several runs of small integers, one behind the other."""
+
+    def __init__(self, parts: Sequence[Values]) -> None:
+        self._parts = parts
+
+    def __len__(self) -> int:
+        return sum(len(part) for part in self._parts)
+
+    def read(self, start: int, stop: int) -> NDArray[np.uint32]:
+        """Return entries ``start`` to ``stop``, shape ``(stop - start,)``."""
+        out = np.empty(stop - start, dtype=np.uint32)
+        begin = 0
+        for part in self._parts:
+            low, high = max(start, begin), min(stop, begin + len(part))
+            if low < high:
+                out[low - start : high - start] = part.read(low - begin, high - begin)
+            begin += len(part)
+        return out
 
 
 @lru_cache(maxsize=64)
@@ -100,8 +150,7 @@ def plan(terms: Mapping[str, Term], cohort: int) -> Layout:
     start = 0
     for name in sorted(terms):
         term = terms[name]
-        entries = math.prod(term.values.shape)
-        length = packed_length(entries, term.bits, cohort) if term.kind == "update" else entries
+        length = math.prod(term.values.shape)
         fraction = 0
         if term.kind == "real":
             fraction = min(MAXIMUM_FRACTION, width - 1 - _integer_bits(term.bound, cohort))
@@ -109,16 +158,18 @@ def plan(terms: Mapping[str, Term], cohort: int) -> Layout:
         start += length
     if start > MAXIMUM_ENTRIES:
         raise InputError("sum.too-long", "sum has too many entries", got=start, expected=f"at most {MAXIMUM_ENTRIES}")
-    return Layout(tuple(places), width, start, cohort)
+    most = cohort * max(largest(place.bits) for place in places) if "update" in kinds else 0
+    return Layout(tuple(places), width, start, cohort, most)
 
 
-def encode(layout: Layout, terms: Mapping[str, Term], rounding_seed: Secret) -> Words:
-    """Encode the values by a layout; shape ``(limbs, layout.length)``.
+def encode(layout: Layout, terms: Mapping[str, Term], rounding_seed: Secret) -> Vector:
+    """Encode the values by a layout.
 
     Raises:
         InputError: a value is not finite or crosses its bound. The message names the term, never the value.
     """
     parts: list[Words] = []
+    updates: list[Quantized] = []
     for place in layout.places:
         values = terms[place.name].values.reshape(-1)
         if place.kind == "count":
@@ -132,39 +183,45 @@ def encode(layout: Layout, terms: Mapping[str, Term], rounding_seed: Secret) -> 
             _check_bound(place.name, np.abs(values), place.bound)
             parts.append(encode_reals(values, place.fraction, layout.width))
         else:
-            parts.append(encode_updates(values, place.bound, place.bits, layout.cohort, rounding_seed))
-    return np.concatenate(parts, axis=1)
+            seed = derive(rounding_seed, "rounding of a term", place.name.encode())
+            updates.append(Quantized(values, place.bound, place.bits, seed))
+    return Joined(updates) if updates else np.concatenate(parts, axis=1)
 
 
-def decode(layout: Layout, total: Words) -> dict[str, NDArray[Any]]:
-    """Read the opened sum back: int64 for counts, float64 otherwise, each in its term's shape.
+def decode(layout: Layout, total: Vector, addends: int | None = None) -> dict[str, NDArray[Any]]:
+    """Read an opened sum: int64 for counts, float64 otherwise, each in its term's shape.
+
+    Args:
+        layout: the plan.
+        total: what was opened.
+        addends: how many vectors were summed; the whole cohort's if not given.
 
     Raises:
         ProtocolError: it lies outside what members at their bounds could sum to: somebody lied about a contribution,
             a share or an aggregate.
     """
+    addends = layout.cohort if addends is None else addends
     out: dict[str, NDArray[Any]] = {}
     for place in layout.places:
-        part = total[:, place.start : place.start + place.length]
-        _check_total(layout, place, part)
+        end = place.start + place.length
         values: NDArray[Any]
-        if place.kind == "count":
-            values = decode_integers(part, layout.width)
-        elif place.kind == "real":
-            values = decode_reals(np.ascontiguousarray(part), place.fraction, layout.width)
+        if isinstance(total, np.ndarray):
+            part = np.ascontiguousarray(total[:, place.start : end])
+            # Half as much again as the bound allows: rounding of floats is far inside, and a forged total far outside.
+            magnitude = np.abs(decode_reals(part, place.fraction, layout.width))
+            _check_total(layout, place, magnitude > 1.5 * layout.cohort * place.bound + 1)
+            values = (decode_integers(part, layout.width) if place.kind == "count"
+                      else decode_reals(part, place.fraction, layout.width))
         else:
-            values = decode_updates(part, place.entries, place.bound, place.bits, layout.cohort)
+            entries = total.read(place.start, end)
+            _check_total(layout, place, entries > addends * largest(place.bits))
+            values = dequantize(entries, place.bound, place.bits, addends)
         out[place.name] = values.reshape(place.shape)
     return out
 
 
-def _check_total(layout: Layout, place: Place, part: Words) -> None:
-    if place.kind == "update":
-        over = updates_over(part, place.bits, layout.cohort)
-    else:
-        # Half as much again as the bound allows: rounding of floats is far inside it, and a forged total far outside.
-        magnitude = np.abs(decode_reals(np.ascontiguousarray(part), place.fraction, layout.width))
-        over = int((magnitude > 1.5 * layout.cohort * place.bound + 1).sum())
+def _check_total(layout: Layout, place: Place, beyond: NDArray[np.bool_]) -> None:
+    over = int(beyond.sum())
     if over:
         raise ProtocolError("sum.total-out-of-range", f"the opened sum of term {place.name!r} cannot be one",
                             got=f"{over} entries", expected=f"{layout.cohort} contributions within {place.bound}",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sealane.core.canonical import sha256
 from sealane.core.ids import Fingerprint
 
 
@@ -42,7 +43,14 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """Node: my protected vector for an exchange. The signature covers the transcript and the payload's hash."""
+    """Node: my protected vector for an exchange.
+
+    Attributes:
+        signature: over the transcript and the hashes of payload and shares.
+        word_bits: bits of a word of the payload, for whoever adds it up.
+        relay_whole: True where every node is sent every payload, to check and add for itself.
+        shares: of this contribution's key, sealed to each opener; none where the scheme has no such.
+    """
 
     run_id: str
     attempt: int
@@ -50,22 +58,32 @@ class Contribution:
     description_hash: bytes
     signature: bytes
     payload: bytes = field(repr=False)
-    relay_whole: bool = True
+    word_bits: int
+    relay_whole: bool
+    shares: Mapping[Fingerprint, bytes] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One arrived contribution, as announced to all."""
+    """One arrived contribution, as announced to all. ``shares_hash`` is of its sealed key shares, empty without any."""
 
     fingerprint: Fingerprint
     payload_hash: bytes
     description_hash: bytes
     signature: bytes
+    shares_hash: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Coordinator: these contributions arrived. Payloads of the others, or the sum of all where not relayed whole."""
+    """Coordinator to one node: these contributions arrived, and no other belongs to the sum.
+
+    Attributes:
+        entries: the survivors'.
+        payloads: of the others, where they are relayed whole.
+        aggregate: the sum of all payloads, where they are not.
+        shares: what each survivor sealed to this node.
+    """
 
     run_id: str
     attempt: int
@@ -73,6 +91,14 @@ class Arrival:
     entries: tuple[Entry, ...]
     payloads: Mapping[Fingerprint, bytes] = field(default_factory=dict, repr=False)
     aggregate: bytes = field(default=b"", repr=False)
+    shares: Mapping[Fingerprint, bytes] = field(default_factory=dict, repr=False)
+
+
+def shares_hash(shares: Mapping[Fingerprint, bytes]) -> bytes:
+    """Return the hash over a contribution's sealed key shares; empty where there are none."""
+    if not shares:
+        return b""
+    return sha256(b"sealane shares v1", *(part for f in sorted(shares) for part in (f.encode(), shares[f])))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
     Contributed --arrival--> Released --opening--> Opened
 
+A node without a share of the opening (in large cohorts a committee holds them) is Released without a message.
+
 Whoever calls these steps puts each returned state on disk before it sends the message that goes with it.
 """
 
@@ -21,11 +23,10 @@ from sealane.crypto.derivation import derive
 from sealane.crypto.sealing import OVERHEAD_BYTES, seal, unseal
 from sealane.crypto.signing import SigningKey, verify
 from sealane.errors import ProtocolError
-from sealane.ring.words import Words, add, from_bytes, to_bytes
 from sealane.secagg.attempt import CONTRIBUTION, PROPOSAL, Attempt
-from sealane.secagg.layout import Layout
-from sealane.secagg.messages import Arrival, Contribution, Opening, Proposal, Release
-from sealane.secagg.scheme import Pairs, get_scheme
+from sealane.secagg.layout import Layout, Vector, write_vector
+from sealane.secagg.messages import Arrival, Contribution, Entry, Opening, Proposal, Release, shares_hash
+from sealane.secagg.scheme import Pairs, Sum, Total, form_of, get_scheme
 from sealane.secagg.transcript import Transcript
 
 RELATIVE_TOLERANCE = 1e-9
@@ -39,20 +40,25 @@ class Contributed:
     """This node has sent its protected vector and waits to hear who else did."""
 
     exchange: int
-    transcript: Transcript
-    layout: Layout
+    sum: Sum
     seed: Secret
     message: Contribution
 
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """This node has agreed to open, for one announced set of contributions and no other."""
+    """This node has agreed to open, for one announced set of contributions and no other.
+
+    Attributes:
+        share: its own share of the opening; empty where it holds none.
+    """
 
     contributed: Contributed
+    survivors: frozenset[Fingerprint]
     digest: bytes
-    total: Words = field(repr=False)
-    message: Release
+    share: Secret
+    total: Total = field(repr=False)
+    message: Release | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +66,15 @@ class Opened:
     """The sum is open, and the transcript commits to it.
 
     Attributes:
-        total: the sum.
-        binder: 32 bytes that only the nodes can know, made of all shares. The transcript absorbs it too: otherwise
-            whoever sees signatures over the transcript could test guesses of the total.
+        total: the sum of the survivors' vectors.
+        written: the same, as bytes.
+        binder: 32 bytes that only the nodes can know. The transcript absorbs it too: otherwise whoever sees
+            signatures over the transcript could test guesses of the total.
         transcript: after the sum.
     """
 
-    total: Words = field(repr=False)
+    total: Vector = field(repr=False)
+    written: bytes = field(repr=False)
     binder: bytes = field(repr=False)
     transcript: Transcript = field(repr=False)
 
@@ -76,6 +84,7 @@ class NodeRole:
 
     Raises:
         ProtocolError: on construction, if a member's key does not verify or this node is not a member.
+        RefusedError: the scheme is not sound for such a cohort.
     """
 
     def __init__(self, attempt: Attempt, key: SigningKey, agreement: AgreementKey) -> None:
@@ -85,7 +94,9 @@ class NodeRole:
             raise ProtocolError("run.key-substituted", "this node's own agreement key was replaced")
         self.attempt = attempt
         self._key = key
-        self._scheme = get_scheme(attempt.scheme)
+        self.scheme = get_scheme(attempt.scheme)
+        self._openers = self.scheme.openers(attempt)
+        self._replies = self.scheme.replies(attempt)
         self._pairs = Pairs(
             key.fingerprint,
             {m.fingerprint: agreement.shared(m.agreement_key) for m in attempt.members if m is not own},
@@ -97,77 +108,81 @@ class NodeRole:
         return self._pairs.own
 
     def contribute(
-        self, exchange: int, transcript: Transcript, layout: Layout, vector: Words, seed: Secret
+        self, exchange: int, transcript: Transcript, layout: Layout, vector: Vector, seed: Secret
     ) -> Contributed:
         """Protect a vector under a fresh seed and sign it."""
-        bound = self.sum_transcript(exchange, transcript, layout)
-        payload = to_bytes(self._scheme.protect(self._pairs, bound, vector, layout.width, seed), layout.width)
+        sum_ = self.sum(exchange, transcript, layout)
+        payload = self.scheme.protect(sum_, self._pairs, vector, seed)
         return self.restore(exchange, transcript, layout, seed, payload)
 
     def restore(
         self, exchange: int, transcript: Transcript, layout: Layout, seed: Secret, payload: bytes
     ) -> Contributed:
         """Rebuild the state of a contribution from what was kept of it: the same bytes, the same signature."""
-        bound = self.sum_transcript(exchange, transcript, layout)
-        signature = self._key.sign(CONTRIBUTION, _contribution_body(bound, sha256(payload)))
-        message = Contribution(self.attempt.run_id, self.attempt.number, exchange, layout.hash(), signature, payload,
-                               layout.verified)
-        return Contributed(exchange, bound, layout, seed, message)
+        sum_ = self.sum(exchange, transcript, layout)
+        payload_hash = sha256(payload)
+        shares = {
+            opener: seal(self._key_for(opener, "key share", sum_, payload_hash, self.own, opener), share, payload_hash)
+            for opener, share in self.scheme.key_shares(sum_, seed).items() if opener != self.own
+        }
+        body = _contribution_body(sum_.transcript, payload_hash, shares_hash(shares))
+        message = Contribution(
+            self.attempt.run_id, self.attempt.number, exchange, layout.hash(), self._key.sign(CONTRIBUTION, body),
+            payload, self.scheme.word_bits(sum_), layout.verified, shares)
+        return Contributed(exchange, sum_, seed, message)
 
     def release(self, state: Contributed, arrival: Arrival) -> Released:
-        """Check an announcement; if it is the whole cohort's, release this node's share, sealed to each peer.
+        """Check an announcement, and release this node's share of the opening, sealed to each peer.
 
         Raises:
-            ProtocolError: the announcement is not the whole cohort's, holds another contribution of this node than
-                the one it sent, or one that its sender did not sign over this transcript.
+            ProtocolError: too few arrived, or the announcement holds another contribution of this node than the one it
+                sent, or one that its sender did not sign over this transcript.
         """
         announced = {entry.fingerprint: entry for entry in arrival.entries}
-        if len(announced) != len(arrival.entries) or announced.keys() != self.attempt.cohort:
-            raise ProtocolError("run.arrival-incomplete", "announced contributions are not the whole cohort's",
-                                got=f"{len(arrival.entries)} entries", expected=f"{self.attempt.size} members")
-        if announced[self.own].payload_hash != sha256(state.message.payload):
-            raise ProtocolError("run.contribution-replaced", "this node's own contribution was replaced")
-        for member in self.attempt.members:
-            entry = announced[member.fingerprint]
-            if entry.description_hash != state.message.description_hash:
-                raise ProtocolError("run.descriptions-differ", "a node describes this sum differently",
-                                    got=f"node {member.fingerprint}", hint="compare versions with `sealane doctor`")
-            if member.fingerprint == self.own and entry.signature == state.message.signature:
-                continue
-            verify(member.signing_key, CONTRIBUTION, _contribution_body(state.transcript, entry.payload_hash),
-                   entry.signature)
-        digest = sha256(state.transcript.value,
-                        *(part for m in self.attempt.members
-                          for part in (m.fingerprint.encode(), announced[m.fingerprint].payload_hash)))
-        total = self._add_up(state, arrival, {f: e.payload_hash for f, e in announced.items()})
-        message = self.release_message(state, digest)
-        return Released(state, digest, total, message)
+        survivors = frozenset(announced)
+        fewest = self.attempt.size if self.scheme.whole_cohort else self.attempt.smallest
+        if len(announced) != len(arrival.entries) or not survivors <= self.attempt.cohort or len(survivors) < fewest:
+            raise ProtocolError("run.arrival-incomplete", "announced contributions are not those of enough members",
+                                got=f"{len(arrival.entries)} entries",
+                                expected=f"at least {fewest} of {self.attempt.size} members")
+        self._check_entries(state, announced)
+        digest = sha256(state.sum.transcript.value, *(part for f in sorted(survivors) for part in (
+            f.encode(), announced[f].payload_hash)))
+        total = self._add_up(state, arrival, announced)
+        share = b""
+        if self.own in self._openers:
+            share = self.scheme.share(state.sum, state.seed, self._held(state, arrival, announced))
+        return Released(state, survivors, digest, Secret(share), total, self.seal(state, digest, Secret(share)))
 
-    def release_message(self, state: Contributed, digest: bytes) -> Release:
+    def seal(self, state: Contributed, digest: bytes, share: Secret) -> Release | None:
         """Seal this node's share to each peer, for the contributions that ``digest`` names: always the same bytes."""
-        share = self._scheme.share(state.seed)
-        sealed = {peer: seal(self._sealing_key(secret, state.transcript, digest, self.own, peer), share, digest)
-                  for peer, secret in self._pairs.secrets.items()}
+        if self.own not in self._openers:
+            return None
+        sealed = {peer: seal(self._key_for(peer, "sealed share", state.sum, digest, self.own, peer), share.reveal(),
+                             digest)
+                  for peer in self._pairs.secrets}
         return Release(self.attempt.run_id, self.attempt.number, state.exchange, sealed)
 
     def open(self, state: Released, opening: Opening) -> Opened:
         """Open the sum with the shares that the peers sealed to this node.
 
         Raises:
-            ProtocolError: a share is missing, or was sealed for other contributions or another transcript.
+            ProtocolError: too few shares, or one was sealed for other contributions or another transcript.
         """
-        if opening.sealed.keys() != self._pairs.secrets.keys():
-            raise ProtocolError("run.opening-incomplete", "not every peer's share is there",
-                                got=f"{len(opening.sealed)} shares", expected=f"{len(self._pairs.secrets)} shares")
-        transcript = state.contributed.transcript
-        shares = {self.own: state.contributed.seed}
-        for peer, secret in self._pairs.secrets.items():
-            key = self._sealing_key(secret, transcript, state.digest, peer, self.own)
-            shares[peer] = Secret(unseal(key, opening.sealed[peer], state.digest))
-        layout = state.contributed.layout
-        total = self._scheme.open(state.total, layout.width, transcript, shares)
-        binder = sha256(b"sealane binder v1", *(shares[m.fingerprint].reveal() for m in self.attempt.members))
-        return Opened(total, binder, after_sum(transcript, state.digest, to_bytes(total, layout.width), binder))
+        sum_ = state.contributed.sum
+        shares = {self.own: state.share.reveal()} if state.message is not None else {}
+        theirs = set(self._openers) - {self.own}
+        if not opening.sealed.keys() <= theirs or len(shares) + len(opening.sealed) < self._replies:
+            raise ProtocolError("run.opening-incomplete", "shares are not those of enough peers",
+                                got=f"{len(opening.sealed)} shares",
+                                expected=f"{self._replies - len(shares)} to {len(theirs)} shares")
+        for opener, sealed in opening.sealed.items():
+            key = self._key_for(opener, "sealed share", sum_, state.digest, opener, self.own)
+            shares[opener] = unseal(key, sealed, state.digest)
+        total, common = self.scheme.open(sum_, state.total, state.survivors, shares)
+        binder = sha256(b"sealane binder v1", *common)
+        written = write_vector(sum_.layout, total)
+        return Opened(total, written, binder, after_sum(sum_.transcript, state.digest, written, binder))
 
     def propose(self, exchange: int, transcript: Transcript, value: bytes) -> Proposal:
         """Seal the bytes of a value to each peer, for them to adopt; the coordinator, which passes it on, reads none.
@@ -209,27 +224,61 @@ class NodeRole:
                                 hint="a node lies, or runs another version: see `sealane doctor`")
         return value.astype(np.float64)
 
-    def sum_transcript(self, exchange: int, transcript: Transcript, layout: Layout) -> Transcript:
-        """Return the transcript that a sum's masks and signatures are bound to."""
-        return transcript.absorb("sum", str(exchange).encode(), layout.hash())
+    def sum(self, exchange: int, transcript: Transcript, layout: Layout) -> Sum:
+        """Return a sum, with the transcript that its masks, keys and signatures are bound to."""
+        return Sum(self.attempt, layout, transcript.absorb("sum", str(exchange).encode(), layout.hash()))
 
-    def _add_up(self, state: Contributed, arrival: Arrival, hashes: Mapping[Fingerprint, bytes]) -> Words:
-        layout = state.layout
-        if not layout.verified:
-            return from_bytes(arrival.aggregate, layout.width, layout.length)
-        total = from_bytes(state.message.payload, layout.width, layout.length)
-        for peer in self._pairs.secrets:
-            payload = arrival.payloads.get(peer, b"")
-            if sha256(payload) != hashes[peer]:
+    def _check_entries(self, state: Contributed, announced: Mapping[Fingerprint, Entry]) -> None:
+        own = state.message
+        for survivor, entry in announced.items():
+            if entry.description_hash != own.description_hash:
+                raise ProtocolError("run.descriptions-differ", "a node describes this sum differently",
+                                    got=f"node {survivor}", hint="compare versions with `sealane doctor`")
+        mine = Entry(self.own, sha256(own.payload), own.description_hash, own.signature, shares_hash(own.shares))
+        if announced.get(self.own, mine) != mine:
+            raise ProtocolError("run.contribution-replaced", "this node's own contribution was replaced")
+        for survivor, entry in announced.items():
+            if survivor != self.own:
+                body = _contribution_body(state.sum.transcript, entry.payload_hash, entry.shares_hash)
+                verify(self.attempt.member(survivor).signing_key, CONTRIBUTION, body, entry.signature)
+
+    def _add_up(self, state: Contributed, arrival: Arrival, announced: Mapping[Fingerprint, Entry]) -> Total:
+        own = state.message
+        total = self.scheme.total(self.attempt, form_of(own))
+        if not own.relay_whole:
+            total.add(arrival.aggregate)
+            return total
+        for survivor, entry in announced.items():
+            payload = own.payload if survivor == self.own else arrival.payloads.get(survivor, b"")
+            if sha256(payload) != entry.payload_hash:
                 raise ProtocolError("run.payload-differs", "a relayed contribution is not the one that was signed",
-                                    got=f"node {peer}")
-            add(total, from_bytes(payload, layout.width, layout.length), layout.width)
+                                    got=f"node {survivor}")
+            total.add(payload)
         return total
 
-    def _sealing_key(
-        self, secret: Secret, transcript: Transcript, digest: bytes, sender: Fingerprint, receiver: Fingerprint
+    def _held(
+        self, state: Contributed, arrival: Arrival, announced: Mapping[Fingerprint, Entry]
+    ) -> dict[Fingerprint, bytes]:
+        """Return each survivor's key share for this node; empty where the scheme has none."""
+        own = self.scheme.key_shares(state.sum, state.seed)
+        if not own:
+            return {}
+        held = {}
+        for survivor, entry in announced.items():
+            if survivor == self.own:
+                held[survivor] = own[self.own]
+                continue
+            sealed = arrival.shares.get(survivor, b"")
+            key = self._key_for(survivor, "key share", state.sum, entry.payload_hash, survivor, self.own)
+            held[survivor] = unseal(key, sealed, entry.payload_hash)
+        return held
+
+    def _key_for(
+        self, peer: Fingerprint, label: str, sum_: Sum, bound: bytes, sender: Fingerprint, receiver: Fingerprint
     ) -> Secret:
-        return derive(secret, "sealed share", transcript.value, digest, sender.encode(), receiver.encode())
+        """Return the key of one sealed share: for one label, one sum, one thing it is bound to and one direction."""
+        return derive(self._pairs.secrets[peer], label, sum_.transcript.value, bound, sender.encode(),
+                      receiver.encode())
 
     def _proposal_key(
         self, peer: Fingerprint, exchange: int, transcript: Transcript, sender: Fingerprint, receiver: Fingerprint
@@ -238,9 +287,9 @@ class NodeRole:
                       sender.encode(), receiver.encode())
 
 
-def after_sum(transcript: Transcript, digest: bytes, total: bytes, binder: bytes) -> Transcript:
+def after_sum(transcript: Transcript, digest: bytes, written: bytes, binder: bytes) -> Transcript:
     """Return the transcript after a sum was opened: it commits to the contributions, to the total and to the binder."""
-    return transcript.absorb("opened", digest, sha256(total), binder)
+    return transcript.absorb("opened", digest, sha256(written), binder)
 
 
 def after_agreement(exchange: int, transcript: Transcript, value: bytes) -> Transcript:
@@ -248,8 +297,8 @@ def after_agreement(exchange: int, transcript: Transcript, value: bytes) -> Tran
     return transcript.absorb("agreed", str(exchange).encode(), value)
 
 
-def _contribution_body(transcript: Transcript, payload_hash: bytes) -> bytes:
-    return sha256(transcript.value, payload_hash)
+def _contribution_body(transcript: Transcript, payload_hash: bytes, shares_hash: bytes) -> bytes:
+    return sha256(transcript.value, payload_hash, *([shares_hash] if shares_hash else []))
 
 
 def _proposal_body(exchange: int, transcript: Transcript, sealed: bytes) -> bytes:

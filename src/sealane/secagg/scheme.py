@@ -1,4 +1,4 @@
-"""The contract of a scheme: protect a vector, hand over a share of the opening, open the sum.
+"""The contract of a scheme: protect a vector, add protected vectors up, hand over a share of the opening, open the sum.
 
 A scheme decides what the bytes mean; who may see what, and when, is decided by the roles and is the same for all.
 """
@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
 from sealane.core.ids import Fingerprint
 from sealane.core.secret import Secret
 from sealane.errors import InputError
-from sealane.ring.words import Width, Words
+from sealane.secagg.attempt import Attempt
+from sealane.secagg.layout import Layout, Vector
+from sealane.secagg.messages import Contribution
 from sealane.secagg.transcript import Transcript
 
 
@@ -24,31 +27,115 @@ class Pairs:
     secrets: Mapping[Fingerprint, Secret] = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """One sum, from inside one node.
+
+    Attributes:
+        attempt: the attempt it belongs to.
+        layout: how the terms lie in the vector.
+        transcript: what masks, keys and signatures are bound to; it commits to the layout.
+    """
+
+    attempt: Attempt
+    layout: Layout
+    transcript: Transcript
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What anybody sees of a protected vector: the bits of its words, its bytes, and whether it is relayed whole."""
+
+    word_bits: int
+    payload_bytes: int
+    relay_whole: bool
+
+
+def form_of(message: Contribution) -> Form:
+    """Return the form of a contribution's payload."""
+    return Form(message.word_bits, len(message.payload), message.relay_whole)
+
+
+class Total(Protocol):
+    """Protected vectors added up as they come: it takes the memory of one, however many there are."""
+
+    def add(self, payload: bytes) -> None:
+        """Add a protected vector, or a total that was written.
+
+        Raises:
+            ProtocolError: it is not exactly of the form that it must have. The total is spoilt.
+        """
+
+    def write(self) -> bytes:
+        """Return the total, in the form of a protected vector."""
+
+
 class Scheme(Protocol):
-    """One way to sum securely. Pure: all randomness comes in as ``seed``."""
+    """One way to sum securely. Pure: all randomness comes in as ``seed``, and the same seed gives the same bytes.
+
+    Attributes:
+        whole_cohort: True where a sum opens for the whole cohort only.
+    """
 
     name: str
+    whole_cohort: bool
 
-    def protect(self, pairs: Pairs, transcript: Transcript, vector: Words, width: Width, seed: Secret) -> Words:
+    def openers(self, attempt: Attempt) -> tuple[Fingerprint, ...]:
+        """Return the members that hold shares of the opening."""
+
+    def replies(self, attempt: Attempt) -> int:
+        """Return how many of them must release for a sum to open.
+
+        Raises:
+            RefusedError: the scheme is not sound for such a cohort.
+        """
+
+    def word_bits(self, sum_: Sum) -> int:
+        """Return the bits of a word on the wire: what a coordinator must know to add up."""
+
+    def protect(self, sum_: Sum, pairs: Pairs, vector: Vector, seed: Secret) -> bytes:
         """Return the protected vector. ``seed`` is fresh for every contribution and on disk before this is sent."""
 
-    def share(self, seed: Secret) -> bytes:
-        """Return what a node releases to its peers, sealed, once it agrees to open."""
+    def key_shares(self, sum_: Sum, seed: Secret) -> Mapping[Fingerprint, bytes]:
+        """Return the share of this contribution's key for each opener, itself included; none where keys are whole."""
+
+    def total(self, attempt: Attempt, form: Form) -> Total:
+        """Return an empty total for payloads of that form.
+
+        Raises:
+            ProtocolError: no payload has that form.
+        """
+
+    def share(self, sum_: Sum, seed: Secret, held: Mapping[Fingerprint, bytes]) -> bytes:
+        """Return what an opener releases, sealed to its peers; ``held`` are the survivors' key shares for it."""
 
     def open(
-        self, total: Words, width: Width, transcript: Transcript, shares: Mapping[Fingerprint, Secret]
-    ) -> Words:
-        """Open the sum of all protected vectors with the shares of all members."""
+        self, sum_: Sum, total: Total, survivors: frozenset[Fingerprint], shares: Mapping[Fingerprint, bytes]
+    ) -> tuple[Vector, list[bytes]]:
+        """Open the survivors' sum with shares of the opening, by opener.
+
+        Returns:
+            the sum, and what all nodes know by now and nobody else: whoever sees signatures over what follows could
+            otherwise test guesses of the sum.
+
+        Raises:
+            ProtocolError: too few shares, or some that cannot be of this sum.
+        """
 
 
+@lru_cache
 def get_scheme(name: str) -> Scheme:
     """Return the scheme that a study names.
 
     Raises:
         InputError: there is none of that name.
     """
-    from sealane.secagg.masking.scheme import Masking
+    if name == "masking":
+        from sealane.secagg.masking.scheme import Masking
 
-    if name == Masking.name:
         return Masking()
-    raise InputError("scheme.unknown", "no such scheme", got=repr(name[:40]), expected=Masking.name)
+    if name == "rlwe":
+        from sealane.secagg.rlwe.scheme import Rlwe
+
+        return Rlwe()
+    raise InputError("scheme.unknown", "no such scheme", got=repr(name[:40]), expected="masking or rlwe")

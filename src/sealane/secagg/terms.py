@@ -42,4 +42,5 @@ def real(values: Any, bound: float) -> Term:
 
 def update(values: Any, clip: float, bits: int = 16) -> Term:
     """Describe a clipped, quantised update (a model's change)."""
-    return Term(np.asarray(values, dtype=np.float64), "update", float(clip), bits)
+    array = np.asarray(values)
+    return Term(array if array.dtype == np.float32 else array.astype(np.float64), "update", float(clip), bits)

@@ -39,7 +39,7 @@ class Trio:
     def contribution(self, exchange: int = 0, payload: bytes = bytes(800), attempt: int = 0) -> pb.ConnectRequest:
         return pb.ConnectRequest(contribution=pb.Contribution(
             run_id=self.run_id, attempt=attempt, exchange=exchange, description_hash=bytes(32), signature=bytes(64),
-            payload=payload, relay_whole=True))
+            payload=payload, relay_whole=True, word_bits=64))
 
     def first(self) -> str:
         """The node whose proposals are relayed."""

@@ -73,7 +73,7 @@ class Coordinator:
             endorsements=[self.endorsed(self.endorse(name)) for name in self.endorsers])
 
     def endorse(self, name: str, **changes: Any) -> pb.Endorsement:
-        key, attempt = KEYS[name], Attempt(self.run_id, self.study.hash, 0, "masking", ())
+        key, attempt = KEYS[name], Attempt(self.run_id, self.study.hash, 0, "masking", (), 1, 3)
         made = sign_endorsement(key, replace(attempt, **changes), attempt.transcript(), result_hash(self.document))
         return pb.Endorsement(fingerprint=key.fingerprint, attempt=made.attempt, result_hash=made.result_hash,
                               transcript=made.transcript, signature=made.signature, signing_key=key.public_key)

@@ -43,8 +43,7 @@ class Said:
 
 
 def empty() -> Exchanges:
-    names = Circle(3).names
-    return Exchanges(tuple(names), names[0])
+    return Exchanges(Circle(3).attempt)
 
 
 def contribute(at: Exchanges, said: Said, who: Sequence[int] = (0, 1, 2)) -> list[tuple[Fingerprint, object]]:

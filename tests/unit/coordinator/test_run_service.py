@@ -123,7 +123,7 @@ async def test_a_result_goes_to_whom_it_is_sealed(service: RunServicer, house: H
     for name in NODES:
         house.join(study, name)
     run = house.hub.runs[RUN]
-    attempt = Attempt(RUN, study.hash, 0, "masking", run.facts.members)
+    attempt = Attempt(RUN, study.hash, 0, "masking", run.facts.members, study.colluding, study.smallest_cohort)
     endorsed = {KEYS[n].fingerprint: sign_endorsement(KEYS[n], attempt, attempt.transcript(), b"h" * 32) for n in NODES}
     house.hub.store.save_result(RUN, {KEYS["iris"].fingerprint: b"sealed"}, endorsed)
     run.facts = replace(run.facts, state=RunState.COMPLETED)

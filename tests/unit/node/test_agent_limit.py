@@ -19,7 +19,7 @@ RUN = new_run_id()
 
 
 def contribution(size: int) -> Contribution:
-    return Contribution(RUN, 0, 0, b"h" * 32, b"s" * 64, bytes(size))
+    return Contribution(RUN, 0, 0, b"h" * 32, b"s" * 64, bytes(size), 64, True)
 
 
 def link(largest: int) -> tuple[Link, Outbox[ConnectRequest]]:

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from circle import RUN, Circle, announce, relay, seed_of
+from circle import RUN, Circle, announce, relay, seed_of, unplaned
 
 from sealane.computations.base import count, real, update
+from sealane.core.ids import Fingerprint
 from sealane.errors import InputError, RefusedError
 from sealane.node.cohort import NodeCohort
 from sealane.node.inbox import Inbox
 from sealane.node.journal import Journal
-from sealane.ring.words import to_bytes
+from sealane.ring.base import ArrayValues
 from sealane.secagg.layout import encode, plan
 from sealane.secagg.masking.scheme import Masking
 from sealane.secagg.messages import Contribution, Proposal, Release
@@ -31,8 +32,8 @@ class Rounds:
     def check_round(self, number: int) -> None:
         self._ask("round", number)
 
-    def check_release(self, number: int) -> None:
-        self._ask("release", number)
+    def check_release(self, survivors: frozenset[Fingerprint]) -> None:
+        self._ask("release", len(survivors))
 
     def _ask(self, what: str, number: int) -> None:
         self.asked.append((what, number))
@@ -75,11 +76,11 @@ class Bench:
             await asyncio.sleep(0)
         mine = [m for m in self.said if isinstance(m, Contribution) and m.exchange == number]
         if mine:
-            bound = self.circle.roles[self.own].sum_transcript(number, transcript, layout)
+            sum_ = self.circle.roles[self.own].sum(number, transcript, layout)
             row = self.journal.exchange(RUN, 0, number)
             assert row is not None
             assert row.seed is not None
-            states[self.own] = Contributed(number, bound, layout, row.seed, mine[-1])
+            states[self.own] = Contributed(number, sum_, row.seed, mine[-1])
             everyone = [states[k] for k in range(3)]
             arrivals = announce(everyone, self.circle.names)
             name = self.circle.names[self.own]
@@ -93,14 +94,14 @@ class Bench:
 async def test_a_sum_asks_the_gate_before_it_contributes_and_before_it_releases() -> None:
     bench = Bench()
     assert await bench.sum([4, -9]) == [12, -27]
-    assert bench.gate.asked == [("round", 0), ("round", 0), ("release", 0)]
+    assert bench.gate.asked == [("round", 0), ("round", 0), ("release", 3)]
     assert bench.kinds() == ["Contribution", "Release"]
     assert bench.cohort.unsettled == tuple(bench.said)
     assert (bench.cohort.size, bench.cohort.minimum_count) == (3, 5)
 
 
 @pytest.mark.parametrize(("no", "kinds"), [
-    (("round", 0), []), (("release", 0), ["Contribution"]),
+    (("round", 0), []), (("release", 3), ["Contribution"]),
 ])
 async def test_a_gate_that_says_no_lets_nothing_out(no: tuple[str, int], kinds: list[str]) -> None:
     bench = Bench()
@@ -154,7 +155,7 @@ async def test_a_restart_says_the_same_again_and_then_goes_on() -> None:
 
 async def test_killed_after_contributing_it_contributes_the_same_bytes() -> None:
     bench = Bench()
-    bench.gate.no = ("release", 0)
+    bench.gate.no = ("release", 3)
     with pytest.raises(RefusedError):
         await bench.sum([7])
     before = bench.said[0]
@@ -241,9 +242,9 @@ async def test_updates_are_rounded_the_same_way_in_every_attempt() -> None:
         bench.restart()
         layout = plan(terms, 3)
         state = bench.cohort._contribute(0, layout, terms, None)
-        pairs = bench.circle.roles[0]._pairs
-        zero = encode(layout, terms, seed_of("r")) * np.uint64(0)
-        masks = Masking().protect(pairs, state.transcript, zero, 64, state.seed)
-        payload = np.frombuffer(state.message.payload, "<u8")
-        plain.append(to_bytes((payload - masks[0]).reshape(1, -1), 64))
+        bits = state.message.word_bits
+        nothing = ArrayValues(np.zeros(layout.length, dtype=np.uint32))
+        masks = Masking().protect(state.sum, bench.circle.roles[0]._pairs, nothing, state.seed)
+        plain.append([(x - y) % 2**bits for x, y in zip(unplaned(state.message.payload, bits), unplaned(masks, bits),
+                                                        strict=True)])
     assert plain[0] == plain[1]

@@ -90,7 +90,7 @@ async def test_a_changed_approval_does_not_verify(stage: Build) -> None:
 async def test_a_study_that_is_over_or_withdrawn_is_refused(stage: Build) -> None:
     on = stage()
     admission = admit(on)
-    rounds = gate_of(on).rounds(admission, RUN, cohort(on), runs_released=none)
+    rounds = gate_of(on).rounds(admission, RUN, runs_released=none)
     rounds.check_round(0)
     on.clock.advance(timedelta(days=2))
     assert refused(lambda: admit(on)) == "study.expired"
@@ -105,7 +105,7 @@ async def test_a_study_that_is_over_or_withdrawn_is_refused(stage: Build) -> Non
 
 async def test_only_as_many_rounds_as_agreed(stage: Build) -> None:
     on = stage(study_fields={"rounds": 3})
-    rounds = gate_of(on).rounds(admit(on), RUN, cohort(on), runs_released=none)
+    rounds = gate_of(on).rounds(admit(on), RUN, runs_released=none)
     for number in range(3):
         rounds.check_round(number)
     assert refused(lambda: rounds.check_round(3)) == "study.rounds-exhausted"
@@ -117,16 +117,16 @@ async def test_only_as_many_runs_as_agreed_and_the_run_itself_does_not_count(sta
     assert refused(lambda: admit(on, released=lambda _: frozenset({OTHER_RUN}))) == "study.runs-exhausted"
     # Begun, released, killed and offered again: it is the one run that was agreed.
     admission = admit(on, released=lambda _: frozenset({RUN}))
-    gate_of(on).rounds(admission, RUN, cohort(on), runs_released=lambda _: frozenset({RUN})).check_release(0)
+    gate_of(on).rounds(admission, RUN, runs_released=lambda _: frozenset({RUN})).check_release(cohort(on))
 
 
 async def test_runs_let_in_together_do_not_all_release(stage: Build) -> None:
     on = stage(study_fields={"runs": 1})
     admission = admit(on)
     gate = gate_of(on)
-    gate.rounds(admission, RUN, cohort(on), runs_released=none).check_release(0)
-    second = gate.rounds(admission, OTHER_RUN, cohort(on), runs_released=none)  # the journal does not have it yet
-    assert refused(lambda: second.check_release(0)) == "study.runs-exhausted"
+    gate.rounds(admission, RUN, runs_released=none).check_release(cohort(on))
+    second = gate.rounds(admission, OTHER_RUN, runs_released=none)  # the journal does not have it yet
+    assert refused(lambda: second.check_release(cohort(on))) == "study.runs-exhausted"
 
 
 async def test_a_cohort_is_remembered_once_before_it_is_answered(stage: Build) -> None:
@@ -135,15 +135,15 @@ async def test_a_cohort_is_remembered_once_before_it_is_answered(stage: Build) -
     gate = gate_of(on)
     kept = on.nodes["a"].records
     assert kept.cohorts(admission.own.dataset_version) == []
-    rounds = gate.rounds(admission, RUN, cohort(on), runs_released=none)
+    rounds = gate.rounds(admission, RUN, runs_released=none)
     rounds.check_round(0)
     assert kept.cohorts(admission.own.dataset_version) == []
-    for number in (0, 2, 4):
-        rounds.check_release(number)
+    for _ in range(3):
+        rounds.check_release(cohort(on))
     assert kept.cohorts(admission.own.dataset_version) == [cohort(on)]
     assert refused(lambda: gate.check_cohort(admission, cohort(on, "a", "b", "c"))) == "cohort.differencing"
-    other = gate.rounds(admission, OTHER_RUN, cohort(on, "a", "b", "d"), runs_released=none)
-    assert refused(lambda: other.check_release(0)) == "cohort.differencing"
+    other = gate.rounds(admission, OTHER_RUN, runs_released=none)
+    assert refused(lambda: other.check_release(cohort(on, "a", "b", "d"))) == "cohort.differencing"
     assert kept.cohorts(admission.own.dataset_version) == [cohort(on)]
 
 
@@ -163,10 +163,10 @@ async def test_two_threads_do_not_both_answer(stage: Build, monkeypatch: pytest.
     together = threading.Barrier(3)
 
     def answer(run_id: str, names: tuple[str, ...]) -> None:
-        rounds = gate.rounds(admission, run_id, cohort(on, *names), runs_released=none)
+        rounds = gate.rounds(admission, run_id, runs_released=none)
         together.wait()
         try:
-            rounds.check_release(0)
+            rounds.check_release(cohort(on, *names))
             codes.append("answered")
         except RefusedError as error:
             codes.append(error.code)

@@ -14,6 +14,7 @@ from sealane.node.journal import Journal
 RUN = "r-aaaaaaaaaaaaaaaa"
 STUDY, OTHER = "11" * 32, "22" * 32
 SEED, DIGEST = Secret(b"s" * 32), b"d" * 32
+SHARE = Secret(b"s" * 32)
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_an_attempt_closes_those_before_it_for_ever(journal: Journal, path: Path
             journal.begin_attempt(RUN, number, b"again")
         assert caught.value.code == "run.attempt-replayed"
     with pytest.raises(ProtocolError) as caught:
-        journal.released(RUN, 0, 0, DIGEST)
+        journal.released(RUN, 0, 0, DIGEST, SHARE, whole_cohort=True)
     assert caught.value.code == "run.second-release"
     kept = killed(journal, path).run(RUN)
     assert kept is not None
@@ -75,7 +76,7 @@ def test_an_attempt_closes_those_before_it_for_ever(journal: Journal, path: Path
 def test_after_a_release_there_is_no_other_attempt(journal: Journal, path: Path) -> None:
     journal.begin_attempt(RUN, 0, b"zero")
     contributed(journal)
-    journal.released(RUN, 0, 0, DIGEST)
+    journal.released(RUN, 0, 0, DIGEST, SHARE, whole_cohort=True)
     with pytest.raises(ProtocolError) as caught:
         journal.begin_attempt(RUN, 1, b"one")
     assert caught.value.code == "run.cohort-fixed"
@@ -87,11 +88,11 @@ def test_after_a_release_there_is_no_other_attempt(journal: Journal, path: Path)
 def test_a_round_is_released_for_one_set_of_contributions_only(journal: Journal, path: Path) -> None:
     journal.begin_attempt(RUN, 0, b"zero")
     contributed(journal)
-    journal.released(RUN, 0, 0, DIGEST)
+    journal.released(RUN, 0, 0, DIGEST, SHARE, whole_cohort=True)
     again = killed(journal, path)
-    again.released(RUN, 0, 0, DIGEST)
+    again.released(RUN, 0, 0, DIGEST, SHARE, whole_cohort=True)
     with pytest.raises(ProtocolError) as caught:
-        again.released(RUN, 0, 0, b"e" * 32)
+        again.released(RUN, 0, 0, b"e" * 32, SHARE, whole_cohort=True)
     assert caught.value.code == "run.second-release"
     row = again.exchange(RUN, 0, 0)
     assert row is not None
@@ -102,13 +103,13 @@ def test_only_the_first_release_of_a_run_waits_for_the_disk(journal: Journal, pa
     journal.begin_attempt(RUN, 0, b"zero")
     for number in (0, 1, 2):
         contributed(journal, number)
-        journal.released(RUN, 0, number, DIGEST)
+        journal.released(RUN, 0, number, DIGEST, SHARE, whole_cohort=True)
     again = killed(journal, path)
     assert [row.digest for n in (0, 1, 2) if (row := again.exchange(RUN, 0, n))] == [DIGEST, DIGEST, None]
-    again.released(RUN, 0, 2, DIGEST)  # announced again, to the node that was killed
+    again.released(RUN, 0, 2, DIGEST, SHARE, whole_cohort=True)  # announced again, to the node that was killed
     again.settle()
     with pytest.raises(ProtocolError) as caught:
-        again.released(RUN, 0, 2, b"e" * 32)
+        again.released(RUN, 0, 2, b"e" * 32, SHARE, whole_cohort=True)
     assert caught.value.code == "run.second-release"
 
 
@@ -117,7 +118,7 @@ def test_what_was_not_contributed_is_not_released(attempt: int, number: int, jou
     journal.begin_attempt(RUN, 0, b"zero")
     contributed(journal)
     with pytest.raises(ProtocolError) as caught:
-        journal.released(RUN, attempt, number, DIGEST)
+        journal.released(RUN, attempt, number, DIGEST, SHARE, whole_cohort=True)
     assert caught.value.code == "run.second-release"
     row = journal.run(RUN)
     assert row is not None
@@ -137,7 +138,7 @@ def test_a_second_contribution_for_a_round_is_not_written(journal: Journal) -> N
 def test_an_opened_total_is_on_disk_with_the_next_promise(journal: Journal, path: Path) -> None:
     journal.begin_attempt(RUN, 0, b"zero")
     contributed(journal, 0)
-    journal.released(RUN, 0, 0, DIGEST)
+    journal.released(RUN, 0, 0, DIGEST, SHARE, whole_cohort=True)
     journal.opened(RUN, 0, 0, b"total")
     journal.adopted(RUN, 0, 1, b"value")
     contributed(journal, 2)
@@ -160,7 +161,7 @@ def test_an_opened_total_is_on_disk_with_the_next_promise(journal: Journal, path
 def test_a_total_that_only_memory_held_can_be_opened_again(journal: Journal, path: Path) -> None:
     journal.begin_attempt(RUN, 0, b"zero")
     contributed(journal)
-    journal.released(RUN, 0, 0, DIGEST)
+    journal.released(RUN, 0, 0, DIGEST, SHARE, whole_cohort=True)
     journal.opened(RUN, 0, 0, b"total")
     row = killed(journal, path).exchange(RUN, 0, 0)
     assert row is not None
@@ -194,7 +195,7 @@ def test_settling_and_closing_write_what_was_deferred(journal: Journal, path: Pa
 def test_the_end_forgets_the_secrets(journal: Journal, path: Path) -> None:
     journal.begin_attempt(RUN, 0, b"zero")
     contributed(journal)
-    journal.released(RUN, 0, 0, DIGEST)
+    journal.released(RUN, 0, 0, DIGEST, SHARE, whole_cohort=True)
     assert [row.run_id for row in journal.active()] == [RUN]
     journal.end(RUN)
     again = killed(journal, path)
@@ -219,7 +220,7 @@ def test_runs_that_released_are_counted_by_study(journal: Journal) -> None:
     for run_id in (RUN, others[0], others[2]):
         journal.begin_attempt(run_id, 0, b"zero")
         journal.contributed(run_id, 0, 0, b"h" * 32, SEED, b"p")
-        journal.released(run_id, 0, 0, DIGEST)
+        journal.released(run_id, 0, 0, DIGEST, SHARE, whole_cohort=True)
     journal.end(RUN)
     assert journal.runs_released(STUDY) == {RUN, others[0]}
     assert journal.runs_released("33" * 32) == frozenset()

@@ -60,7 +60,7 @@ PARTY = PartyRecord("north", "node", ANN, KEY, b"x" * 32, True)
 FROM_NODE: list[Any] = [
     Hello("0.1.0", ("glm.fit",)),
     Join(RUN, KEY, SIGNATURE),
-    Contribution(RUN, 1, 7, HASH, SIGNATURE, b"payload", False),
+    Contribution(RUN, 1, 7, HASH, SIGNATURE, b"payload", 54, False, {ANN: b"share"}),
     Release(RUN, 1, 7, {ANN: b"sealed"}),
     Proposal(RUN, 0, 3, b"\x00" * 16, SIGNATURE),
     ENDORSEMENT,

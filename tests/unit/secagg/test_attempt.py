@@ -27,7 +27,7 @@ def test_members_in_order_verify() -> None:
 def test_another_order_or_a_member_twice_is_refused(order: tuple[int, ...]) -> None:
     members = Circle(3).attempt.members
     with pytest.raises(ProtocolError) as caught:
-        Attempt(RUN, STUDY, 0, "masking", tuple(members[k] for k in order))
+        Attempt(RUN, STUDY, 0, "masking", tuple(members[k] for k in order), 1, 3)
     assert caught.value.code == "run.cohort-malformed"
 
 
@@ -40,7 +40,7 @@ def test_a_stranger_is_no_member() -> None:
 def tampered(circle: Circle, k: int, **fields: object) -> Attempt:
     members = list(circle.attempt.members)
     members[k] = replace(members[k], **fields)  # type: ignore[arg-type]
-    return Attempt(RUN, STUDY, 0, "masking", tuple(members))
+    return Attempt(RUN, STUDY, 0, "masking", tuple(members), 1, 3)
 
 
 def test_a_coordinator_cannot_put_in_a_key_of_its_own() -> None:
@@ -83,7 +83,7 @@ def test_a_key_of_low_order_is_refused_though_its_owner_signed_it() -> None:
         members = list(circle.attempt.members)
         members[1] = Member(circle.keys[1].fingerprint, circle.keys[1].public_key, point, join.signature)
         with pytest.raises(ProtocolError) as caught:
-            circle.role(0, Attempt(RUN, STUDY, 0, "masking", tuple(members)))
+            circle.role(0, Attempt(RUN, STUDY, 0, "masking", tuple(members), 1, 3))
         assert caught.value.code == "agreement.bad-key"
 
 

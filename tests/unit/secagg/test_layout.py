@@ -10,6 +10,7 @@ import pytest
 from circle import integers, seed_of
 
 from sealane.errors import InputError, ProtocolError
+from sealane.ring.base import ArrayValues
 from sealane.ring.words import add
 from sealane.secagg.layout import MAXIMUM_ENTRIES, Layout, decode, encode, plan
 from sealane.secagg.terms import Term, count, real, update
@@ -119,6 +120,13 @@ def test_the_description_names_everything_public_and_nothing_private() -> None:
 ])
 def test_an_opened_sum_that_no_cohort_can_have_is_refused(terms: dict[str, Term]) -> None:
     layout = plan(terms, 3)
+    if layout.most:
+        sums = np.full(layout.length, layout.most, dtype=np.uint32)
+        decode(layout, ArrayValues(sums))
+        with pytest.raises(ProtocolError) as caught:
+            decode(layout, ArrayValues(sums + 1))
+        assert caught.value.code == "sum.total-out-of-range"
+        return
     honest = total_of(layout, terms, 3)
     decode(layout, honest)
     forged = honest + np.uint64(0x9E3779B97F4A7C15)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from circle import RUN, STUDY, Circle, integers, seed_of
-from reference import Party, Sum, encode_real, signed, wire
+from masked_words import opened, protect
+from reference import Party, encode_real, signed, wire
+from reference import Sum as SecondSum
 
 from sealane.core.ids import Fingerprint
 from sealane.core.secret import Secret
 from sealane.crypto.agreement import AgreementKey
 from sealane.errors import InputError, ProtocolError
-from sealane.ring.words import WIDTHS, Width, from_bytes
+from sealane.ring.words import WIDTHS, Width, from_bytes, limbs_of
 from sealane.secagg.attempt import Attempt, sign_join
 from sealane.secagg.layout import plan
-from sealane.secagg.masking.scheme import Masking
 from sealane.secagg.messages import Member
 from sealane.secagg.scheme import Pairs, get_scheme
 from sealane.secagg.terms import count, real
@@ -23,7 +24,7 @@ from sealane.secagg.transcript import Transcript
 BOUND = {64: 8.0, 96: 1e6, 128: 1e15}
 
 
-def second_writing(circle: Circle, width: int, entries: int) -> Sum:
+def second_writing(circle: Circle, width: int, entries: int) -> SecondSum:
     signing = sorted((seed_of("signing", k).reveal() for k in range(circle.size)),
                      key=lambda seed: Party(seed, b"", b"").fingerprint)
     parties = tuple(Party(seed, seed_of("agreement", RUN, k).reveal(), seed_of("mask", k, "").reveal())
@@ -31,7 +32,7 @@ def second_writing(circle: Circle, width: int, entries: int) -> Sum:
     fraction = plan({"x": real(np.zeros(entries), BOUND[width])}, circle.size).places[0].fraction
     description = {"width": width, "cohort": circle.size, "terms": [
         {"name": "x", "kind": "real", "shape": [entries], "bound": int(BOUND[width]), "bits": 0, "fraction": fraction}]}
-    return Sum(bytes.fromhex(STUDY), RUN, 0, 0, parties, description)
+    return SecondSum(bytes.fromhex(STUDY), RUN, 0, 0, parties, description)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -47,7 +48,7 @@ def test_every_payload_is_that_of_a_second_writing(size: int, width: Width) -> N
     fraction = layout.places[0].fraction
     for k, state in enumerate(states):
         plain = [encode_real(value, fraction) for value in values[k].tolist()]
-        assert state.transcript.value == facts.transcript
+        assert state.sum.transcript.value == facts.transcript
         assert state.message.payload == wire(facts.protect(facts.parties[k], plain), width)
 
 
@@ -57,7 +58,7 @@ def copied_key_attempt(victim: int, owner: int, copier: int, size: int, copy: by
     join = sign_join(circle.keys[copier], STUDY, RUN, copy)
     members[copier] = Member(circle.keys[copier].fingerprint, circle.keys[copier].public_key, copy, join.signature)
     assert owner < victim < copier
-    return circle, Attempt(RUN, STUDY, 0, "masking", tuple(members))
+    return circle, Attempt(RUN, STUDY, 0, "masking", tuple(members), 1, 3)
 
 
 @pytest.mark.parametrize("spelling", ["the same bytes", "the top bit set"])
@@ -79,12 +80,12 @@ def test_a_copied_agreement_key_does_not_make_two_masks_cancel(spelling: str) ->
     payload = from_bytes(state.message.payload, 64, 2)
     # Member 2 colludes: it holds its own pair secret with the victim, and the victim's released self mask.
     insider = Pairs(role.own, {circle.names[2]: circle.agreements[2].shared(circle.agreements[1].public_key)})
-    known = Masking().protect(insider, state.transcript, np.zeros((1, 2), dtype=np.uint64), 64, seed_of("victim"))
+    known = protect(insider, state.sum.transcript, np.zeros((1, 2), dtype=np.uint64), 64, seed_of("victim"))
     assert integers(payload - known, 64) != [424242, 17]
     # The control: with the key that was copied, the secret behind both masks, it is read.
     both = {circle.names[k]: circle.agreements[0].shared(circle.agreements[1].public_key) for k in (0, 3)}
-    known = Masking().protect(Pairs(role.own, both | dict(insider.secrets)), state.transcript,
-                              np.zeros((1, 2), dtype=np.uint64), 64, seed_of("victim"))
+    known = protect(Pairs(role.own, both | dict(insider.secrets)), state.sum.transcript,
+                    np.zeros((1, 2), dtype=np.uint64), 64, seed_of("victim"))
     assert integers(payload - known, 64) == [424242, 17]
 
 
@@ -95,8 +96,8 @@ def test_a_pair_agrees_on_its_mask_and_no_other_pair_has_it() -> None:
     zero = np.zeros((1, 4), dtype=np.uint64)
 
     def mask(own: int, peer: int) -> np.ndarray:
-        bare = Masking().protect(Pairs(names[own], {}), transcript, zero, 64, seed_of(own))
-        return Masking().protect(Pairs(names[own], {names[peer]: same}), transcript, zero, 64, seed_of(own)) - bare
+        bare = protect(Pairs(names[own], {}), transcript, zero, 64, seed_of(own))
+        return protect(Pairs(names[own], {names[peer]: same}), transcript, zero, 64, seed_of(own)) - bare
 
     for low, high in ((0, 1), (0, 2), (1, 2)):
         assert np.array_equal(mask(low, high) + mask(high, low), zero)
@@ -108,7 +109,7 @@ def test_masks_differ_by_transcript_member_and_seed() -> None:
     names = [Fingerprint(letter * 52) for letter in "ab"]
     zero = np.zeros((2, 3), dtype=np.uint64)
     made = {
-        Masking().protect(Pairs(own, {}), Transcript.start(text), zero, 128, seed_of(seed)).tobytes()
+        protect(Pairs(own, {}), Transcript.start(text), zero, 128, seed_of(seed)).tobytes()
         for own in names for text in (b"t", b"u") for seed in range(2)
     }
     assert len(made) == 8
@@ -116,9 +117,9 @@ def test_masks_differ_by_transcript_member_and_seed() -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_masks_fill_the_whole_ring_and_no_more(width: Width) -> None:
-    zero = np.zeros((1 if width == 64 else 2, 4096), dtype=np.uint64)
+    zero = np.zeros((limbs_of(width), 4096), dtype=np.uint64)
     pairs = Pairs(Fingerprint("a" * 52), {Fingerprint("b" * 52): Secret(b"s" * 32)})
-    masked = integers(Masking().protect(pairs, Transcript.start(b"t"), zero, width, seed_of(0)), width)
+    masked = integers(protect(pairs, Transcript.start(b"t"), zero, width, seed_of(0)), width)
     ones = [sum(value >> bit & 1 for value in masked) for bit in range(width)]
     # 4096 fair coins a bit: seven standard deviations are 224. A constant bit is at 0 or 4096.
     assert all(abs(number - 2048) < 224 for number in ones)
@@ -128,8 +129,7 @@ def test_masks_fill_the_whole_ring_and_no_more(width: Width) -> None:
 
 def test_a_share_of_another_length_is_refused() -> None:
     with pytest.raises(ProtocolError) as caught:
-        Masking().open(np.zeros((1, 1), dtype=np.uint64), 64, Transcript.start(b"t"),
-                       {Fingerprint("a" * 52): Secret(bytes(31))})
+        opened(bytes(8), 64, Transcript.start(b"t"), {Fingerprint("a" * 52): bytes(31)})
     assert caught.value.code == "masking.bad-share"
 
 
@@ -142,9 +142,9 @@ def test_the_input_is_left_alone_and_only_the_whole_cohort_opens() -> None:
     for left_out in range(3):
         total = sum(integers(from_bytes(s.message.payload, 64, 1), 64)[0] for k, s in enumerate(states)
                     if k != left_out)
-        shares = {circle.names[k]: states[k].seed for k in range(3) if k != left_out}
-        opened = Masking().open(np.array([[total % 2**64]], dtype=np.uint64), 64, states[0].transcript, shares)
-        assert integers(opened, 64)[0] > 2**20  # not 1+2, 1+3 or 2+3: a pair mask is left in it
+        shares = {circle.names[k]: states[k].seed.reveal() for k in range(3) if k != left_out}
+        found = opened((total % 2**64).to_bytes(8, "little"), 64, states[0].sum.transcript, shares)
+        assert integers(found, 64)[0] > 2**20  # not 1+2, 1+3 or 2+3: a pair mask is left in it
 
 
 def test_an_unknown_scheme_is_refused() -> None:

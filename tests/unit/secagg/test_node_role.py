@@ -35,11 +35,11 @@ def states(circle: Circle) -> list[Contributed]:
 
 def test_all_open_the_same_sum_and_move_to_the_same_transcript(circle: Circle, states: list[Contributed]) -> None:
     opened = circle.open(circle.release(states))
-    assert [decode(LAYOUT, one.total)["n"].tolist() for one in opened] == [[6, -3]] * 3
+    assert [decode(LAYOUT, one.total, 3)["n"].tolist() for one in opened] == [[6, -3]] * 3
     assert len({one.transcript.value for one in opened}) == 1
     digest = circle.release(states)[0].digest
     total = b"".join((value % 2**64).to_bytes(8, "little") for value in (6, -3))
-    assert opened[0].transcript == after_sum(states[0].transcript, digest, total, opened[0].binder)
+    assert opened[0].transcript == after_sum(states[0].sum.transcript, digest, total, opened[0].binder)
     assert len({one.binder for one in opened}) == 1
 
 
@@ -53,7 +53,7 @@ def test_saying_it_again_says_the_same_bytes(circle: Circle, states: list[Contri
     again = role.restore(0, circle.attempt.transcript(), LAYOUT, state.seed, state.message.payload)
     assert again.message == state.message
     released = circle.release(states)[0]
-    assert role.release_message(again, released.digest) == released.message
+    assert role.seal(again, released.digest, released.share) == released.message
 
 
 def test_a_fresh_seed_gives_fresh_bytes(circle: Circle, states: list[Contributed]) -> None:
@@ -149,7 +149,7 @@ def test_a_signed_contribution_of_another_length_is_refused(circle: Circle, stat
 
     for payload in (states[1].message.payload[:-8], states[1].message.payload + bytes(8), b""):
         liar = with_payload(states[1], payload)
-        signature = circle.keys[1].sign(CONTRIBUTION, sha256(states[1].transcript.value, sha256(payload)))
+        signature = circle.keys[1].sign(CONTRIBUTION, sha256(states[1].sum.transcript.value, sha256(payload)))
         liar = replace(liar, message=replace(liar.message, signature=signature))
         arrival = announce([states[0], liar, states[2]])[circle.names[0]]
         with pytest.raises(ProtocolError) as caught:
@@ -181,7 +181,7 @@ def test_a_share_sealed_for_another_node_or_other_contributions_does_not_open(
     released = circle.release(states)
     honest = relay(circle.names, released)[circle.names[0]]
     meant_for_2 = released[1].message.sealed[circle.names[2]]
-    other_digest = circle.roles[1].release_message(states[1], bytes(32)).sealed[circle.names[0]]
+    other_digest = circle.roles[1].seal(states[1], bytes(32), released[1].share).sealed[circle.names[0]]
     other_sum = circle.release(circle.contribute(LAYOUT, TERMS, exchange=1))[1].message.sealed[circle.names[0]]
     for share in (meant_for_2, other_digest, other_sum):
         with pytest.raises(ProtocolError) as caught:
@@ -198,11 +198,11 @@ def test_updates_are_opened_from_the_aggregate(circle: Circle) -> None:
     assert not states[0].message.relay_whole
     assert arrivals[circle.names[0]].payloads == {}
     opened = circle.open(circle.release(states))
-    read = decode(layout, opened[0].total)["u"]
+    read = decode(layout, opened[0].total, 3)["u"]
     assert np.abs(read - values * 2).max() < 3 * 2.0 / (2**20 - 1)
     with pytest.raises(ProtocolError) as caught:
         circle.roles[0].release(states[0], replace(arrivals[circle.names[0]], aggregate=b"\x00" * 8))
-    assert caught.value.code == "words.wrong-length"
+    assert caught.value.code == "masking.wrong-length"
 
 
 def test_a_proposal_is_adopted_bit_for_bit(circle: Circle) -> None:

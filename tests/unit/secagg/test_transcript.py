@@ -33,7 +33,8 @@ def test_no_two_histories_share_a_value() -> None:
 ])
 def test_an_attempt_binds_its_facts(changed: dict[str, object]) -> None:
     members = Circle(3).attempt.members
-    facts: dict[str, object] = {"run_id": RUN, "study_hash": STUDY, "number": 0, "scheme": "masking"}
+    facts: dict[str, object] = {"run_id": RUN, "study_hash": STUDY, "number": 0, "scheme": "masking",
+                                "colluding": 1, "smallest": 3}
     before = Attempt(members=members, **facts)  # type: ignore[arg-type]
     after = Attempt(members=members, **(facts | changed))  # type: ignore[arg-type]
     assert before.transcript() != after.transcript()
@@ -44,5 +45,5 @@ def test_an_attempt_binds_its_cohort_and_their_keys() -> None:
     circle = Circle(4)
     fresh = Circle(4, run_id="r-bbbbbbbbbbbbbbbb")
     replaced = (*circle.attempt.members[:3], fresh.attempt.members[3])
-    attempts = [circle.attempt, circle.attempt_of(range(3), 0), Attempt(RUN, STUDY, 0, "masking", replaced)]
+    attempts = [circle.attempt, circle.attempt_of(range(3), 0), Attempt(RUN, STUDY, 0, "masking", replaced, 1, 3)]
     assert len({attempt.transcript().value for attempt in attempts}) == 3

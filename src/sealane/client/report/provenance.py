@@ -14,6 +14,12 @@ SCHEMES = {
         "Only the sum over the cohort could be opened, and only by the institutions: the coordinator relayed and "
         "added ciphertexts and could read neither a contribution nor the sum."
     ),
+    "rlwe": (
+        "Each institution encrypted its contribution under a key of its own that served one sum, by lattice encryption "
+        "whose ciphertexts and keys add up. The coordinator added ciphertexts; enough institutions together recovered "
+        "the sum of the keys, for one set of contributions, and opened the sum: the coordinator could read neither a "
+        "contribution nor the sum."
+    ),
 }
 OTHER = "Contributions were encrypted, and only their sum over the cohort could be opened."
 

@@ -10,55 +10,124 @@ without its recovery of pairwise keys: an attempt that is not whole stays closed
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+
+import numpy as np
 
 from sealane.core.ids import Fingerprint
 from sealane.core.secret import Secret
 from sealane.crypto.derivation import derive
 from sealane.errors import ProtocolError
+from sealane.ring.base import ArrayValues
 from sealane.ring.prg import SEED_BYTES, expand
-from sealane.ring.words import Width, Words, add, limbs_of, reduce, subtract
-from sealane.secagg.scheme import Pairs
-from sealane.secagg.transcript import Transcript
+from sealane.ring.words import WIDTHS, Width, Words, add, from_bytes, limbs_of, reduce, subtract, to_bytes
+from sealane.secagg.attempt import Attempt
+from sealane.secagg.layout import Vector
+from sealane.secagg.masking.slots import MaskedTotal, mask, slot_width, word_bits
+from sealane.secagg.scheme import Form, Pairs, Sum, Total
+
+Key = tuple[Secret, bool]
+"""The key of one mask, and whether it is added."""
 
 
 class Masking:
     """Pairwise AES-256-CTR masks and a one-time self mask."""
 
     name = "masking"
+    whole_cohort = True
 
-    def protect(self, pairs: Pairs, transcript: Transcript, vector: Words, width: Width, seed: Secret) -> Words:
+    def openers(self, attempt: Attempt) -> tuple[Fingerprint, ...]:
+        """Return all members: each releases the seed of its self mask."""
+        return tuple(member.fingerprint for member in attempt.members)
+
+    def replies(self, attempt: Attempt) -> int:
+        """Return the size of the cohort."""
+        return attempt.size
+
+    def word_bits(self, sum_: Sum) -> int:
+        """Return the bits of an entry, or for updates those in use of a packed word."""
+        layout = sum_.layout
+        return word_bits(slot_width(layout.most)) if layout.most else layout.width
+
+    def protect(self, sum_: Sum, pairs: Pairs, vector: Vector, seed: Secret) -> bytes:
         """Return the vector under its self mask and one mask for every peer."""
-        length = vector.shape[1]
+        keys = [(_self_mask(sum_, seed, pairs.own), True), *_pair_masks(sum_, pairs)]
+        layout = sum_.layout
+        if not isinstance(vector, np.ndarray):
+            return mask(vector, slot_width(layout.most), keys)
         out = vector.copy()
-        add(out, _self_mask(seed, pairs.own, transcript, width, length), width)
-        for peer, secret in pairs.secrets.items():
-            # Both names are in the label: a member that signs another's agreement key as its own, in whatever encoding,
-            # would otherwise make two masks of a third the same, and where the signs differ they would cancel.
-            low, high = sorted((pairs.own, peer))
-            key = derive(secret, "pair mask", transcript.value, low.encode(), high.encode())
-            (add if pairs.own == low else subtract)(out, _stream(key, width, length), width)
-        return out
+        _apply(out, layout.width, keys)
+        return to_bytes(out, layout.width)
 
-    def share(self, seed: Secret) -> bytes:
+    def key_shares(self, sum_: Sum, seed: Secret) -> Mapping[Fingerprint, bytes]:
+        """Return none: a seed is released whole."""
+        return {}
+
+    def total(self, attempt: Attempt, form: Form) -> Total:
+        """Return a total of zeros: of packed updates, or of statistics, which are relayed whole."""
+        if not form.relay_whole:
+            return MaskedTotal.for_payloads(form.payload_bytes, form.word_bits)
+        for width in WIDTHS:
+            if form.word_bits == width:
+                return WordsTotal(width, form.payload_bytes)
+        raise ProtocolError("masking.bad-word", "statistics have no entries of this width", got=form.word_bits,
+                            expected="64, 96 or 128")
+
+    def share(self, sum_: Sum, seed: Secret, held: Mapping[Fingerprint, bytes]) -> bytes:
         """Return the seed of the self mask."""
         return seed.reveal()
 
-    def open(self, total: Words, width: Width, transcript: Transcript, shares: Mapping[Fingerprint, Secret]) -> Words:
+    def open(
+        self, sum_: Sum, total: Total, survivors: frozenset[Fingerprint], shares: Mapping[Fingerprint, bytes]
+    ) -> tuple[Vector, list[bytes]]:
         """Take off every member's self mask."""
-        out = total.copy()
-        for member, seed in shares.items():
-            if len(seed) != SEED_BYTES:
+        for released in shares.values():
+            if len(released) != SEED_BYTES:
                 raise ProtocolError("masking.bad-share", "a released seed has the wrong length",
-                                    got=f"{len(seed)} bytes", expected=f"{SEED_BYTES} bytes")
-            subtract(out, _self_mask(seed, member, transcript, width, out.shape[1]), width)
-        return out
+                                    got=f"{len(released)} bytes", expected=f"{SEED_BYTES} bytes")
+        masks = [_self_mask(sum_, Secret(shares[member]), member) for member in sorted(survivors)]
+        common = [shares[member] for member in sorted(survivors)]
+        layout = sum_.layout
+        if isinstance(total, MaskedTotal):
+            sums = total.unmask(layout.length, slot_width(layout.most), [(key, True) for key in masks])
+            return ArrayValues(np.concatenate(list(sums))), common
+        assert isinstance(total, WordsTotal)
+        opened = total.words.copy()
+        _apply(opened, layout.width, [(key, False) for key in masks])
+        return opened, common
 
 
-def _self_mask(seed: Secret, of: Fingerprint, transcript: Transcript, width: Width, length: int) -> Words:
-    return _stream(derive(seed, "self mask", transcript.value, of.encode()), width, length)
+class WordsTotal:
+    """Vectors over Z_2^w added up."""
+
+    def __init__(self, width: Width, payload_bytes: int) -> None:
+        self.width: Width = width
+        self.length = payload_bytes // (width // 8)
+        self.words = np.zeros((limbs_of(width), self.length), dtype=np.uint64)
+
+    def add(self, payload: bytes) -> None:
+        """Add a vector as it came on the wire."""
+        add(self.words, from_bytes(payload, self.width, self.length), self.width)
+
+    def write(self) -> bytes:
+        """Return the total as on the wire."""
+        return to_bytes(self.words, self.width)
 
 
-def _stream(key: Secret, width: Width, length: int) -> Words:
-    limbs = limbs_of(width)
-    return reduce(expand(key, limbs * length).reshape(limbs, length), width)
+def _pair_masks(sum_: Sum, pairs: Pairs) -> Iterator[Key]:
+    for peer, secret in pairs.secrets.items():
+        # Both names are in the label: a member that signs another's agreement key as its own, in whatever encoding,
+        # would otherwise make two masks of a third the same, and where the signs differ they would cancel.
+        low, high = sorted((pairs.own, peer))
+        yield derive(secret, "pair mask", sum_.transcript.value, low.encode(), high.encode()), pairs.own == low
+
+
+def _self_mask(sum_: Sum, seed: Secret, of: Fingerprint) -> Secret:
+    return derive(seed, "self mask", sum_.transcript.value, of.encode())
+
+
+def _apply(vector: Words, width: Width, keys: list[Key]) -> None:
+    limbs, length = vector.shape
+    for key, adds in keys:
+        stream = reduce(expand(key, limbs * length).reshape(limbs, length), width)
+        (add if adds else subtract)(vector, stream, width)

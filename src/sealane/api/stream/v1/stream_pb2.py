@@ -26,15 +26,19 @@ from sealane.api.errors.v1 import error_detail_pb2 as sealane_dot_api_dot_errors
 from sealane.api.study.v1 import study_pb2 as sealane_dot_api_dot_study_dot_v1_dot_study__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"sealane/api/stream/v1/stream.proto\x12\x15sealane.api.stream.v1\x1a(sealane/api/errors/v1/error_detail.proto\x1a sealane/api/study/v1/study.proto\"\xb3\x04\n\x0e\x43onnectRequest\x12-\n\x05hello\x18\x01 \x01(\x0b\x32\x1c.sealane.api.stream.v1.HelloH\x00\x12+\n\x04join\x18\x02 \x01(\x0b\x32\x1b.sealane.api.stream.v1.JoinH\x00\x12;\n\x0c\x63ontribution\x18\x03 \x01(\x0b\x32#.sealane.api.stream.v1.ContributionH\x00\x12\x31\n\x07release\x18\x04 \x01(\x0b\x32\x1e.sealane.api.stream.v1.ReleaseH\x00\x12\x33\n\x08proposal\x18\x05 \x01(\x0b\x32\x1f.sealane.api.stream.v1.ProposalH\x00\x12\x39\n\x0b\x65ndorsement\x18\x06 \x01(\x0b\x32\".sealane.api.stream.v1.EndorsementH\x00\x12<\n\rsealed_result\x18\x07 \x01(\x0b\x32#.sealane.api.stream.v1.SealedResultH\x00\x12\x31\n\x07\x66\x61ilure\x18\x08 \x01(\x0b\x32\x1e.sealane.api.stream.v1.FailureH\x00\x12:\n\tstatement\x18\t \x01(\x0b\x32%.sealane.api.study.v1.SignedStatementH\x00\x12-\n\x05\x63hunk\x18\n \x01(\x0b\x32\x1c.sealane.api.stream.v1.ChunkH\x00\x42\t\n\x07message\"\x83\x05\n\x0f\x43onnectResponse\x12\x31\n\x07welcome\x18\x01 \x01(\x0b\x32\x1e.sealane.api.stream.v1.WelcomeH\x00\x12\x32\n\x05study\x18\x02 \x01(\x0b\x32!.sealane.api.study.v1.StudyRecordH\x00\x12\x34\n\trun_offer\x18\x03 \x01(\x0b\x32\x1f.sealane.api.stream.v1.RunOfferH\x00\x12-\n\x05start\x18\x04 \x01(\x0b\x32\x1c.sealane.api.stream.v1.StartH\x00\x12\x31\n\x07\x61rrival\x18\x05 \x01(\x0b\x32\x1e.sealane.api.stream.v1.ArrivalH\x00\x12\x31\n\x07opening\x18\x06 \x01(\x0b\x32\x1e.sealane.api.stream.v1.OpeningH\x00\x12\x33\n\x08proposal\x18\x07 \x01(\x0b\x32\x1f.sealane.api.stream.v1.ProposalH\x00\x12\x33\n\x08\x65ndorsed\x18\x08 \x01(\x0b\x32\x1f.sealane.api.stream.v1.EndorsedH\x00\x12\x34\n\trun_ended\x18\t \x01(\x0b\x32\x1f.sealane.api.stream.v1.RunEndedH\x00\x12-\n\x05nudge\x18\n \x01(\x0b\x32\x1c.sealane.api.stream.v1.NudgeH\x00\x12-\n\x05\x63hunk\x18\x0b \x01(\x0b\x32\x1c.sealane.api.stream.v1.ChunkH\x00\x12\x35\n\tdirectory\x18\x0c \x01(\x0b\x32 .sealane.api.stream.v1.DirectoryH\x00\x42\t\n\x07message\".\n\x05Hello\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x14\n\x0c\x63omputations\x18\x02 \x03(\t\"N\n\x07Welcome\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x1d\n\x15maximum_message_bytes\x18\x02 \x01(\x04\x12\x13\n\x0b\x63hunk_bytes\x18\x03 \x01(\r\"9\n\tDirectory\x12,\n\x07parties\x18\x01 \x03(\x0b\x32\x1b.sealane.api.study.v1.Party\"L\n\x05\x43hunk\x12\x10\n\x08transfer\x18\x01 \x01(\x04\x12\x13\n\x0btotal_bytes\x18\x02 \x01(\x04\x12\x0e\n\x06offset\x18\x03 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\"L\n\x08RunOffer\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x30\n\x05study\x18\x02 \x01(\x0b\x32!.sealane.api.study.v1.StudyRecord\"@\n\x04Join\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x15\n\ragreement_key\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"\\\n\x06Member\x12\x13\n\x0b\x66ingerprint\x18\x01 \x01(\t\x12\x13\n\x0bsigning_key\x18\x02 \x01(\x0c\x12\x15\n\ragreement_key\x18\x03 \x01(\x0c\x12\x11\n\tsignature\x18\x04 \x01(\x0c\"X\n\x05Start\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12.\n\x07members\x18\x03 \x03(\x0b\x32\x1d.sealane.api.stream.v1.Member\"\x94\x01\n\x0c\x43ontribution\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x10\n\x08\x65xchange\x18\x03 \x01(\r\x12\x18\n\x10\x64\x65scription_hash\x18\x04 \x01(\x0c\x12\x11\n\tsignature\x18\x05 \x01(\x0c\x12\x0f\n\x07payload\x18\x06 \x01(\x0c\x12\x13\n\x0brelay_whole\x18\x07 \x01(\x08\"_\n\x05\x45ntry\x12\x13\n\x0b\x66ingerprint\x18\x01 \x01(\t\x12\x14\n\x0cpayload_hash\x18\x02 \x01(\x0c\x12\x18\n\x10\x64\x65scription_hash\x18\x03 \x01(\x0c\x12\x11\n\tsignature\x18\x04 \x01(\x0c\"\xef\x01\n\x07\x41rrival\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x10\n\x08\x65xchange\x18\x03 \x01(\r\x12-\n\x07\x65ntries\x18\x04 \x03(\x0b\x32\x1c.sealane.api.stream.v1.Entry\x12>\n\x08payloads\x18\x05 \x03(\x0b\x32,.sealane.api.stream.v1.Arrival.PayloadsEntry\x12\x11\n\taggregate\x18\x06 \x01(\x0c\x1a/\n\rPayloadsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"\xa7\x01\n\x07Release\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x10\n\x08\x65xchange\x18\x03 \x01(\r\x12:\n\x06sealed\x18\x04 \x03(\x0b\x32*.sealane.api.stream.v1.Release.SealedEntry\x1a-\n\x0bSealedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"\xa7\x01\n\x07Opening\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x10\n\x08\x65xchange\x18\x03 \x01(\r\x12:\n\x06sealed\x18\x04 \x03(\x0b\x32*.sealane.api.stream.v1.Opening.SealedEntry\x1a-\n\x0bSealedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"_\n\x08Proposal\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x10\n\x08\x65xchange\x18\x03 \x01(\r\x12\r\n\x05value\x18\x04 \x01(\x0c\x12\x11\n\tsignature\x18\x05 \x01(\x0c\"j\n\x0b\x45ndorsement\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x13\n\x0bresult_hash\x18\x03 \x01(\x0c\x12\x12\n\ntranscript\x18\x04 \x01(\x0c\x12\x11\n\tsignature\x18\x05 \x01(\x0c\"\xcd\x01\n\x08\x45ndorsed\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12G\n\x0c\x65ndorsements\x18\x03 \x03(\x0b\x32\x31.sealane.api.stream.v1.Endorsed.EndorsementsEntry\x1aW\n\x11\x45ndorsementsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x31\n\x05value\x18\x02 \x01(\x0b\x32\".sealane.api.stream.v1.Endorsement:\x02\x38\x01\"\x9f\x01\n\x0cSealedResult\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12?\n\x06sealed\x18\x03 \x03(\x0b\x32/.sealane.api.stream.v1.SealedResult.SealedEntry\x1a-\n\x0bSealedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"L\n\x07\x46\x61ilure\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x31\n\x05\x65rror\x18\x02 \x01(\x0b\x32\".sealane.api.errors.v1.ErrorDetail\"M\n\x08RunEnded\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x31\n\x05\x65rror\x18\x02 \x01(\x0b\x32\".sealane.api.errors.v1.ErrorDetail\"\x17\n\x05Nudge\x12\x0e\n\x06run_id\x18\x01 \x01(\t2q\n\x11NodeStreamService\x12\\\n\x07\x43onnect\x12%.sealane.api.stream.v1.ConnectRequest\x1a&.sealane.api.stream.v1.ConnectResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"sealane/api/stream/v1/stream.proto\x12\x15sealane.api.stream.v1\x1a(sealane/api/errors/v1/error_detail.proto\x1a sealane/api/study/v1/study.proto\"\xb3\x04\n\x0e\x43onnectRequest\x12-\n\x05hello\x18\x01 \x01(\x0b\x32\x1c.sealane.api.stream.v1.HelloH\x00\x12+\n\x04join\x18\x02 \x01(\x0b\x32\x1b.sealane.api.stream.v1.JoinH\x00\x12;\n\x0c\x63ontribution\x18\x03 \x01(\x0b\x32#.sealane.api.stream.v1.ContributionH\x00\x12\x31\n\x07release\x18\x04 \x01(\x0b\x32\x1e.sealane.api.stream.v1.ReleaseH\x00\x12\x33\n\x08proposal\x18\x05 \x01(\x0b\x32\x1f.sealane.api.stream.v1.ProposalH\x00\x12\x39\n\x0b\x65ndorsement\x18\x06 \x01(\x0b\x32\".sealane.api.stream.v1.EndorsementH\x00\x12<\n\rsealed_result\x18\x07 \x01(\x0b\x32#.sealane.api.stream.v1.SealedResultH\x00\x12\x31\n\x07\x66\x61ilure\x18\x08 \x01(\x0b\x32\x1e.sealane.api.stream.v1.FailureH\x00\x12:\n\tstatement\x18\t \x01(\x0b\x32%.sealane.api.study.v1.SignedStatementH\x00\x12-\n\x05\x63hunk\x18\n \x01(\x0b\x32\x1c.sealane.api.stream.v1.ChunkH\x00\x42\t\n\x07message\"\x83\x05\n\x0f\x43onnectResponse\x12\x31\n\x07welcome\x18\x01 \x01(\x0b\x32\x1e.sealane.api.stream.v1.WelcomeH\x00\x12\x32\n\x05study\x18\x02 \x01(\x0b\x32!.sealane.api.study.v1.StudyRecordH\x00\x12\x34\n\trun_offer\x18\x03 \x01(\x0b\x32\x1f.sealane.api.stream.v1.RunOfferH\x00\x12-\n\x05start\x18\x04 \x01(\x0b\x32\x1c.sealane.api.stream.v1.StartH\x00\x12\x31\n\x07\x61rrival\x18\x05 \x01(\x0b\x32\x1e.sealane.api.stream.v1.ArrivalH\x00\x12\x31\n\x07opening\x18\x06 \x01(\x0b\x32\x1e.sealane.api.stream.v1.OpeningH\x00\x12\x33\n\x08proposal\x18\x07 \x01(\x0b\x32\x1f.sealane.api.stream.v1.ProposalH\x00\x12\x33\n\x08\x65ndorsed\x18\x08 \x01(\x0b\x32\x1f.sealane.api.stream.v1.EndorsedH\x00\x12\x34\n\trun_ended\x18\t \x01(\x0b\x32\x1f.sealane.api.stream.v1.RunEndedH\x00\x12-\n\x05nudge\x18\n \x01(\x0b\x32\x1c.sealane.api.stream.v1.NudgeH\x00\x12-\n\x05\x63hunk\x18\x0b \x01(\x0b\x32\x1c.sealane.api.stream.v1.ChunkH\x00\x12\x35\n\tdirectory\x18\x0c \x01(\x0b\x32 .sealane.api.stream.v1.DirectoryH\x00\x42\t\n\x07message\".\n\x05Hello\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x14\n\x0c\x63omputations\x18\x02 \x03(\t\"N\n\x07Welcome\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x1d\n\x15maximum_message_bytes\x18\x02 \x01(\x04\x12\x13\n\x0b\x63hunk_bytes\x18\x03 \x01(\r\"9\n\tDirectory\x12,\n\x07parties\x18\x01 \x03(\x0b\x32\x1b.sealane.api.study.v1.Party\"L\n\x05\x43hunk\x12\x10\n\x08transfer\x18\x01 \x01(\x04\x12\x13\n\x0btotal_bytes\x18\x02 \x01(\x04\x12\x0e\n\x06offset\x18\x03 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\"L\n\x08RunOffer\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x30\n\x05study\x18\x02 \x01(\x0b\x32!.sealane.api.study.v1.StudyRecord\"@\n\x04Join\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x15\n\ragreement_key\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"\\\n\x06Member\x12\x13\n\x0b\x66ingerprint\x18\x01 \x01(\t\x12\x13\n\x0bsigning_key\x18\x02 \x01(\x0c\x12\x15\n\ragreement_key\x18\x03 \x01(\x0c\x12\x11\n\tsignature\x18\x04 \x01(\x0c\"X\n\x05Start\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12.\n\x07members\x18\x03 \x03(\x0b\x32\x1d.sealane.api.stream.v1.Member\"\x97\x02\n\x0c\x43ontribution\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x10\n\x08\x65xchange\x18\x03 \x01(\r\x12\x18\n\x10\x64\x65scription_hash\x18\x04 \x01(\x0c\x12\x11\n\tsignature\x18\x05 \x01(\x0c\x12\x0f\n\x07payload\x18\x06 \x01(\x0c\x12\x13\n\x0brelay_whole\x18\x07 \x01(\x08\x12\x11\n\tword_bits\x18\x08 \x01(\r\x12?\n\x06shares\x18\t \x03(\x0b\x32/.sealane.api.stream.v1.Contribution.SharesEntry\x1a-\n\x0bSharesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"t\n\x05\x45ntry\x12\x13\n\x0b\x66ingerprint\x18\x01 \x01(\t\x12\x14\n\x0cpayload_hash\x18\x02 \x01(\x0c\x12\x18\n\x10\x64\x65scription_hash\x18\x03 \x01(\x0c\x12\x11\n\tsignature\x18\x04 \x01(\x0c\x12\x13\n\x0bshares_hash\x18\x05 \x01(\x0c\"\xda\x02\n\x07\x41rrival\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x10\n\x08\x65xchange\x18\x03 \x01(\r\x12-\n\x07\x65ntries\x18\x04 \x03(\x0b\x32\x1c.sealane.api.stream.v1.Entry\x12>\n\x08payloads\x18\x05 \x03(\x0b\x32,.sealane.api.stream.v1.Arrival.PayloadsEntry\x12\x11\n\taggregate\x18\x06 \x01(\x0c\x12:\n\x06shares\x18\x07 \x03(\x0b\x32*.sealane.api.stream.v1.Arrival.SharesEntry\x1a/\n\rPayloadsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\x1a-\n\x0bSharesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"\xa7\x01\n\x07Release\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x10\n\x08\x65xchange\x18\x03 \x01(\r\x12:\n\x06sealed\x18\x04 \x03(\x0b\x32*.sealane.api.stream.v1.Release.SealedEntry\x1a-\n\x0bSealedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"\xa7\x01\n\x07Opening\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x10\n\x08\x65xchange\x18\x03 \x01(\r\x12:\n\x06sealed\x18\x04 \x03(\x0b\x32*.sealane.api.stream.v1.Opening.SealedEntry\x1a-\n\x0bSealedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"_\n\x08Proposal\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x10\n\x08\x65xchange\x18\x03 \x01(\r\x12\r\n\x05value\x18\x04 \x01(\x0c\x12\x11\n\tsignature\x18\x05 \x01(\x0c\"j\n\x0b\x45ndorsement\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x13\n\x0bresult_hash\x18\x03 \x01(\x0c\x12\x12\n\ntranscript\x18\x04 \x01(\x0c\x12\x11\n\tsignature\x18\x05 \x01(\x0c\"\xcd\x01\n\x08\x45ndorsed\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12G\n\x0c\x65ndorsements\x18\x03 \x03(\x0b\x32\x31.sealane.api.stream.v1.Endorsed.EndorsementsEntry\x1aW\n\x11\x45ndorsementsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x31\n\x05value\x18\x02 \x01(\x0b\x32\".sealane.api.stream.v1.Endorsement:\x02\x38\x01\"\x9f\x01\n\x0cSealedResult\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12?\n\x06sealed\x18\x03 \x03(\x0b\x32/.sealane.api.stream.v1.SealedResult.SealedEntry\x1a-\n\x0bSealedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"L\n\x07\x46\x61ilure\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x31\n\x05\x65rror\x18\x02 \x01(\x0b\x32\".sealane.api.errors.v1.ErrorDetail\"M\n\x08RunEnded\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x31\n\x05\x65rror\x18\x02 \x01(\x0b\x32\".sealane.api.errors.v1.ErrorDetail\"\x17\n\x05Nudge\x12\x0e\n\x06run_id\x18\x01 \x01(\t2q\n\x11NodeStreamService\x12\\\n\x07\x43onnect\x12%.sealane.api.stream.v1.ConnectRequest\x1a&.sealane.api.stream.v1.ConnectResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sealane.api.stream.v1.stream_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_CONTRIBUTION_SHARESENTRY']._loaded_options = None
+  _globals['_CONTRIBUTION_SHARESENTRY']._serialized_options = b'8\001'
   _globals['_ARRIVAL_PAYLOADSENTRY']._loaded_options = None
   _globals['_ARRIVAL_PAYLOADSENTRY']._serialized_options = b'8\001'
+  _globals['_ARRIVAL_SHARESENTRY']._loaded_options = None
+  _globals['_ARRIVAL_SHARESENTRY']._serialized_options = b'8\001'
   _globals['_RELEASE_SEALEDENTRY']._loaded_options = None
   _globals['_RELEASE_SEALEDENTRY']._serialized_options = b'8\001'
   _globals['_OPENING_SEALEDENTRY']._loaded_options = None
@@ -64,39 +68,43 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_START']._serialized_start=1852
   _globals['_START']._serialized_end=1940
   _globals['_CONTRIBUTION']._serialized_start=1943
-  _globals['_CONTRIBUTION']._serialized_end=2091
-  _globals['_ENTRY']._serialized_start=2093
-  _globals['_ENTRY']._serialized_end=2188
-  _globals['_ARRIVAL']._serialized_start=2191
-  _globals['_ARRIVAL']._serialized_end=2430
-  _globals['_ARRIVAL_PAYLOADSENTRY']._serialized_start=2383
-  _globals['_ARRIVAL_PAYLOADSENTRY']._serialized_end=2430
-  _globals['_RELEASE']._serialized_start=2433
-  _globals['_RELEASE']._serialized_end=2600
-  _globals['_RELEASE_SEALEDENTRY']._serialized_start=2555
-  _globals['_RELEASE_SEALEDENTRY']._serialized_end=2600
-  _globals['_OPENING']._serialized_start=2603
-  _globals['_OPENING']._serialized_end=2770
-  _globals['_OPENING_SEALEDENTRY']._serialized_start=2555
-  _globals['_OPENING_SEALEDENTRY']._serialized_end=2600
-  _globals['_PROPOSAL']._serialized_start=2772
-  _globals['_PROPOSAL']._serialized_end=2867
-  _globals['_ENDORSEMENT']._serialized_start=2869
-  _globals['_ENDORSEMENT']._serialized_end=2975
-  _globals['_ENDORSED']._serialized_start=2978
-  _globals['_ENDORSED']._serialized_end=3183
-  _globals['_ENDORSED_ENDORSEMENTSENTRY']._serialized_start=3096
-  _globals['_ENDORSED_ENDORSEMENTSENTRY']._serialized_end=3183
-  _globals['_SEALEDRESULT']._serialized_start=3186
-  _globals['_SEALEDRESULT']._serialized_end=3345
-  _globals['_SEALEDRESULT_SEALEDENTRY']._serialized_start=2555
-  _globals['_SEALEDRESULT_SEALEDENTRY']._serialized_end=2600
-  _globals['_FAILURE']._serialized_start=3347
-  _globals['_FAILURE']._serialized_end=3423
-  _globals['_RUNENDED']._serialized_start=3425
-  _globals['_RUNENDED']._serialized_end=3502
-  _globals['_NUDGE']._serialized_start=3504
-  _globals['_NUDGE']._serialized_end=3527
-  _globals['_NODESTREAMSERVICE']._serialized_start=3529
-  _globals['_NODESTREAMSERVICE']._serialized_end=3642
+  _globals['_CONTRIBUTION']._serialized_end=2222
+  _globals['_CONTRIBUTION_SHARESENTRY']._serialized_start=2177
+  _globals['_CONTRIBUTION_SHARESENTRY']._serialized_end=2222
+  _globals['_ENTRY']._serialized_start=2224
+  _globals['_ENTRY']._serialized_end=2340
+  _globals['_ARRIVAL']._serialized_start=2343
+  _globals['_ARRIVAL']._serialized_end=2689
+  _globals['_ARRIVAL_PAYLOADSENTRY']._serialized_start=2595
+  _globals['_ARRIVAL_PAYLOADSENTRY']._serialized_end=2642
+  _globals['_ARRIVAL_SHARESENTRY']._serialized_start=2177
+  _globals['_ARRIVAL_SHARESENTRY']._serialized_end=2222
+  _globals['_RELEASE']._serialized_start=2692
+  _globals['_RELEASE']._serialized_end=2859
+  _globals['_RELEASE_SEALEDENTRY']._serialized_start=2814
+  _globals['_RELEASE_SEALEDENTRY']._serialized_end=2859
+  _globals['_OPENING']._serialized_start=2862
+  _globals['_OPENING']._serialized_end=3029
+  _globals['_OPENING_SEALEDENTRY']._serialized_start=2814
+  _globals['_OPENING_SEALEDENTRY']._serialized_end=2859
+  _globals['_PROPOSAL']._serialized_start=3031
+  _globals['_PROPOSAL']._serialized_end=3126
+  _globals['_ENDORSEMENT']._serialized_start=3128
+  _globals['_ENDORSEMENT']._serialized_end=3234
+  _globals['_ENDORSED']._serialized_start=3237
+  _globals['_ENDORSED']._serialized_end=3442
+  _globals['_ENDORSED_ENDORSEMENTSENTRY']._serialized_start=3355
+  _globals['_ENDORSED_ENDORSEMENTSENTRY']._serialized_end=3442
+  _globals['_SEALEDRESULT']._serialized_start=3445
+  _globals['_SEALEDRESULT']._serialized_end=3604
+  _globals['_SEALEDRESULT_SEALEDENTRY']._serialized_start=2814
+  _globals['_SEALEDRESULT_SEALEDENTRY']._serialized_end=2859
+  _globals['_FAILURE']._serialized_start=3606
+  _globals['_FAILURE']._serialized_end=3682
+  _globals['_RUNENDED']._serialized_start=3684
+  _globals['_RUNENDED']._serialized_end=3761
+  _globals['_NUDGE']._serialized_start=3763
+  _globals['_NUDGE']._serialized_end=3786
+  _globals['_NODESTREAMSERVICE']._serialized_start=3788
+  _globals['_NODESTREAMSERVICE']._serialized_end=3901
 # @@protoc_insertion_point(module_scope)

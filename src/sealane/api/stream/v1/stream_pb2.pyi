@@ -137,7 +137,14 @@ class Start(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., attempt: _Optional[int] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ...) -> None: ...
 
 class Contribution(_message.Message):
-    __slots__ = ("run_id", "attempt", "exchange", "description_hash", "signature", "payload", "relay_whole")
+    __slots__ = ("run_id", "attempt", "exchange", "description_hash", "signature", "payload", "relay_whole", "word_bits", "shares")
+    class SharesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: bytes
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[bytes] = ...) -> None: ...
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     EXCHANGE_FIELD_NUMBER: _ClassVar[int]
@@ -145,6 +152,8 @@ class Contribution(_message.Message):
     SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_FIELD_NUMBER: _ClassVar[int]
     RELAY_WHOLE_FIELD_NUMBER: _ClassVar[int]
+    WORD_BITS_FIELD_NUMBER: _ClassVar[int]
+    SHARES_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     attempt: int
     exchange: int
@@ -152,23 +161,34 @@ class Contribution(_message.Message):
     signature: bytes
     payload: bytes
     relay_whole: bool
-    def __init__(self, run_id: _Optional[str] = ..., attempt: _Optional[int] = ..., exchange: _Optional[int] = ..., description_hash: _Optional[bytes] = ..., signature: _Optional[bytes] = ..., payload: _Optional[bytes] = ..., relay_whole: _Optional[bool] = ...) -> None: ...
+    word_bits: int
+    shares: _containers.ScalarMap[str, bytes]
+    def __init__(self, run_id: _Optional[str] = ..., attempt: _Optional[int] = ..., exchange: _Optional[int] = ..., description_hash: _Optional[bytes] = ..., signature: _Optional[bytes] = ..., payload: _Optional[bytes] = ..., relay_whole: _Optional[bool] = ..., word_bits: _Optional[int] = ..., shares: _Optional[_Mapping[str, bytes]] = ...) -> None: ...
 
 class Entry(_message.Message):
-    __slots__ = ("fingerprint", "payload_hash", "description_hash", "signature")
+    __slots__ = ("fingerprint", "payload_hash", "description_hash", "signature", "shares_hash")
     FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_HASH_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_HASH_FIELD_NUMBER: _ClassVar[int]
     SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    SHARES_HASH_FIELD_NUMBER: _ClassVar[int]
     fingerprint: str
     payload_hash: bytes
     description_hash: bytes
     signature: bytes
-    def __init__(self, fingerprint: _Optional[str] = ..., payload_hash: _Optional[bytes] = ..., description_hash: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
+    shares_hash: bytes
+    def __init__(self, fingerprint: _Optional[str] = ..., payload_hash: _Optional[bytes] = ..., description_hash: _Optional[bytes] = ..., signature: _Optional[bytes] = ..., shares_hash: _Optional[bytes] = ...) -> None: ...
 
 class Arrival(_message.Message):
-    __slots__ = ("run_id", "attempt", "exchange", "entries", "payloads", "aggregate")
+    __slots__ = ("run_id", "attempt", "exchange", "entries", "payloads", "aggregate", "shares")
     class PayloadsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: bytes
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[bytes] = ...) -> None: ...
+    class SharesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -181,13 +201,15 @@ class Arrival(_message.Message):
     ENTRIES_FIELD_NUMBER: _ClassVar[int]
     PAYLOADS_FIELD_NUMBER: _ClassVar[int]
     AGGREGATE_FIELD_NUMBER: _ClassVar[int]
+    SHARES_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     attempt: int
     exchange: int
     entries: _containers.RepeatedCompositeFieldContainer[Entry]
     payloads: _containers.ScalarMap[str, bytes]
     aggregate: bytes
-    def __init__(self, run_id: _Optional[str] = ..., attempt: _Optional[int] = ..., exchange: _Optional[int] = ..., entries: _Optional[_Iterable[_Union[Entry, _Mapping]]] = ..., payloads: _Optional[_Mapping[str, bytes]] = ..., aggregate: _Optional[bytes] = ...) -> None: ...
+    shares: _containers.ScalarMap[str, bytes]
+    def __init__(self, run_id: _Optional[str] = ..., attempt: _Optional[int] = ..., exchange: _Optional[int] = ..., entries: _Optional[_Iterable[_Union[Entry, _Mapping]]] = ..., payloads: _Optional[_Mapping[str, bytes]] = ..., aggregate: _Optional[bytes] = ..., shares: _Optional[_Mapping[str, bytes]] = ...) -> None: ...
 
 class Release(_message.Message):
     __slots__ = ("run_id", "attempt", "exchange", "sealed")
