@@ -27,6 +27,7 @@ NOUNS = {
     "analyst": ("sealane.cli.analyst:analyst", "Enrol an analyst."),
     "auditor": ("sealane.cli.auditor:auditor", "Enrol an auditor, and read what a coordinator recorded."),
     "doctor": ("sealane.cli.doctor:doctor", "Check a home and its surroundings, and say what is wrong."),
+    "bench": ("sealane.cli.bench:bench", "Measure secure sums on this machine, beside their peers."),
     "completion": ("sealane.cli.completion:completion", "Print the script that completes names in a shell."),
 }
 

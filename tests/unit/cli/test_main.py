@@ -17,7 +17,7 @@ from sealane.cli.main import NOUNS, invoke, root
 from sealane.errors import RefusedError
 
 HEAVY = ("pandas", "numpy", "duckdb", "grpc", "sqlalchemy", "pydantic", "rich", "cryptography")
-THEIRS = ("demo", "bench")
+THEIRS = ("demo",)
 
 
 def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:

@@ -9,7 +9,7 @@ not IND-CPA-D secure, so results of decryption must not be shared with those who
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NoReturn
 
 from sealane.errors import RefusedError
 
@@ -17,9 +17,13 @@ NAME: Final = "ckks"
 CODE: Final = "scheme.ckks-sums-refused"
 
 
-def sums_refused() -> RefusedError:
-    """Return the refusal of a study or a run that names ``ckks`` as its scheme."""
-    return RefusedError(
+def refuse_sums() -> NoReturn:
+    """Refuse a study or a run that names ``ckks`` as its scheme.
+
+    Raises:
+        RefusedError: always, with the reason.
+    """
+    raise RefusedError(
         "scheme.ckks-sums-refused",
         "the scheme ckks does not sum between institutions",
         got="ckks: whoever holds its one key can be handed one institution's ciphertext as the sum, and opens it",

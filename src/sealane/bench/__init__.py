@@ -1,0 +1,1 @@
+"""Measurements of secure sums, ours and others', each in a process of its own and on the same vectors."""
