@@ -21,7 +21,9 @@ from sealane.errors import InputError
 
 # Enough to decide every number below 3.3e24. Source: Sorenson and Webster, "Strong pseudoprimes to twelve prime bases".
 _WITNESSES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37)
-_LARGEST_BITS = 31  # so that the sum of two residues fits a 32-bit word
+_SMALLEST_DEGREE = 32
+WIDTHS = (28, 30, 31)
+"""Widths of a residue on the wire, in bits; the sum of two residues fits a 32-bit word."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Ring:
     """A ring by its degree N, the width of a residue on the wire, and its primes.
 
     Raises:
-        InputError: the degree is no power of two of at least 8, or a prime does not fit it.
+        InputError: the degree is no power of two of at least 32, the width none of 28, 30 and 31 bits, or a prime does
+            not fit them.
     """
 
     degree: int
@@ -38,13 +41,13 @@ class Ring:
 
     def __post_init__(self) -> None:
         degree, bits = self.degree, self.bits
-        shape = degree >= 8 and degree & (degree - 1) == 0 and 1 < bits <= _LARGEST_BITS
+        shape = degree >= _SMALLEST_DEGREE and degree & (degree - 1) == 0 and bits in WIDTHS
         if not (shape and self.primes and len(set(self.primes)) == len(self.primes) and all(
                 2 ** (bits - 1) < prime < 2**bits and prime % (2 * degree) == 1 and is_prime(prime)
                 for prime in self.primes)):
             raise InputError("rlwe.bad-ring", "these are not the primes of a ring of this degree",
                              got=f"degree {degree}, {bits} bits, primes {self.primes}",
-                             expected="a power of two, and distinct primes of that many bits that are 1 modulo 2N")
+                             expected="a power of two from 32 on, 28, 30 or 31 bits, distinct primes 1 modulo 2N")
 
     @cached_property
     def modulus(self) -> int:
