@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterable, Iterator
+from io import BytesIO
 from typing import Any
 
 import numba
@@ -18,9 +19,9 @@ from numpy.typing import NDArray
 from sealane.core.secret import Secret
 from sealane.errors import InputError, ProtocolError
 from sealane.ring.base import Block, Values
-from sealane.ring.cpu_bits import add_row, largest_residue, write_row
+from sealane.ring.cpu_bits import add_residues, add_row, largest_residue, write_row
 from sealane.ring.cpu_decode import decode, difference
-from sealane.ring.cpu_encrypt import draw, fold, hide
+from sealane.ring.cpu_encrypt import draw, messages
 from sealane.ring.cpu_kernel import compile_all
 from sealane.ring.cpu_mask import Masks
 from sealane.ring.cpu_plan import plan_for
@@ -72,38 +73,47 @@ class CpuBackend:
         error_seed: Secret,
     ) -> bytes:
         """Return the payload of a vector."""
-        length = len(values)
-        payload = np.empty(packing.payload_bytes(length) // 4, dtype=np.uint32)
-        with Masks(packing.ring, key, public_seed) as masks:
-            for group in range(packing.groups(length)):
-                begin = packing.offset(group) * packing.ring.bits // 32
-                block = payload[begin : begin + packing.block_bytes(length, group) // 4]
-                self._encrypt_group(packing, values, group, masks, error_seed, block)
-        return payload.tobytes()
+        length, bits = len(values), packing.ring.bits
+
+        def fill(payload: Words) -> None:
+            with Masks(packing.ring, key, public_seed) as masks:
+                for group in range(packing.groups(length)):
+                    begin = packing.offset(group) * bits // 32
+                    block = payload[begin : begin + packing.block_bytes(length, group) // 4]
+                    self._encrypt_group(packing, values, group, masks, error_seed, block)
+
+        return _written(packing.payload_bytes(length), fill)
 
     def _encrypt_group(
         self, packing: Packing, values: Values, group: int, masks: Masks, error_seed: Secret, block: Words
     ) -> None:
-        plan, bits, used = plan_for(packing), packing.ring.bits, packing.used(len(values), group)
-        digits = np.empty((plan.digits, used), dtype=np.uint32)
-        errors = np.empty(used, dtype=np.int32)
+        plan, used = plan_for(packing), packing.used(len(values), group)
+        read = _read(values, *packing.span(len(values), group))
         words = error_words(error_seed, group, used)
+        errors = np.empty(used, dtype=np.int32)
+        residues = np.empty((len(plan.primes), used), dtype=np.uint32)
         rows = block.reshape(len(plan.primes), -1)
 
-        def fill(index: int) -> None:
+        def encode(first: int) -> int:
+            largest = messages(
+                read, first, min(first + _STRETCH, used), packing.slots, plan.together, np.uint32(packing.base), errors,
+                plan.weights, plan.weight_quotients, plan.primes, residues,
+            )
+            return int(largest)
+
+        def hide(index: int) -> None:
             row = masks.row(group, index, used)
-            hide(row, errors, digits.reshape(-1), plan.weights[index], plan.weight_quotients[index], plan.primes[index])
-            write_row(row, bits, rows[index])
+            add_residues(row, residues[index], plan.primes[index])
+            write_row(row, packing.ring.bits, rows[index])
 
         try:
-            read = _read(values, *packing.span(len(values), group))
-            if fold(read, packing.slots, plan.together, np.uint32(packing.base), digits) >= packing.base:
+            draw(words, gaussian(SIGMA_ERROR).thresholds, errors)
+            if max(self._spread(encode, range(0, used, _STRETCH))) >= packing.base:
                 raise InputError("rlwe.value-out-of-range", "a value is larger than a slot can hold",
                                  expected=f"values below {packing.base}")
-            draw(words, gaussian(SIGMA_ERROR).thresholds, errors)
-            self._each(fill, len(rows))
+            self._each(hide, len(rows))
         finally:
-            for array in (digits, errors, words):
+            for array in (words, errors, residues):
                 array[:] = 0
 
     def total(self, packing: Packing, length: int) -> Words:
@@ -127,9 +137,9 @@ class CpuBackend:
     def write(self, packing: Packing, length: int, total: Words) -> bytes:
         """Return a total in the form of a payload."""
         _check_total(packing, length, total)
-        payload = np.empty(packing.payload_bytes(length) // 4, dtype=np.uint32)
-        write_row(total, packing.ring.bits, payload)  # rows fill whole words, so all of them are one long row
-        return payload.tobytes()
+        # rows fill whole words, so all of them are one long row
+        return _written(
+            packing.payload_bytes(length), lambda payload: write_row(total, packing.ring.bits, payload))
 
     def open(
         self,
@@ -175,6 +185,19 @@ class CpuBackend:
     def _each(self, function: Callable[[int], None], count: int) -> None:
         for _ in self._spread(function, range(count)):
             pass
+
+
+def _written(size: int, fill: Callable[[Words], None]) -> bytes:
+    """Return ``size`` bytes that ``fill`` writes as words, where it writes them: no second copy is made."""
+    if size == 0:
+        return b""
+    buffer = BytesIO()
+    buffer.seek(size - 1)
+    buffer.write(bytes(1))
+    view = buffer.getbuffer()
+    fill(np.frombuffer(view, dtype=np.uint32))
+    view.release()
+    return buffer.getvalue()
 
 
 def _read(values: Values, start: int, stop: int) -> Words:

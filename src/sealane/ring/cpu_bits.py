@@ -82,6 +82,14 @@ def largest_residue(words: Row, bits: int) -> np.uint32:
     return largest
 
 
+@kernel(f"void(uint32[::1], {READ_32}, uint32)")
+def add_residues(row: Row, other: Row, prime: np.uint32) -> None:
+    """Add one row of residues to another, in place, modulo the prime."""
+    for j in range(row.size):
+        raised = np.uint32(row[j] + other[j])
+        row[j] = min(raised, np.uint32(raised - prime))  # one of the two wraps
+
+
 @kernel(f"void({READ_32}, int64, uint32[::1], uint32)")
 def add_row(words: Row, bits: int, total: Row, prime: np.uint32) -> None:
     """Add a row on the wire, every residue below the prime, to a row of a total, ``(U,)``, modulo the prime."""

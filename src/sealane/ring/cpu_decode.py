@@ -16,13 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sealane.ring.cpu_divide import divide
-from sealane.ring.cpu_kernel import READ_32, inlined, kernel
+from sealane.ring.cpu_kernel import READ_2, READ_32, inlined, kernel
 from sealane.ring.cpu_vectors import WIDTH, Vectors, vector_code
 
 Row = NDArray[np.uint32]
 Rows = NDArray[np.uint32]
 _CHUNK = 256
-_READ_2 = "Array(uint32, 2, 'C', readonly=True)"
 
 
 @kernel(f"void({READ_32}, {READ_32}, uint32, uint32, uint32[::1])")
@@ -36,7 +35,7 @@ def difference(total: Row, mask: Row, noise: np.uint32, prime: np.uint32, out: R
 
 
 @kernel(
-    f"int64(uint32[::1], int64, int64, {READ_32}, {_READ_2}, {_READ_2}, {READ_32}, uint32, uint32, uint32, "
+    f"int64(uint32[::1], int64, int64, {READ_32}, {READ_2}, {READ_2}, {READ_32}, uint32, uint32, uint32, "
     "Array(int64, 1, 'C', readonly=True), uint32, int64, uint32[:, ::1])"
 )
 def decode(

@@ -1,7 +1,8 @@
 """What a node adds to its mask: errors drawn from the discrete Gaussian, and its values folded into messages.
 
 Values are folded twice. As many slots as fit a 32-bit word become one *digit*, once for all primes; then every prime
-takes the digits times powers of the base. No branch and no address depends on a value.
+takes the digits times powers of the base. A short stretch of positions goes through both at a time. No branch and no
+address depends on a value.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils
 from numpy.typing import NDArray
 
-from sealane.ring.cpu_kernel import READ_32, READ_64, kernel
+from sealane.ring.cpu_kernel import READ_2, READ_32, READ_64, inlined, kernel
 from sealane.ring.cpu_vectors import WIDTH, WORD, Vectors, vector_code
 
 Row = NDArray[np.uint32]
 Rows = NDArray[np.uint32]
-_CHUNK = 512  # positions that take all their digits before the next do
+_CHUNK = 512
 _LONGS, _SHORTS = ir.VectorType(ir.IntType(64), 8), ir.VectorType(WORD, 8)
 _DRAWN = 32  # words that are compared with the table together
 
@@ -51,61 +52,79 @@ def _draw(do: Vectors, words: Any, at: Any, thresholds: Any, count: Any, out: An
         build.store(value, build.bitcast(build.gep(out, [place]), _SHORTS.as_pointer()), align=4)
 
 
-@kernel(f"uint32({READ_32}, int64, int64, uint32, uint32[:, ::1])")
-def fold(values: Row, slots: int, together: int, base: np.uint32, digits: Rows) -> np.uint32:
-    """Fold a group's values into digits of ``together`` slots each, ``(ceil(slots / together), U)``.
+@kernel(
+    f"uint32({READ_32}, int64, int64, int64, int64, uint32, int32[::1], {READ_2}, {READ_2}, {READ_32}, uint32[:, ::1])"
+)
+def messages(
+    values: Row, first: int, last: int, slots: int, together: int, base: np.uint32, errors: NDArray[np.int32],
+    weights: Rows, quotients: Rows, primes: Row, out: Rows,
+) -> np.uint32:
+    """Write error + step * M modulo each prime for positions ``first`` to ``last`` of a group, ``(primes, U)``.
+
+    Args:
+        values: the group's values, as many as there are.
+        first: the first position, a multiple of 32.
+        last: the one after the last position, likewise.
+        slots: values to a position.
+        together: slots in a digit.
+        base: the base of the packing.
+        errors: an error for each position.
+        weights: step * base^(slots before the digit) mod p, ``(primes, digits)``.
+        quotients: floor(weight * 2^32 / p), likewise.
+        primes: the primes.
+        out: where the residues go.
 
     Returns:
-        The largest value: where it is not below the base, the digits mean nothing.
+        The largest value: where it is not below the base, the residues mean nothing.
     """
-    used = digits.shape[1]
+    used, count = out.shape[1], weights.shape[1]
+    digits = np.empty(count * _CHUNK, dtype=np.uint32)
     largest = np.uint32(0)
-    for row in range(digits.shape[0]):
-        digit = digits[row]
-        top = min(slots, (row + 1) * together) - 1
-        for slot in range(top, row * together - 1, -1):
-            there = values[min(slot * used, values.size) : min((slot + 1) * used, values.size)]
-            if slot == top:
-                digit[: there.size] = there
-                digit[there.size :] = 0
-            else:
-                for j in range(there.size):
-                    digit[j] = np.uint32(np.uint32(digit[j] * base) + there[j])
-            for j in range(there.size):
-                largest = max(largest, there[j])
+    for start in range(first, last, _CHUNK):
+        size = min(_CHUNK, last - start)
+        for index in range(count):
+            top = min(slots, (index + 1) * together)
+            found = _fold(values, start, size, used, index * together, top, base, digits[index * _CHUNK :])
+            largest = max(largest, found)
+        for row in range(primes.size):
+            residues = out[row, start : start + size]
+            for at in range(0, size, WIDTH):
+                _begin(residues, at, errors, start + at, primes[row])
+            for index in range(count):
+                weight, quotient = weights[row, index], quotients[row, index]
+                for at in range(0, size, WIDTH):
+                    _add_product(residues, at, digits, index * _CHUNK + at, weight, quotient, primes[row])
+    digits[:] = 0
     return largest
 
 
-@kernel(f"void(uint32[::1], int32[::1], uint32[::1], {READ_32}, {READ_32}, uint32)")
-def hide(
-    row: Row, errors: NDArray[np.int32], digits: Row, weights: Row, quotients: Row, prime: np.uint32
-) -> None:
-    """Add errors and digits times their weights to a mask, ``(U,)``, modulo one prime.
-
-    ``digits`` are one row after the other; ``weights`` are step * base^(slots before the digit) mod p, with their
-    quotients floor(w * 2^32 / p).
-    """
-    for start in range(0, row.size, _CHUNK):
-        stop = min(start + _CHUNK, row.size)
-        for at in range(start, stop, WIDTH):
-            _add_errors(row, at, errors, prime)
-        for index in range(weights.size):
-            for at in range(start, stop, WIDTH):
-                _add_product(row, at, digits, index * row.size + at, weights[index], quotients[index], prime)
+@inlined
+def _fold(
+    values: Row, start: int, size: int, used: int, slot: int, top: int, base: np.uint32, digit: Row
+) -> np.uint32:
+    """Fold some slots of some positions into one digit each, and return the largest value."""
+    largest = np.uint32(0)
+    digit[:size] = 0
+    for index in range(top - 1, slot - 1, -1):
+        place = index * used + start
+        there = values[min(place, values.size) : min(place + size, values.size)]
+        for j in range(there.size):
+            largest = max(largest, there[j])
+            digit[j] = np.uint32(np.uint32(digit[j] * base) + there[j])
+    return largest
 
 
 @vector_code
-def _add_errors(do: Vectors, row: Any, at: Any, errors: Any, prime: Any) -> None:
-    """Add 16 errors, each of a magnitude below the prime."""
-    modulus = do.repeat(prime)
-    do.store(do.add(do.load(row, at), do.lifted(do.load(errors, at), modulus), modulus), row, at)
+def _begin(do: Vectors, residues: Any, at: Any, errors: Any, there: Any, prime: Any) -> None:
+    """Write 16 errors, each of a magnitude below the prime, as residues."""
+    do.store(do.lifted(do.load(errors, there), do.repeat(prime)), residues, at)
 
 
 @vector_code
 def _add_product(
-    do: Vectors, row: Any, at: Any, digits: Any, there: Any, weight: Any, quotient: Any, prime: Any
+    do: Vectors, residues: Any, at: Any, digits: Any, there: Any, weight: Any, quotient: Any, prime: Any
 ) -> None:
     """Add 16 digits times a weight."""
     modulus = do.repeat(prime)
     product = do.mul(do.load(digits, there), (do.repeat(weight), do.repeat(quotient)), modulus)
-    do.store(do.add(do.load(row, at), product, modulus), row, at)
+    do.store(do.add(do.load(residues, at), product, modulus), residues, at)

@@ -17,6 +17,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., object])
 READ_32 = "Array(uint32, 1, 'C', readonly=True)"
+READ_2 = "Array(uint32, 2, 'C', readonly=True)"
 READ_64 = "Array(uint64, 1, 'C', readonly=True)"
 _declared: list[tuple[Any, str]] = []
 
