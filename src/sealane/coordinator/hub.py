@@ -23,6 +23,7 @@ from sealane.governance.approval import SignedApproval, SignedRefusal, claimed_s
 from sealane.governance.study import Study, parse_study
 from sealane.rpc.codec import FromCoordinator, FromNode
 from sealane.rpc.notices import Directory, Hello, PartyRecord, RunEnded, Statement, StudyRecord
+from sealane.secagg.scheme import Scheme, get_scheme
 from sealane.telemetry.logs import get_logger, log
 
 _LOG = get_logger(__name__)
@@ -52,6 +53,8 @@ class Hub:
     connections: dict[Fingerprint, Connection] = field(default_factory=dict)
     runs: dict[str, Coordination] = field(default_factory=dict)
     watched: dict[str, asyncio.Event] = field(default_factory=dict)
+    schemes: set[str] = field(default_factory=set)
+    prepared: dict[str, asyncio.Future[Scheme]] = field(default_factory=dict)
     complained: float = float("-inf")
 
     def restore(self) -> None:
@@ -65,12 +68,18 @@ class Hub:
         checked = 0.0
         while True:
             await asyncio.sleep(TICK_SECONDS)
+            self._prepare()
             acts = [run.tick for run in self.runs.values()]
             if time.monotonic() - checked > REGISTRY_SECONDS:
                 checked = time.monotonic()
                 acts += [self._check_admitted, self._forget]
             for act in acts:
                 self._carry_out(act)
+
+    def _prepare(self) -> None:
+        """Let a scheme compile, or load, what it needs, before the first round of a run would wait for it."""
+        for scheme in self.schemes - self.prepared.keys():
+            self.prepared[scheme] = asyncio.get_running_loop().run_in_executor(None, get_scheme, scheme)
 
     def _forget(self) -> None:
         """Let go of runs that ended a while ago: what is asked of them is on disk."""
@@ -206,6 +215,7 @@ class Hub:
     def _coordinate(self, facts: RunFacts) -> Coordination:
         record = self.store.study(facts.study_hash)
         study = parse_study(record.study)
+        self.schemes.add(study.scheme)
         signed = approving(record, study)
         record = replace(record, statements=tuple(signed.values()))
         changed = self.watched.setdefault(facts.run_id, asyncio.Event())

@@ -18,6 +18,7 @@ from sealane.rpc.codec import FromCoordinator, FromNode
 from sealane.rpc.notices import Directory, Failure, Hello, RunOffer, StudyRecord, Welcome
 from sealane.rpc.renewal import needs_renewal, renew
 from sealane.secagg.messages import Contribution, Proposal, Release, SealedResult
+from sealane.secagg.scheme import Scheme, get_scheme
 from sealane.telemetry.logs import get_logger, log
 
 _LOG = get_logger(__name__)
@@ -47,6 +48,7 @@ class Agent:
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     problem: SealaneError | None = None
     directory: Directory = field(default_factory=lambda: Directory(()))
+    _prepared: dict[str, asyncio.Future[Scheme]] = field(default_factory=dict)
     _link: Link | None = None
     _answered: bool = False
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
@@ -138,6 +140,9 @@ class Agent:
         except SealaneError as error:
             log(_LOG, "study.rejected", error=error)
             return
+        if study.scheme not in self._prepared:
+            # What a scheme compiles, or loads, when it is first used shall not hold up the first round.
+            self._prepared[study.scheme] = self._loop.run_in_executor(None, get_scheme, study.scheme)
         for statement in record.statements:
             try:
                 if claimed_study(statement) == study.hash:

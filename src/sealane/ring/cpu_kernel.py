@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
 from numba import njit
+from numba.core.compiler_lock import global_compiler_lock
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,8 +42,9 @@ def kernel(signature: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 def compile_all() -> None:
     """Compile, or load from disk, every kernel declared so far; later calls return at once."""
-    while _declared:
-        compiled, signature = _declared[-1]
-        compiled.compile(signature)
-        compiled.disable_compile()
-        _declared.pop()
+    with global_compiler_lock:  # one thread may warm up while another comes to use the kernels
+        while _declared:
+            compiled, signature = _declared[-1]
+            compiled.compile(signature)
+            compiled.disable_compile()
+            _declared.pop()
