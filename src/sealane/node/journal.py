@@ -45,7 +45,7 @@ SCHEMA = (
 )
 
 
-_FORGET = "UPDATE exchanges SET seed = NULL, payload = NULL, share = NULL WHERE"
+_FORGET = "UPDATE exchanges SET seed = NULL, payload = NULL, share = NULL WHERE run_id = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class Journal:
                                 hint="a node that is lost is waited for; its sums cannot be taken again without it")
         with self._writing():
             self._db.execute("UPDATE runs SET attempt = ?, start = ? WHERE run_id = ?", (attempt, start, run_id))
-            self._db.execute(f"{_FORGET} run_id = ?", (run_id,))
+            self._db.execute(_FORGET, (run_id,))
 
     def exchange(self, run_id: str, attempt: int, number: int) -> ExchangeRow | None:
         """Return what is known of an exchange."""
@@ -204,8 +204,9 @@ class Journal:
         self._deferred += [
             ("UPDATE exchanges SET total = ? WHERE run_id = ? AND attempt = ? AND number = ?",
              (total, run_id, attempt, number)),
-            (f"{_FORGET} run_id = ? AND attempt = ? AND number = "
-             "(SELECT max(number) FROM exchanges WHERE run_id = ? AND attempt = ? AND number < ? AND seed NOT NULL)",
+            ("UPDATE exchanges SET seed = NULL, payload = NULL, share = NULL "
+             "WHERE run_id = ? AND attempt = ? AND number = (SELECT max(number) FROM exchanges "
+             "WHERE run_id = ? AND attempt = ? AND number < ? AND seed NOT NULL)",
              (run_id, attempt, run_id, attempt, number)),
         ]
 
@@ -226,7 +227,7 @@ class Journal:
         """Close a run for ever, and forget the secrets that belonged to it."""
         with self._writing():
             self._db.execute("UPDATE runs SET state = 'ENDED', agreement_seed = x'' WHERE run_id = ?", (run_id,))
-            self._db.execute(f"{_FORGET} run_id = ?", (run_id,))
+            self._db.execute(_FORGET, (run_id,))
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
