@@ -36,6 +36,7 @@ class Measured:
 
     Attributes:
         backend: what it computed on.
+        reason: why on that.
         seconds: of each step; encryption is of one node, addition of the cohort.
         bytes_per_value: of one contribution.
         max_abs_error: of the opened sum.
@@ -43,6 +44,7 @@ class Measured:
     """
 
     backend: str
+    reason: str
     seconds: dict[str, Seconds]
     bytes_per_value: float
     max_abs_error: float
@@ -52,6 +54,7 @@ class Measured:
         """Return the fields as JSON-ready values."""
         return {
             "backend": self.backend,
+            "backend_reason": self.reason,
             **{f"{step}_s": self.seconds[step].wall for step in STEPS},
             "bytes_per_value": self.bytes_per_value,
             "max_abs_error": self.max_abs_error,
@@ -87,7 +90,7 @@ def _steps(subject: Subject, asked: Asked) -> Measured:
     open_, opened = timed(lambda: subject.open(total), asked.rounds)
     peak = peak_memory() - before
     seconds = {"encrypt": encrypt, "serialise": serialise, "add": add, "open": open_}
-    return Measured(subject.backend, seconds, sum(map(len, written)) / asked.length,
+    return Measured(subject.backend, subject.reason, seconds, sum(map(len, written)) / asked.length,
                     float(np.abs(opened - expected).max()), max(peak, 0))
 
 

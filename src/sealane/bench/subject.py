@@ -19,10 +19,12 @@ class Subject(Protocol):
         parts: how many nodes must contribute something of their own; where they are fewer than the cohort, the others
             send the same bytes again.
         backend: what it computes on, in a word.
+        reason: why on that, where there was a choice.
     """
 
     parts: int
     backend: str
+    reason: str
 
     def encrypt(self, node: int, vector: NDArray[np.float32]) -> Any:
         """Protect a node's vector, from floats on."""

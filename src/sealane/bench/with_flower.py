@@ -27,6 +27,7 @@ class FlowerMasks:
     """A node's private mask and one mask for each other node of the cohort."""
 
     backend = "cpu"
+    reason = "it has no other"
 
     def __init__(self, asked: Asked) -> None:
         os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")

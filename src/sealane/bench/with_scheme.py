@@ -25,7 +25,7 @@ class OurScheme:
         members = tuple(Member(own, bytes(32), bytes(32), bytes(64)) for own in names)
         attempt = Attempt("r-aaaaaaaaaaaaaaaa", "00" * 32, 0, name, members, 1, 3)
         self.parts = asked.cohort
-        self.scheme, self.backend = _scheme(name, asked)
+        self.scheme, self.backend, self.reason = _scheme(name, asked)
         layout = plan(_terms(np.zeros(asked.length, dtype=np.float32), asked.bits), asked.cohort)
         self._bits = asked.bits
         self._released: dict[Fingerprint, bytes] = {}
@@ -75,16 +75,16 @@ class OurScheme:
         self._released = {}
 
 
-def _scheme(name: str, asked: Asked) -> tuple[Scheme, str]:
+def _scheme(name: str, asked: Asked) -> tuple[Scheme, str, str]:
     if name == "masking":
         from sealane.secagg.masking.scheme import Masking
 
-        return Masking(), "cpu"
+        return Masking(), "cpu", "masking has no other"
     from sealane.ring.select import choose
     from sealane.secagg.rlwe.scheme import Rlwe
 
-    chosen = choose(asked.backend).backend.name
-    return Rlwe(chosen), chosen
+    chosen = choose(asked.backend)
+    return Rlwe(chosen.backend.name), chosen.backend.name, chosen.reason
 
 
 def _terms(vector: NDArray[np.float32], bits: int) -> dict[str, Term]:

@@ -41,6 +41,7 @@ class Doubling:
 
     parts = 2
     backend = "abacus"
+    reason = "it is at hand"
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, int]] = []
@@ -66,12 +67,12 @@ def test_a_measurement_is_of_one_node_and_of_the_whole_cohort(monkeypatch: pytes
     found = measure("doubling", Asked(length=1000, cohort=5, rounds=2))
     assert found.max_abs_error == pytest.approx(0.5)
     assert found.bytes_per_value == (4 * 1000 + 4) / 1000
-    assert found.backend == "abacus"
+    assert (found.backend, found.reason) == ("abacus", "it is at hand")
     warm, subject = made
     assert warm.seen
     assert [node for step, node in subject.seen if step == "encrypt"] == [0, 0, 1]
     assert {count for step, count in subject.seen if step == "add"} == {5}
-    keys = {"backend", "encrypt_s", "serialise_s", "add_s", "open_s", "bytes_per_value", "max_abs_error",
-            "peak_memory_bytes", "cpu"}
+    keys = {"backend", "backend_reason", "encrypt_s", "serialise_s", "add_s", "open_s", "bytes_per_value",
+            "max_abs_error", "peak_memory_bytes", "cpu"}
     assert found.to_dict().keys() == keys
     assert found.to_dict()["cpu"].keys() == {"encrypt_s", "serialise_s", "add_s", "open_s"}

@@ -9,7 +9,7 @@ not IND-CPA-D secure, so results of decryption must not be shared with those who
 
 from __future__ import annotations
 
-from typing import Final, NoReturn
+from typing import Final
 
 from sealane.errors import RefusedError
 
@@ -17,13 +17,9 @@ NAME: Final = "ckks"
 CODE: Final = "scheme.ckks-sums-refused"
 
 
-def refuse_sums() -> NoReturn:
-    """Refuse a study or a run that names ``ckks`` as its scheme.
-
-    Raises:
-        RefusedError: always, with the reason.
-    """
-    raise RefusedError(
+def sums_refused() -> RefusedError:
+    """Return the refusal of a study or a run that names ``ckks`` as its scheme, for the caller to raise."""
+    return RefusedError(
         "scheme.ckks-sums-refused",
         "the scheme ckks does not sum between institutions",
         got="ckks: whoever holds its one key can be handed one institution's ciphertext as the sum, and opens it",
