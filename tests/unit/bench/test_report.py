@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from expected_error import raises
 
 from sealane.bench import child, report
 from sealane.bench.asked import Asked
@@ -61,13 +62,13 @@ def test_threads_and_devices_are_compared_by_the_clock(monkeypatch: pytest.Monke
 def test_a_child_measures_and_its_error_comes_back() -> None:
     found = run("numpy", Asked(length=2000, rounds=2))
     assert found["bytes_per_value"] == 4.0
-    with pytest.raises(InputError, match=r"bench\.unknown"):
+    with raises("bench.unknown", InputError):
         run("paillier", Asked(length=2000))
 
 
 def test_a_child_that_dies_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child.sys, "executable", "/bin/false")
-    with pytest.raises(UnavailableError, match=r"bench\.child-died"):
+    with raises("bench.child-died", UnavailableError):
         run("numpy", Asked(length=10))
 
 

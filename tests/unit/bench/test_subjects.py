@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from expected_error import raises
 
 from sealane.bench.asked import CLIP, PEERS, Asked
 from sealane.bench.subject import make
@@ -68,5 +69,5 @@ def test_without_its_extra_a_peer_names_it(
 
 
 def test_an_unknown_system_is_refused() -> None:
-    with pytest.raises(InputError, match=r"bench\.unknown"):
+    with raises("bench.unknown", InputError):
         make("paillier", Asked())

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from expected_error import raises
 
 from sealane.bench.asked import CLIP, Asked
 from sealane.bench.vectors import exact_sum, seed_of, vector
@@ -37,7 +38,7 @@ def test_the_sum_repeats_parts_for_a_larger_cohort() -> None:
     {"threads": 0}, {"rounds": 0},
 ])
 def test_what_cannot_be_measured_is_refused(field: dict[str, int]) -> None:
-    with pytest.raises(InputError, match=r"bench\.out-of-range"):
+    with raises("bench.out-of-range", InputError):
         Asked(**field)
 
 

@@ -151,12 +151,15 @@ def prepare(parameters: ParameterSet) -> Context:
     api = tenseal().sealapi
     wanted = api.EncryptionParameters(api.SCHEME_TYPE.CKKS)
     wanted.set_poly_modulus_degree(parameters.degree)
-    primes = api.CoeffModulus.Create(parameters.degree, list(parameters.modulus_bits))
-    wanted.set_coeff_modulus(primes)
-    seal = api.SEALContext(wanted, True, api.SEC_LEVEL_TYPE.TC128)
-    if not seal.parameters_set():
-        raise InputError("ckks.bad-parameters", "SEAL refuses the parameter set",
-                         got=f"{parameters.name}: {seal.parameters_error_message()}")
+    try:
+        primes = api.CoeffModulus.Create(parameters.degree, list(parameters.modulus_bits))
+        wanted.set_coeff_modulus(primes)
+        seal = api.SEALContext(wanted, True, api.SEC_LEVEL_TYPE.TC128)
+        refused = None if seal.parameters_set() else seal.parameters_error_message()
+    except (RuntimeError, ValueError) as error:
+        refused = str(error)
+    if refused:
+        raise InputError("ckks.bad-parameters", "SEAL refuses the parameter set", got=f"{parameters.name}: {refused}")
     with tempfile.NamedTemporaryFile(prefix="sealane-ckks-") as file:
         wanted.save(file.name)
         version = file.read(_HEADER.size)[3:5]

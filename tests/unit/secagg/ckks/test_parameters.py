@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from expected_error import raises
 
 from sealane.errors import InputError, RefusedError
 from sealane.secagg.ckks import parameters
@@ -26,7 +27,7 @@ def test_our_sets_are_inside(known: ParameterSet) -> None:
     (512, (9, 9)), (8192, ()),
 ])
 def test_anything_outside_is_refused(degree: int, bits: tuple[int, ...]) -> None:
-    with pytest.raises(InputError, match=r"ckks\.outside-table"):
+    with raises("ckks.outside-table", InputError):
         ParameterSet("too weak", degree, bits, 20)
 
 
@@ -44,6 +45,15 @@ def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -
     from sealane.secagg.ckks.library import tenseal
 
     monkeypatch.setitem(sys.modules, "tenseal", None)
-    with pytest.raises(InputError, match=r"ckks\.not-installed") as caught:
+    with raises("ckks.not-installed", InputError) as caught:
         tenseal()
     assert caught.value.hint == "pip install 'sealane[ckks]'"
+
+
+def test_primes_that_seal_does_not_find_are_refused() -> None:
+    pytest.importorskip("tenseal")
+    from sealane.secagg.ckks.library import prepare
+
+    for bits in ((14, 14), (61, 20)):
+        with raises("ckks.bad-parameters", InputError):
+            prepare(ParameterSet("odd", 8192, bits, 10))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from expected_error import raises
 from numpy.typing import NDArray
 
 from sealane.core.secret import Secret
@@ -154,7 +155,7 @@ def test_tenseals_own_context_is_refused_as_a_public_key(request_bytes: bytes) -
 
     private = tenseal.context(tenseal.SCHEME_TYPE.CKKS, 8192, coeff_mod_bit_sizes=[60, 49, 49, 60])
     for with_secret in (True, False):
-        with pytest.raises(ProtocolError, match=r"ckks\.wrong-header"):
+        with raises("ckks.wrong-header", ProtocolError):
             score(MODEL, private.serialize(save_secret_key=with_secret), request_bytes, SEED)
 
 
@@ -188,14 +189,14 @@ def test_requests_of_another_form_are_refused(owner: Owner, request_bytes: bytes
 
 
 def test_a_public_key_that_hides_nothing_is_refused(owner: Owner, request_bytes: bytes) -> None:
-    with pytest.raises(ProtocolError, match=r"ckks\.transparent"):
+    with raises("ckks.transparent", ProtocolError):
         score(MODEL, owner.public[:HEADER] + bytes(len(owner.public) - HEADER), request_bytes, SEED)
 
 
 @pytest.mark.parametrize("place", [0, 17, 8191, 3 * 8192 - 8])
 def test_random_words_in_place_of_residues_are_refused(owner: Owner, request_bytes: bytes, place: int) -> None:
     words = np.random.default_rng(place).bytes(64)  # eight of 64 bits, all below a prime of 60 or 49 only by a wonder
-    with pytest.raises(ProtocolError, match=r"ckks\.residue-out-of-range"):
+    with raises("ckks.residue-out-of-range", ProtocolError):
         score(MODEL, owner.public, changed(request_bytes, HEADER + 8 * place, words), SEED)
 
 
@@ -203,24 +204,24 @@ def test_a_request_of_noise_gets_an_answer_of_noise(owner: Owner, context: Conte
     primes = np.array(context.primes[:3])[:, None]
     residues = np.random.default_rng(1).integers(0, primes, (3, 2, 3, 8192)).astype("<u8")
     nonsense = score(MODEL, owner.public, request_bytes[:HEADER] + residues.tobytes(), SEED)
-    with pytest.raises(ProtocolError, match=r"ckks\.score-out-of-range"):
+    with raises("ckks.score-out-of-range", ProtocolError):
         owner.open(nonsense, 5)
 
 
 def test_a_request_of_another_width_or_key_is_refused(owner: Owner, request_bytes: bytes) -> None:
-    with pytest.raises(ProtocolError, match=r"ckks\.wrong-request"):
+    with raises("ckks.wrong-request", ProtocolError):
         score(LinearModel(np.ones(2), 0.0), owner.public, request_bytes, SEED)
-    with pytest.raises(ProtocolError, match=r"ckks\.wrong-request"):
+    with raises("ckks.wrong-request", ProtocolError):
         score(MODEL, Owner.create().public, request_bytes, SEED)
 
 
 def test_an_answer_to_something_else_is_refused(owner: Owner, answer: bytes) -> None:
     assert answer[42:74] == key_hash(owner.public)
-    with pytest.raises(ProtocolError, match=r"ckks\.wrong-answer"):
+    with raises("ckks.wrong-answer", ProtocolError):
         owner.open(answer, 4)
-    with pytest.raises(ProtocolError, match=r"ckks\.wrong-answer"):
+    with raises("ckks.wrong-answer", ProtocolError):
         Owner.create().open(answer, 5)
-    with pytest.raises(ProtocolError, match=r"ckks\.score-out-of-range"):
+    with raises("ckks.score-out-of-range", ProtocolError):
         owner.open(changed(answer, HEADER, bytes(65536)), 5)
 
 
@@ -229,7 +230,7 @@ def test_an_answer_to_something_else_is_refused(owner: Owner, answer: bytes) -> 
     np.zeros((4097, 1)), np.zeros((1, 1025)),
 ])
 def test_features_outside_their_range_are_refused(owner: Owner, table: NDArray[np.float64]) -> None:
-    with pytest.raises(InputError, match=r"ckks\.bad-features"):
+    with raises("ckks.bad-features", InputError):
         owner.encrypt(table)
 
 
@@ -238,7 +239,7 @@ def test_features_outside_their_range_are_refused(owner: Owner, table: NDArray[n
     (np.zeros(0), 0.0), (np.zeros(1025), 0.0), (np.ones(1), 255.5),
 ])
 def test_models_that_could_leave_the_range_are_refused(weights: NDArray[np.float64], bias: float) -> None:
-    with pytest.raises(InputError, match=r"ckks\.bad-model") as caught:
+    with raises("ckks.bad-model", InputError) as caught:
         LinearModel(weights, bias)
     assert "200" not in str(caught.value)  # an error never shows a weight
 
@@ -250,13 +251,13 @@ def test_a_ciphertext_of_another_level_or_scale_is_refused(owner: Owner, context
                   {"parameters": ParameterSet("half", 4096, (54, 54), 40)}):
         right: dict[str, Any] = {"parameters": SCORING, "levels": 1, "level": context.bottom,
                                  "scale": answer_scale(context)}
-        with pytest.raises(ProtocolError, match=r"ckks\.wrong-form"):
+        with raises("ckks.wrong-form", ProtocolError):
             check_ciphertext(ciphertext, **(right | wrong))
 
 
 def test_what_seal_cannot_read_is_an_error_of_ours(context: Context, answer: bytes) -> None:
     residues = read(context, Kind.ANSWER, answer, levels=1).residues[0]
-    with pytest.raises(ProtocolError, match=r"ckks\.unreadable"):
+    with raises("ckks.unreadable", ProtocolError):
         context.ciphertext(residues, [1, 2, 3, 4], 1.0)
 
 
