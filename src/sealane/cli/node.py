@@ -25,8 +25,10 @@ def node() -> None:
 node.add_command(enrol_command("node"))
 
 
-@node.command(examples=("node serve", "node serve --home /var/lib/sealane 2>> node.log"))
-def serve() -> int:
+@node.command(examples=("node serve", "node serve --home /var/lib/sealane 2>> node.log", "node serve --backend cuda"))
+@click.option("--backend", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
+              help="Where the arithmetic of the scheme rlwe runs; auto takes a GPU where there is one.")
+def serve(backend: str) -> int:
     """Serve until SIGTERM or Ctrl-C; prints one line once the coordinator is reached. Outbound connections only."""
     from sealane.cli.serving import serve as serve_until_told
     from sealane.node.serve import serving
@@ -39,7 +41,7 @@ def serve() -> int:
         address = identity.coordinator_address
         return {"serving": address, "name": identity.name}, f"serving {identity.name}, connected to {address}"
 
-    return serve_until_told(lambda: serving(home), ready)
+    return serve_until_told(lambda: serving(home, backend=backend), ready)
 
 
 @node.command(examples=("node status", "node status --json"))

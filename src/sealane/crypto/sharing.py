@@ -98,13 +98,13 @@ class Sharing:
                              expected=f"int32, one axis, magnitudes up to {self.most}")
         count = self.elements(values.size)
         known = np.zeros((count, self.threshold), dtype=np.float64)
-        secrets = np.zeros(count * self.packed, dtype=np.int64)
-        secrets[: values.size] = values
-        known[:, : self.packed] = np.where(secrets < 0, secrets + self.prime, secrets).reshape(count, self.packed)
+        own = np.zeros(count * self.packed, dtype=np.int64)
+        own[: values.size] = values
+        known[:, : self.packed] = np.where(own < 0, own + self.prime, own).reshape(count, self.packed)
         known[:, self.packed :] = _uniform(seed, count * self.privacy, self.prime).reshape(count, self.privacy)
         shares = _apply(_to_parties(self), known, self.prime)
         known.fill(0)
-        secrets.fill(0)
+        own.fill(0)
         return np.ascontiguousarray(shares.T, dtype=np.uint16)
 
     def add(self, shares: Iterable[Share]) -> Share:

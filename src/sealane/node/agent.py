@@ -18,7 +18,7 @@ from sealane.rpc.codec import FromCoordinator, FromNode
 from sealane.rpc.notices import Directory, Failure, Hello, RunOffer, StudyRecord, Welcome
 from sealane.rpc.renewal import needs_renewal, renew
 from sealane.secagg.messages import Contribution, Proposal, Release, SealedResult
-from sealane.secagg.scheme import Scheme, get_scheme
+from sealane.secagg.scheme import get_scheme
 from sealane.telemetry.logs import get_logger, log
 
 _LOG = get_logger(__name__)
@@ -39,16 +39,18 @@ class Agent:
         reached: set once the coordinator has answered for the first time.
         problem: why it is not, where something went wrong.
         directory: the parties, by the coordinator's word.
+        backend: where the arithmetic of ``rlwe`` runs; see :mod:`sealane.ring.select`.
     """
 
     home: NodeHome
     gate: Gate
+    backend: str = "cpu"
     runs: dict[str, RunThread] = field(default_factory=dict)
     connected: bool = False
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     problem: SealaneError | None = None
     directory: Directory = field(default_factory=lambda: Directory(()))
-    _prepared: dict[str, asyncio.Future[Scheme]] = field(default_factory=dict)
+    _prepared: dict[str, asyncio.Future[None]] = field(default_factory=dict)
     _link: Link | None = None
     _answered: bool = False
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
@@ -142,7 +144,7 @@ class Agent:
             return
         if study.scheme not in self._prepared:
             # What a scheme compiles, or loads, when it is first used shall not hold up the first round.
-            self._prepared[study.scheme] = self._loop.run_in_executor(None, get_scheme, study.scheme)
+            self._prepared[study.scheme] = self._loop.run_in_executor(None, self._prepare, study.scheme)
         for statement in record.statements:
             try:
                 if claimed_study(statement) == study.hash:
@@ -157,6 +159,12 @@ class Agent:
         if not isinstance(own, SignedApproval):
             log(_LOG, "study.waiting", study=study.hash, name=study.name, decided=own is not None)
 
+    def _prepare(self, name: str) -> None:
+        try:
+            log(_LOG, "scheme.prepared", scheme=name, runs_on=get_scheme(name, self.backend).runs_on)
+        except SealaneError as error:
+            log(_LOG, "scheme.not-prepared", scheme=name, error=error)  # a run of it will say so to everybody
+
     def _offer(self, offer: RunOffer) -> None:
         self.runs = {run_id: run for run_id, run in self.runs.items() if run.alive}
         known = self.runs.get(offer.run_id)
@@ -165,7 +173,8 @@ class Agent:
         elif len(self.runs) < MAXIMUM_RUNS:
             self._study(offer.study)
             key = self.home.identity().signing_key
-            self.runs[offer.run_id] = RunThread(offer, key, self.gate, self.home.runs_path, self.post)
+            self.runs[offer.run_id] = RunThread(offer, key, self.gate, self.home.runs_path, self.post,
+                                                self.backend)
 
     async def _keep_certificate(self) -> None:
         while True:

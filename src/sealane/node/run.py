@@ -84,6 +84,7 @@ class NodeRun:
         journal: Journal,
         post: Callable[[FromNode], None],
         ended: Callable[[str], None] = lambda run_id: None,
+        backend: str = "cpu",
     ) -> None:
         self.run_id = offer.run_id
         self._key = key
@@ -91,6 +92,7 @@ class NodeRun:
         self._journal = journal
         self._post = post
         self._ended = ended
+        self._backend = backend
         self._admission: Admission = gate.admit(offer, runs_released=journal.runs_released)
         self._row: RunRow = journal.join(offer.run_id, self.study.hash, random_secret())
         self._running: _Running | None = None
@@ -158,6 +160,9 @@ class NodeRun:
     def _join(self) -> FromNode:
         return sign_join(self._key, self.study.hash, self.run_id, self._agreement().public_key)
 
+    def _role(self, attempt: Attempt) -> NodeRole:
+        return NodeRole(attempt, self._key, self._agreement(), backend=self._backend)
+
     def _agreement(self) -> AgreementKey:
         return AgreementKey(self._row.agreement_seed)
 
@@ -170,7 +175,7 @@ class NodeRun:
             return
         attempt = self._attempt_of(start)
         self._gate.check_cohort(self._admission, attempt.cohort)
-        NodeRole(attempt, self._key, self._agreement())  # verifies every member before anything is written
+        self._role(attempt)  # verifies every member before anything is written
         self._journal.begin_attempt(self.run_id, start.attempt, _write_start(start))
         if self._running is not None:
             self._running.task.cancel()
@@ -202,7 +207,7 @@ class NodeRun:
         admission, gate = self._admission, self._gate
         running = self._running
         assert running is not None
-        role = NodeRole(attempt, self._key, self._agreement())
+        role = self._role(attempt)
         rounds = gate.rounds(admission, self.run_id, runs_released=self._journal.runs_released)
         cohort = NodeCohort(
             role, self._journal, rounds, inbox, self._post,

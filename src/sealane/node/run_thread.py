@@ -25,7 +25,8 @@ class RunThread:
     """Holds one :class:`~sealane.node.run.NodeRun` with its loop and its own connection to the journal."""
 
     def __init__(
-        self, offer: RunOffer, key: SigningKey, gate: Gate, journal: Path, post: Callable[[FromNode], None]
+        self, offer: RunOffer, key: SigningKey, gate: Gate, journal: Path, post: Callable[[FromNode], None],
+        backend: str = "cpu",
     ) -> None:
         self.run_id = offer.run_id
         self._offer = offer
@@ -33,6 +34,7 @@ class RunThread:
         self._gate = gate
         self._journal = journal
         self._post = post
+        self._backend = backend
         self._loop = asyncio.new_event_loop()
         self._run: NodeRun | None = None
         self._over = asyncio.Event()
@@ -76,7 +78,7 @@ class RunThread:
         try:
             with closing(Journal(self._journal)) as journal:
                 self._run = NodeRun(self._offer, self._key, self._gate, journal, self._post,
-                                    ended=lambda _: self._over.set())
+                                    ended=lambda _: self._over.set(), backend=self._backend)
                 await self._over.wait()
                 await self._run.close()
         except SealaneError as error:

@@ -18,7 +18,7 @@ _LOG = get_logger(__name__)
 
 
 @asynccontextmanager
-async def serving(path: Path, *, clock: Clock = system_clock) -> AsyncIterator[Agent]:
+async def serving(path: Path, *, backend: str = "cpu", clock: Clock = system_clock) -> AsyncIterator[Agent]:
     """Serve a node's home for as long as the block lasts.
 
     Raises:
@@ -29,7 +29,7 @@ async def serving(path: Path, *, clock: Clock = system_clock) -> AsyncIterator[A
     home = open_home(path, clock=clock)
     try:
         with exclusive(path):
-            agent = Agent(home, home.gate())
+            agent = Agent(home, home.gate(), backend)
             async with listening(Place(home, agent)), asyncio.TaskGroup() as tasks:
                 keeping = tasks.create_task(agent.serve())
                 log(_LOG, "node.serving", fingerprint=home.identity().fingerprint)

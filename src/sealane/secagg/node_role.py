@@ -87,14 +87,16 @@ class NodeRole:
         RefusedError: the scheme is not sound for such a cohort.
     """
 
-    def __init__(self, attempt: Attempt, key: SigningKey, agreement: AgreementKey) -> None:
+    def __init__(
+        self, attempt: Attempt, key: SigningKey, agreement: AgreementKey, *, backend: str = "cpu"
+    ) -> None:
         attempt.verify_members()
         own = attempt.member(key.fingerprint)
         if own.agreement_key != agreement.public_key:
             raise ProtocolError("run.key-substituted", "this node's own agreement key was replaced")
         self.attempt = attempt
         self._key = key
-        self.scheme = get_scheme(attempt.scheme)
+        self.scheme = get_scheme(attempt.scheme, backend)
         self._openers = self.scheme.openers(attempt)
         self._replies = self.scheme.replies(attempt)
         self._pairs = Pairs(

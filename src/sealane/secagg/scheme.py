@@ -75,10 +75,12 @@ class Scheme(Protocol):
 
     Attributes:
         whole_cohort: True where a sum opens for the whole cohort only.
+        runs_on: what does the arithmetic and why, in words.
     """
 
     name: str
     whole_cohort: bool
+    runs_on: str
 
     def openers(self, attempt: Attempt) -> tuple[Fingerprint, ...]:
         """Return the members that hold shares of the opening."""
@@ -124,11 +126,16 @@ class Scheme(Protocol):
 
 
 @lru_cache
-def get_scheme(name: str) -> Scheme:
+def get_scheme(name: str, backend: str = "cpu") -> Scheme:
     """Return the scheme that a study names.
 
+    Args:
+        name: of the scheme.
+        backend: where the arithmetic of ``rlwe`` runs: ``cpu``, ``cuda`` or ``auto``. The bytes are the same.
+
     Raises:
-        InputError: there is none of that name.
+        InputError: there is none of that name, or no such backend.
+        UnavailableError: the backend needs a device that is not there.
     """
     if name == "masking":
         from sealane.secagg.masking.scheme import Masking
@@ -137,5 +144,5 @@ def get_scheme(name: str) -> Scheme:
     if name == "rlwe":
         from sealane.secagg.rlwe.scheme import Rlwe
 
-        return Rlwe()
+        return Rlwe(backend)
     raise InputError("scheme.unknown", "no such scheme", got=repr(name[:40]), expected="masking or rlwe")

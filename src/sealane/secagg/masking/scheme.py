@@ -35,6 +35,7 @@ class Masking:
 
     name = "masking"
     whole_cohort = True
+    runs_on = "numpy on the processor"
 
     def openers(self, attempt: Attempt) -> tuple[Fingerprint, ...]:
         """Return all members: each releases the seed of its self mask."""

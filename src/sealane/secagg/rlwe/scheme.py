@@ -37,7 +37,9 @@ class Rlwe:
     whole_cohort = False
 
     def __init__(self, backend: str = "cpu") -> None:
-        self._backend = choose(backend).backend
+        choice = choose(backend)
+        self._backend = choice.backend
+        self.runs_on = choice.reason
 
     def openers(self, attempt: Attempt) -> tuple[Fingerprint, ...]:
         """Return the holders of key shares: all members, or of more than a hundred a committee."""
