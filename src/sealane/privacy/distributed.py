@@ -5,11 +5,10 @@ colluder knows, the entries, the norm that a rounded contribution was checked ag
 and no chance of being left out of a cohort enters: the coordinator chooses cohorts, so they amplify nothing.
 
 With h honest shares of deviation s on vectors of d integers that differ by at most D_2 in Euclidean norm, the Rényi
-divergence of order a >= 1 is at most the smallest of
+divergence of order a >= 1 is at most the smaller of
 
     a D_2^2 / (2 h s^2) + tau d
     a (D_2^2 / (h s^2) + 2 D_1 tau / (sqrt(h) s) + tau^2 d) / 2        D_1 = min(sqrt(d) D_2, D_2^2)
-    a (D_2 / (sqrt(h) s) + tau sqrt(d))^2 / 2
 
     tau = 10 sum_{k=1}^{h-1} exp(-2 pi^2 s^2 k / (k + 1))              s >= 1/2
 
@@ -24,8 +23,9 @@ of exact noise is (e', f')-privacy of real noise with
 All arithmetic is decimal with 50 digits, and every result is rounded up.
 
 Source: Kairouz, Liu and Steinke, "The Distributed Discrete Gaussian Mechanism for Federated Learning with Secure
-Aggregation" (2021), proposition 14 (the divergences; from there theorem 1); Canonne, Kamath and Steinke, "The Discrete
-Gaussian for Differential Privacy" (2020), proposition 12 (from Rényi divergence to epsilon and delta).
+Aggregation" (2021), proposition 14 (the divergences; its third form is never below the second with this D_1);
+Canonne, Kamath and Steinke, "The Discrete Gaussian for Differential Privacy" (2020), proposition 12 (from Rényi
+divergence to epsilon and delta).
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class DistributedGaussian:
         honest: shares that carry the promise: the agreed minimum of survivors, less the colluding ones.
         entries: length of the vector.
         norm_squared: square of the largest Euclidean norm that one institution's contribution can have, in steps, as
-            it was checked after rounding. With it two worlds are compared, one with and one without that contribution;
-            where one may replace another, the norm is twice, and its square four times, as large.
+            it was checked after rounding. With it two worlds are compared, one with that contribution, one with zeros
+            in its place; where any other may take its place, the norm is twice, and its square four times, as large.
         ratio: see above; of one drawn value, and so are the next two.
         excess: probability by which values are drawn too often.
         deficit: probability by which values are drawn too seldom.
@@ -77,7 +77,7 @@ class DistributedGaussian:
             raise InputError("privacy.bad-sigma", "a share of noise is too narrow for the bound", got=self.sigma,
                              expected=f"at least {_NARROWEST} steps")
         if (self.honest < 1 or self.entries < 1 or self.norm_squared < 0
-                or not all(0 <= figure < 1 for figure in (self.ratio, self.excess, self.deficit))):
+                or not all(f.is_finite() and 0 <= f < 1 for f in (self.ratio, self.excess, self.deficit))):
             raise InputError("privacy.bad-mechanism", "a noised sum is described by impossible numbers",
                              got=f"{self.honest} shares, {self.entries} entries, squared norm {self.norm_squared}")
 
@@ -112,9 +112,9 @@ class DistributedGaussian:
         """Return an epsilon for which ``rounds`` such releases are (epsilon, delta)-differentially private.
 
         Raises:
-            InputError: delta is not between 0 and 1, or so small that the sampler's distance alone exceeds it.
+            InputError: delta is not between 0 and 1, or so small that the sampler's inexactness alone costs it.
         """
-        if not 0 < delta < 1 or rounds < 1:
+        if not (delta.is_finite() and 0 < delta < 1) or rounds < 1:
             raise InputError("privacy.bad-delta", "delta is between 0 and 1, and rounds are counted from 1",
                              got=f"delta {delta}, {rounds} rounds")
         with localcontext() as context:
@@ -135,6 +135,8 @@ class DistributedGaussian:
 
     def _lines(self) -> list[tuple[Decimal, Decimal]]:
         """Return the bounds as (slope, constant): the divergence of order a is at most slope a + constant."""
+        if not self.norm_squared:
+            return [(Decimal(0), Decimal(0))]
         tau, entries = self.tau(), Decimal(self.entries)
         two = Decimal(self.norm_squared) / (self.honest * self.sigma * self.sigma)
         one = min((entries * self.norm_squared).sqrt(), Decimal(self.norm_squared)) / (
@@ -142,7 +144,6 @@ class DistributedGaussian:
         return [
             (two / 2, tau * entries),
             ((two + 2 * one * tau + tau * tau * entries) / 2, Decimal(0)),
-            ((two.sqrt() + tau * entries.sqrt()) ** 2 / 2, Decimal(0)),
         ]
 
 

@@ -197,8 +197,7 @@ def _pack(values: NDArray[np.uint32], width: int, words: Words, scratch: Words) 
     for slot in range(64 // width):
         column = values[slot * words.size : (slot + 1) * words.size]
         if slot == 0:
-            words[: column.size] = column
-            words[column.size :] = 0
+            words[:] = column  # of all slots the first is always full
             continue
         part = scratch[: column.size]
         part[:] = column

@@ -121,13 +121,11 @@ def words_in(size: int, bits: int) -> int:
         ProtocolError: no payload has that size, or no word that many bits.
     """
     if bits not in WORD_BITS:
-        raise ProtocolError("masking.bad-words", "words on the wire have 33 to 64 bits", got=f"{bits} bits")
+        raise ProtocolError("masking.bad-word", "words on the wire have 33 to 64 bits", got=f"{bits} bits")
     full, rest = divmod(size, BLOCK // 8 * bits)
-    # More words never take fewer bytes, and a word takes four at least; planes are rounded up by less than a byte each.
-    most = full * BLOCK + rest * 8 // bits
-    for words in range(most, max(most - 2, 0) - 1, -1):
-        if _size(words, bits) == size:
-            return words
+    words = full * BLOCK + rest * 8 // bits  # planes are rounded up by less than a word together
+    if _size(words, bits) == size:
+        return words
     raise ProtocolError("masking.wrong-length", "no masked vector has this length", got=f"{size} bytes")
 
 
