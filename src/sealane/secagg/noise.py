@@ -133,21 +133,21 @@ def draw(share: Share, seed: Secret, start: int, stop: int) -> NDArray[np.int32]
     for low in range(0, out.size, _CHUNK):
         piece = out[low : low + _CHUNK]
         for level, (thresholds, stream) in enumerate(zip(share.levels, streams, strict=True)):
-            random = words[: piece.size]
-            stream.fill(random)
-            piece += _invert(random, thresholds) << level
+            piece_words = words[: piece.size]
+            stream.fill(piece_words)
+            piece += _invert(piece_words, thresholds) << level
         np.clip(piece, -share.tail, share.tail, out=piece)
     return out
 
 
-def _invert(random: NDArray[np.uint64], thresholds: NDArray[np.uint64]) -> NDArray[np.int32]:
+def _invert(words: NDArray[np.uint64], thresholds: NDArray[np.uint64]) -> NDArray[np.int32]:
     """Turn words into values: the lowest bit is the sign, the rest is compared with every threshold."""
-    sign = (random & np.uint64(1)).astype(np.int32)
-    random >>= np.uint64(1)
-    magnitude = np.zeros(random.size, dtype=np.uint8)  # a table has at most 66 thresholds
-    reached = np.empty(random.size, dtype=np.bool_)
+    sign = (words & np.uint64(1)).astype(np.int32)
+    words >>= np.uint64(1)
+    magnitude = np.zeros(words.size, dtype=np.uint8)  # a table has at most 66 thresholds
+    reached = np.empty(words.size, dtype=np.bool_)
     for threshold in thresholds:
-        np.greater_equal(random, threshold, out=reached)
+        np.greater_equal(words, threshold, out=reached)
         magnitude += reached.view(np.uint8)
     return (magnitude.astype(np.int32) ^ -sign) + sign
 

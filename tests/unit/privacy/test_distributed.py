@@ -191,11 +191,13 @@ def test_a_contribution_of_nothing_costs_nothing() -> None:
     {"entries": 0}, {"norm_squared": -1}, {"deficit": Decimal(-1)}, {"ratio": Decimal("NaN")}, {"excess": Decimal(1)},
 ])
 def test_numbers_outside_the_proof_are_refused(changed: dict[str, object]) -> None:
-    with pytest.raises(InputError):
+    with pytest.raises(InputError) as caught:
         DistributedGaussian(**({"sigma": Decimal(1), "honest": 2, "entries": 5, "norm_squared": 4} | changed))
+    assert caught.value.code == ("privacy.bad-sigma" if "sigma" in changed else "privacy.bad-mechanism")
 
 
 @pytest.mark.parametrize(("delta", "rounds"), [("0", 1), ("1", 1), ("-1", 1), ("NaN", 1), ("1e-6", 0)])
 def test_deltas_and_rounds_that_cannot_be_are_refused(delta: str, rounds: int) -> None:
-    with pytest.raises(InputError):
+    with pytest.raises(InputError) as caught:
         DistributedGaussian(Decimal(1), 2, 5, 4).epsilon(Decimal(delta), rounds)
+    assert caught.value.code == "privacy.bad-delta"

@@ -59,8 +59,9 @@ def test_a_size_tells_the_number_of_words(bits: int) -> None:
         if size in sizes:
             assert words_in(size, bits) == sizes[size]
         else:
-            with pytest.raises(ProtocolError):
+            with pytest.raises(ProtocolError) as caught:
                 words_in(size, bits)
+            assert caught.value.code == "masking.wrong-length"
     for size, words in sizes.items():
         assert words_in(size, bits) == words
 
@@ -83,7 +84,9 @@ def test_bits_of_no_word_are_refused(bits: int) -> None:
 
 @pytest.mark.parametrize("bits", [0, 32, 65, -1])
 def test_words_have_33_to_64_bits(bits: int) -> None:
-    with pytest.raises(InputError):
+    with pytest.raises(InputError) as caught:
         Wire(5, bits)
-    with pytest.raises(ProtocolError):
+    assert caught.value.code == "masking.bad-words"
+    with pytest.raises(ProtocolError) as refused:
         words_in(40, bits)
+    assert refused.value.code == "masking.bad-word"
