@@ -1,7 +1,8 @@
 """The cuda backend: the same bytes as the CPU's, made by Triton kernels on a GPU.
 
-Beside the contract it works in place on PyTorch tensors: values that lie on the device (:class:`TensorValues`),
-payloads and totals that stay there. With ``TRITON_INTERPRET=1`` the kernels run on a CPU, slowly, for tests.
+Beside the contract it works in place on PyTorch tensors: values that lie on the device (:class:`TensorValues`,
+:class:`RoundedValues`), payloads and totals that stay there. With ``TRITON_INTERPRET=1`` the kernels run on a CPU,
+slowly, for tests.
 
 What is secret (keys, masks, plaintext) is zeroed on the device when a call ends; errors never leave registers.
 """
@@ -9,7 +10,6 @@ What is secret (keys, masks, plaintext) is zeroed on the device when a call ends
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,41 +21,18 @@ from sealane.ring.cuda_gaussian import draw_key
 from sealane.ring.cuda_kernel import INTERPRETED, launch, torch
 from sealane.ring.cuda_ntt import transform_key
 from sealane.ring.cuda_public import round_keys
-from sealane.ring.cuda_tables import ring_tables, words
+from sealane.ring.cuda_tables import ring_tables, seed_words, words
 from sealane.ring.cuda_track import GROUPS, Stretch, Track, stretch, stretches, warps_for
+from sealane.ring.cuda_values import RoundedValues, TensorValues, not_finite
 from sealane.ring.packing import Packing
 from sealane.ring.primes import Ring
 from sealane.ring.streams import EXTRA
 
-_SEED_BYTES = 32
-_INTEGERS = ("torch.int32", "torch.uint32")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TensorValues:
-    """Values in a tensor on the device, int32 or uint32 ``(n,)``; they are read where they lie."""
-
-    tensor: torch.Tensor
-
-    def __post_init__(self) -> None:
-        if str(self.tensor.dtype) not in _INTEGERS or self.tensor.dim() != 1:
-            raise InputError("ring.bad-tensor", "values are not a flat tensor of 32-bit integers",
-                             got=f"{self.tensor.dtype} of {self.tensor.dim()} axes", expected="int32 or uint32, (n,)")
-
-    def __len__(self) -> int:
-        return int(self.tensor.numel())
-
-    def read(self, start: int, stop: int) -> NDArray[np.uint32]:
-        """Return a copy in the host's memory."""
-        array: NDArray[np.uint32] = self.tensor[start:stop].view(torch.int32).cpu().numpy().view(np.uint32)
-        return array
+__all__ = ["CudaBackend", "RoundedValues", "TensorValues"]
 
 
 class CudaBackend:
-    """The arithmetic on one GPU.
-
-    Args:
-        device: which, as PyTorch names it.
+    """The arithmetic on one GPU: PyTorch's current device, which must stay current in calls.
 
     Raises:
         UnavailableError: there is no GPU that PyTorch can use.
@@ -63,11 +40,12 @@ class CudaBackend:
 
     name = "cuda"
 
-    def __init__(self, device: str = "cuda") -> None:
+    def __init__(self) -> None:
         if INTERPRETED:
             self._on, self.device = "cpu", "Triton's interpreter"
         elif torch.cuda.is_available():
-            self._on, self.device = device, str(torch.cuda.get_device_name(device))
+            self._on = f"cuda:{torch.cuda.current_device()}"
+            self.device = str(torch.cuda.get_device_name(self._on))
         else:
             raise UnavailableError("ring.no-gpu", "PyTorch finds no GPU", got=f"PyTorch {torch.__version__}",
                                    hint="choose the backend cpu")
@@ -75,10 +53,13 @@ class CudaBackend:
     def secret_key(self, ring: Ring, seed: Secret) -> NDArray[np.int32]:
         """Draw a key, int32 ``(N,)``."""
         tables, tile = ring_tables(ring, self._on), min(1024, ring.degree)
-        stream, drawn = self._seed(seed), torch.empty(ring.degree, dtype=torch.int32, device=self._on)
+        stream = seed_words(seed.reveal(), self._on)
+        drawn = torch.empty(ring.degree, dtype=torch.int32, device=self._on)
         try:
             launch(draw_key, (ring.degree // tile,), stream, drawn, tables.secret, tables.secret_tail, TILE=tile)
-            key: NDArray[np.int32] = drawn.cpu().numpy().copy()
+            host = drawn.cpu()
+            key: NDArray[np.int32] = host.numpy().copy()
+            host.zero_()
             return key
         finally:
             stream.zero_()
@@ -157,7 +138,7 @@ class CudaBackend:
     ) -> Iterator[tuple[Stretch, torch.Tensor]]:
         """Yield the sums on the device, several groups at a time, int32 in storage."""
         self._check_total(packing, length, total)
-        flags, keys = self._flags(), self._round_keys(public_seed)
+        flags, keys = self._flags(), words(round_keys(public_seed), self._on)
         key = self._transformed(packing.ring, key_sum)
         track = Track(packing, self._on, min(GROUPS, packing.groups(length)), own_stream=False)
         try:
@@ -176,7 +157,8 @@ class CudaBackend:
         error_seed: Secret,
     ) -> None:
         parts = list(stretches(packing, len(values)))
-        flags, keys, seed = self._flags(), self._round_keys(public_seed), self._seed(error_seed)
+        flags, keys = self._flags(), words(round_keys(public_seed), self._on)
+        seed = seed_words(error_seed.reveal(), self._on)
         transformed, tracks = self._transformed(packing.ring, key), list[Track]()
         try:
             for part in parts[:2]:
@@ -186,7 +168,7 @@ class CudaBackend:
                 track = tracks[number % 2]
                 track.wait()  # the buffer that it copies from is free after that
                 with track.on():
-                    plain = self._plain(track, values, part)
+                    plain = self._plain(track, values, part, flags)
                     track.mask(keys, transformed, flags, part)
                     track.seal(plain, seed, flags, part)
                     at = packing.ring.bits * part.offset // 32
@@ -202,13 +184,18 @@ class CudaBackend:
             seed.zero_()
         self._check(packing, flags)
 
-    def _plain(self, track: Track, values: Values, part: Stretch) -> torch.Tensor:
-        if isinstance(values, TensorValues):
-            if values.tensor.device != track.residues.device:
-                raise InputError("ring.bad-tensor", "values lie on another device than the backend's",
-                                 got=values.tensor.device, expected=track.residues.device)
-            return values.tensor[part.start : part.start + part.count].view(torch.int32)
-        return track.upload(values.read(part.start, part.start + part.count))
+    def _plain(self, track: Track, values: Values, part: Stretch, flags: torch.Tensor) -> torch.Tensor:
+        stop = part.start + part.count
+        if not isinstance(values, TensorValues | RoundedValues):
+            read = values.read(part.start, stop)
+            if read.dtype != np.uint32 or read.shape != (part.count,):
+                raise InputError("rlwe.wrong-values", "values were not read as they must be",
+                                 got=f"{read.dtype} of shape {read.shape}", expected=f"uint32 of shape ({part.count},)")
+            return track.upload(read)
+        if values.tensor.device != flags.device:
+            raise InputError("ring.bad-tensor", "values lie on another device than the backend's",
+                             got=values.tensor.device, expected=flags.device)
+        return values.on_device(part.start, stop, track.buffer, flags)
 
     def _add(self, packing: Packing, total: torch.Tensor, block: torch.Tensor, part: Stretch) -> None:
         flags = self._flags()
@@ -227,32 +214,30 @@ class CudaBackend:
             raise InputError("rlwe.wrong-key", "this is no key of this ring", got=f"{key.dtype} of shape {key.shape}",
                              expected=f"int32 of shape ({ring.degree},), every magnitude below the primes")
         tables, degree = ring_tables(ring, self._on), ring.degree
-        plain = torch.from_numpy(key.copy()).to(self._on)
+        host = torch.from_numpy(key.copy())
+        plain = host.to(self._on)
         out = torch.empty(len(ring.primes) * degree, dtype=torch.int32, device=self._on)
         launch(transform_key, (len(ring.primes),), plain, out, tables.forward, tables.forward_quotients, tables.primes,
                N=degree, LOG=degree.bit_length() - 1, warps=warps_for(degree))
+        host.zero_()
         plain.zero_()
         return out
-
-    def _seed(self, seed: Secret) -> torch.Tensor:
-        return words(np.frombuffer(_of_length(seed.reveal()), dtype="<u4"), self._on)
-
-    def _round_keys(self, public_seed: bytes) -> torch.Tensor:
-        return words(round_keys(_of_length(public_seed)), self._on)
 
     def _words(self, residues: NDArray[np.uint32] | torch.Tensor) -> torch.Tensor:
         """Return residues on the device: a copy of an array, a tensor itself."""
         return words(residues, self._on) if isinstance(residues, np.ndarray) else residues
 
     def _flags(self) -> torch.Tensor:
-        return torch.zeros(3, dtype=torch.int32, device=self._on)
+        return torch.zeros(4, dtype=torch.int32, device=self._on)
 
     def _check(self, packing: Packing, flags: torch.Tensor) -> None:
         """Raise what the kernels counted: candidates without a spare, values too large, positions out of range."""
-        missing, large, noisy = flags.tolist()
+        missing, large, noisy, infinite = flags.tolist()
         if missing:
             raise ProtocolError("rlwe.expansion-exhausted", "too many words of the public polynomial were rejected",
                                 got=f"{missing} words without a replacement", expected=f"at most {EXTRA} rejected")
+        if infinite:
+            raise not_finite()
         if large:
             raise InputError("rlwe.value-out-of-range", "a value is larger than a slot can hold",
                              expected=f"values below {packing.base}")
@@ -272,10 +257,3 @@ class CudaBackend:
         if size != expected:
             raise ProtocolError("rlwe.wrong-length", "the block of a group has the wrong length",
                                 got=f"{size} bytes", expected=f"{expected} bytes")
-
-
-def _of_length(seed: bytes) -> bytes:
-    if len(seed) != _SEED_BYTES:
-        raise InputError("rlwe.bad-seed", "a seed has the wrong length", got=f"{len(seed)} bytes",
-                         expected=f"{_SEED_BYTES} bytes")
-    return seed

@@ -36,7 +36,10 @@ INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 """Whether kernels run on the CPU, in Triton's interpreter; it decides so where a kernel is made."""
 
 # Numbers that differ from call to call: without this Triton compiles anew where one is 1 or a multiple of 16.
-_NUMBERS = frozenset({"count", "first_group", "last_group", "last_used", "lines", "slots", "tail", "words"})
+_NUMBERS = frozenset({
+    "block", "count", "first", "first_group", "fraction", "last_group", "last_used", "lines", "middle", "slots", "tail",
+    "words",
+})
 
 
 def kernel(function: Callable[..., Any]) -> Any:

@@ -15,6 +15,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from sealane.errors import InputError
 from sealane.ring.cuda_kernel import inlined, kernel, tl
 from sealane.ring.cuda_modular import load, load_where, store_where
 
@@ -38,14 +39,24 @@ def substitution() -> NDArray[np.uint32]:
 
 @lru_cache(maxsize=1)
 def mixing_table() -> NDArray[np.uint32]:
-    """Return the table of (2s, s, s, 3s) for s = S(x), highest byte first, ``(256,)``."""
+    """Return the table of (2s, s, s, 3s) for s = S(x), highest byte first, and those turned right by 1 to 3 bytes.
+
+    Shape ``(4, 256)``.
+    """
     box = substitution()
     double = np.array([_doubled(int(s)) for s in box], dtype=np.uint32)
-    return (double << 24 | box << 16 | box << 8 | (double ^ box)).astype(np.uint32)
+    first = double << 24 | box << 16 | box << 8 | (double ^ box)
+    return np.stack([first, *(first >> turn | first << (32 - turn) for turn in (8, 16, 24))]).astype(np.uint32)
 
 
 def round_keys(key: bytes) -> NDArray[np.uint32]:
-    """Return the 60 words of AES-256's key schedule, ``(60,)`` (FIPS 197, section 5.2)."""
+    """Return the 60 words of AES-256's key schedule, ``(60,)`` (FIPS 197, section 5.2).
+
+    Raises:
+        InputError: the key has not 32 bytes.
+    """
+    if len(key) != 32:
+        raise InputError("ring.bad-seed", "a seed has the wrong length", got=f"{len(key)} bytes", expected="32 bytes")
     box = substitution()
     words = [int.from_bytes(key[i : i + 4], "big") for i in range(0, 32, 4)]
     constant = 1
@@ -70,8 +81,8 @@ def _turned(x: int, bits: int) -> int:
 
 
 @inlined
-def _looked_up(table: tl.tensor, x: tl.tensor, SHIFT: tl.constexpr) -> tl.tensor:
-    return load(table + ((x >> SHIFT) & 0xFF).to(tl.int32))
+def _looked_up(table: tl.tensor, place: tl.tensor) -> tl.tensor:
+    return tl.load(table + place.to(tl.int32))
 
 
 @inlined
@@ -79,23 +90,19 @@ def _column(
     table: tl.tensor, key: tl.tensor, a: tl.tensor, b: tl.tensor, c: tl.tensor, d: tl.tensor
 ) -> tl.tensor:
     """One column of a round, from the four columns that its rows come from."""
-    first, second = _looked_up(table, a, 24), _looked_up(table, b, 16)
-    third, fourth = _looked_up(table, c, 8), _looked_up(table, d, 0)
-    return (
-        first ^ ((second >> 8) | (second << 24)) ^ ((third >> 16) | (third << 16))
-        ^ ((fourth >> 24) | (fourth << 8)) ^ load(key)
-    )
+    upper = _looked_up(table, a >> 24) ^ _looked_up(table + 256, (b >> 16) & 0xFF)
+    lower = _looked_up(table + 512, (c >> 8) & 0xFF) ^ _looked_up(table + 768, d & 0xFF)
+    return (upper ^ lower ^ tl.load(key)).to(tl.uint32, bitcast=True)
 
 
 @inlined
 def _last_column(
     table: tl.tensor, key: tl.tensor, a: tl.tensor, b: tl.tensor, c: tl.tensor, d: tl.tensor
 ) -> tl.tensor:
-    """One column of the last round, which does not mix; S(x) lies in the table's second byte."""
-    word = (
-        (((_looked_up(table, a, 24) >> 8) & 0xFF) << 24) | (((_looked_up(table, b, 16) >> 8) & 0xFF) << 16)
-        | (((_looked_up(table, c, 8) >> 8) & 0xFF) << 8) | ((_looked_up(table, d, 0) >> 8) & 0xFF)
-    ) ^ load(key)
+    """One column of the last round, which does not mix: S(x) itself lies at every byte of one of the tables."""
+    upper = (_looked_up(table + 512, a >> 24) & -0x1000000) ^ (_looked_up(table, (b >> 16) & 0xFF) & 0xFF0000)
+    lower = (_looked_up(table, (c >> 8) & 0xFF) & 0xFF00) ^ (_looked_up(table + 512, d & 0xFF) & 0xFF)
+    word = (upper ^ lower ^ tl.load(key)).to(tl.uint32, bitcast=True)
     # Columns are big-endian, the stream's words little-endian.
     return (word << 24) | ((word & 0xFF00) << 8) | ((word >> 8) & 0xFF00) | (word >> 24)
 

@@ -22,6 +22,21 @@ def words(values: NDArray[np.uint32], device: str) -> torch.Tensor:
     return torch.from_numpy(np.array(values, dtype=np.uint32).reshape(-1).view(np.int32)).to(device)
 
 
+def seed_words(seed: bytes, device: str) -> torch.Tensor:
+    """Return a seed for ChaCha20 on the device; the caller zeroes it.
+
+    Raises:
+        InputError: the seed has not 32 bytes.
+    """
+    if len(seed) != 32:
+        raise InputError("ring.bad-seed", "a seed has the wrong length", got=f"{len(seed)} bytes", expected="32 bytes")
+    host = words(np.frombuffer(seed, dtype="<u4"), "cpu")
+    copy = host.to(device)
+    if copy is not host:
+        host.zero_()
+    return copy
+
+
 @dataclass(frozen=True, eq=False)
 class RingTables:
     """A ring's roots; for each prime p, 1/p mod 2^32, 2^32 mod p and its quotient; and the tables to draw from."""

@@ -95,7 +95,7 @@ class Track:
             self._public, self.residues = self.empty(rows * packing.positions), self.empty(rows * packing.positions)
             self._rejected = self.empty(rows * (packing.positions // self._chunk))
             self._spares, self._accepted = self.empty(rows * EXTRA), self.empty(rows)
-            self.values = self.empty(0)
+            self._values = self.empty(0)
 
     def on(self) -> AbstractContextManager[Any]:
         """Return the context in which the device works for this track."""
@@ -118,12 +118,19 @@ class Track:
     def upload(self, values: NDArray[np.uint32]) -> torch.Tensor:
         """Return values on the device, in this track's own buffer; what was there before must be done with."""
         if self._host is None or self._host.numel() < values.size:
-            self._zero()
+            self._zero_host()
             self._host = torch.empty(values.size, dtype=torch.int32, pin_memory=self._stream is not None)
-            self.values = self.empty(values.size)
         np.copyto(self._host.numpy().view(np.uint32)[: values.size], values)
-        self.values[: values.size].copy_(self._host[: values.size], non_blocking=True)
-        return self.values[: values.size]
+        device = self.buffer(values.size)
+        device.copy_(self._host[: values.size], non_blocking=True)
+        return device
+
+    def buffer(self, words: int) -> torch.Tensor:
+        """Return this track's own buffer for values on the device."""
+        if self._values.numel() < words:
+            self._values.zero_()
+            self._values = self.empty(words)
+        return self._values[:words]
 
     def mask(self, keys: torch.Tensor, key: torch.Tensor, flags: torch.Tensor, part: Stretch) -> None:
         """Fill ``residues`` with a s, for the round keys of the public seed and a transformed key."""
@@ -177,11 +184,11 @@ class Track:
         self.wait()
         with self.on():
             self.residues.zero_()
-            self._zero()
+            self._values.zero_()
+        self._zero_host()
         self.wait()
 
-    def _zero(self) -> None:
-        self.values.zero_()
+    def _zero_host(self) -> None:
         if self._host is not None:
             self._host.zero_()
 
