@@ -38,11 +38,10 @@ def _write_block(do: Vectors, words: Any, start: Any, residues: Any, at: Any, bi
     lower, upper = do.load(residues, at), do.load(residues, do.plus(at, WIDTH))
     for base in (0, bits - WIDTH):  # the halves overlap, and agree where they do
         places = [divmod(32 * (base + lane), bits) for lane in range(WIDTH)]
-        result = do.shifted(do.choose(lower, upper, [first for first, _ in places]), [-cut for _, cut in places])
-        for later in (1, 2):  # a word holds parts of up to three residues
-            chosen = do.choose(lower, upper, [min(first + later, BLOCK - 1) for first, _ in places])
-            amounts = [later * bits - cut if first + later < BLOCK else 32 for first, cut in places]
-            result = do.either(result, do.shifted(chosen, amounts))
+        # A word is the rest of one residue and the beginning of the next: 2 bits - cut is never below 32.
+        rest = do.shifted(do.choose(lower, upper, [first for first, _ in places]), [-cut for _, cut in places])
+        following = do.choose(lower, upper, [first + 1 for first, _ in places])
+        result = do.either(rest, do.shifted(following, [bits - cut for _, cut in places]))
         do.store(result, words, do.plus(start, base))
 
 

@@ -41,3 +41,16 @@ def test_quotients_and_remainders_are_exact(divisor: int, length: int) -> None:
         assert list(zip(integers(words, length), rest.tolist(), strict=True)) == [divmod(v, divisor) for v in before]
         assert np.array_equal(words.reshape(-1, COUNT)[length], untouched)
         assert not words[-COUNT:].any()
+
+
+# Found by search: the estimate is one too low, and the remainder before the last correction is d, or d and a bit.
+@pytest.mark.parametrize(
+    ("divisor", "upper", "lower"),
+    [(2**31 + 2, 2**31, 2**32 - 4), (2**31 + 4, 2**31 + 1, 2**32 - 15), (2**31 + 3, 2**31 + 1, 2**32 - 1)],
+)
+def test_the_rare_second_correction_is_made(divisor: int, upper: int, lower: int) -> None:
+    words = np.repeat(np.array([lower, upper, 0], dtype=np.uint32), COUNT)
+    rest = np.empty(COUNT, dtype=np.uint32)
+    quotients(words, 2, np.uint32(divisor), rest)
+    expected = divmod((upper << 32) | lower, divisor)
+    assert set(zip(integers(words, 2), rest.tolist(), strict=True)) == {expected}

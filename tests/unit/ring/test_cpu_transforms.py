@@ -125,6 +125,25 @@ def test_running_out_of_words_is_told() -> None:
     assert caught.value.code == "rlwe.expansion-exhausted"
 
 
+@pytest.mark.parametrize(("rejected", "missing"), [(0, 0), (2, 0), (3, 1)])
+def test_the_last_extra_word_is_taken_and_none_beyond(rejected: int, missing: int) -> None:
+    ring = largest_ring(64, 28, 1)
+    prime = ring.primes[0]
+    words = np.full(64 * LANES + 3, 7, dtype=np.uint32)
+    words[[200, 3, 255][:rejected]] = 2**28 - 1
+    words[-3:] = [2**32 - 1, 5, 9]  # the first of the three is itself rejected
+    one = np.ones(64, dtype=np.uint32)
+    arguments = one, quotients(one, prime), ring.roots.inverse[0], ring.roots.inverse_quotients[0], np.uint32(prime)
+    candidates = [7] * 256
+    for place, word in zip(sorted([200, 3, 255][:rejected]), (5, 9), strict=False):
+        candidates[place] = word
+    assert mask(words, 3, np.uint32(2**28 - 1), *arguments) == missing
+    if not missing:
+        for lane in range(LANES):
+            expected = reference.inverse_unscaled(candidates[lane::LANES], prime)
+            assert words[: 64 * LANES][lane::LANES].tolist() == expected
+
+
 def test_the_transformed_key_is_zeroed_at_the_end() -> None:
     ring = largest_ring(64, 28, 2)
     with Masks(ring, key_of(ring), SEED) as masks:
