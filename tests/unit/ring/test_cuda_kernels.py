@@ -96,6 +96,15 @@ def test_draws_are_the_values_of_the_table(sigma: str) -> None:
     assert out.tolist() == [reference.gaussian_value(word, table) for word in stream]
 
 
+def test_a_draw_that_meets_a_threshold_counts_it() -> None:
+    seed, out = b"\x07" * 32, empty(256)
+    stream = reference.chacha_words(seed, bytes(12), 256)
+    table = tuple(sorted(word >> 1 for word in stream[:40]))  # met exactly, which by chance happens once in 2^56 draws
+    thresholds = torch.tensor(table, dtype=torch.int64, device=ON)
+    launch(cuda_gaussian.draw_key, (1,), words(np.frombuffer(seed, "<u4"), ON), out, thresholds, len(table), TILE=256)
+    assert out.tolist() == [reference.gaussian_value(word, table) for word in stream]
+
+
 def public(primes: list[int], group: int, groups: int) -> tuple[list[list[int]], int]:
     """The public polynomials of some groups as the kernels make them, and how many words found no spare."""
     bits, extra, lines = 30, 1024, len(primes) * groups
@@ -185,7 +194,7 @@ def test_totals_grow_by_what_is_on_the_wire(bits: int) -> None:
     random, tables, used = np.random.default_rng(bits), ring_tables(ring, ON), (POSITIONS, 64)
     groups = [[[prime - 1, *random.integers(0, prime, count - 1).tolist()] for prime in ring.primes] for count in used]
     total = [[[prime - 1, *random.integers(0, prime, count - 1).tolist()] for prime in ring.primes] for count in used]
-    groups[1][1][7] = ring.primes[1]  # not below its prime, so worth nothing
+    groups[1][1][7] = ring.primes[1] + 5  # not below its prime, so worth nothing
     flat = [residue for rows in total for row in rows for residue in row]
     here, flags = up(flat), torch.zeros(4, dtype=torch.int32, device=ON)
     wire = words(np.frombuffer(b"".join(map(scheme.write, groups)), "<u4"), ON)
