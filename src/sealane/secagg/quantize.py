@@ -103,6 +103,8 @@ class Quantized:
         self._bits = bits
         self._seed = seed
         self._block = block
+        self._middle = np.uint32(_half(bits) << fraction_bits(bits))
+        self._edge = values.dtype.type(self._middle)
         # Working memory, kept between reads: pages handed back and fetched again take longer than the arithmetic.
         width = min(_CHUNK, values.size)
         self._scaled = np.empty(width, dtype=values.dtype)
@@ -117,8 +119,9 @@ class Quantized:
         if out is None:
             out = np.empty(stop - start, dtype=np.uint32)
         stream = Keystream(self._seed, start=2 * start)
-        for low in range(start, stop, _CHUNK):
-            self._round(low, out[low - start : min(low + _CHUNK, stop) - start], stream)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for low in range(start, stop, _CHUNK):
+                self._round(low, out[low - start : min(low + _CHUNK, stop) - start], stream)
         return out
 
     def norm_squared(self) -> int:
@@ -145,24 +148,22 @@ class Quantized:
         return out
 
     def _round(self, low: int, out: NDArray[np.uint32], stream: Keystream) -> None:
-        values = self._values[low : low + out.size]
-        scaled, random, finite = self._scaled[: out.size], self._random[: out.size], self._finite[: out.size]
+        count = out.size
+        values = self._values[low : low + count]
+        scaled, random, finite = self._scaled[:count], self._random[:count], self._finite[:count]
         fraction = fraction_bits(self._bits)
-        middle = _half(self._bits) << fraction
-        edge = scaled.dtype.type(middle)
-        with np.errstate(over="ignore", invalid="ignore"):
-            np.multiply(values, _spread(self._scale, self._block, low, low + out.size), out=scaled, dtype=scaled.dtype)
-            if not np.isfinite(values, out=finite).all():
-                raise InputError("quantize.not-finite", "an update holds a value that is not finite",
-                                 expected="finite numbers", hint="the training diverged: lower its step size")
-            np.clip(scaled, -edge, edge, out=scaled)
+        np.multiply(values, _spread(self._scale, self._block, low, low + count), out=scaled, dtype=scaled.dtype)
+        if not np.isfinite(values, out=finite).all():
+            raise InputError("quantize.not-finite", "an update holds a value that is not finite",
+                             expected="finite numbers", hint="the training diverged: lower its step size")
+        np.clip(scaled, -self._edge, self._edge, out=scaled)
         np.copyto(out.view(np.int32), scaled, casting="unsafe")
         stream.fill(random)
         if fraction < _RANDOM_BITS:
             np.right_shift(random, _RANDOM_BITS - fraction, out=random)
-        widened = scaled.view(np.uint32)[: out.size]  # a sum of two types would go through small buffers
+        widened = scaled.view(np.uint32)[:count]  # a sum of two types would go through small buffers
         np.copyto(widened, random)
-        np.add(out, np.uint32(middle), out=out)
+        np.add(out, self._middle, out=out)
         np.add(out, widened, out=out)
         np.right_shift(out, fraction, out=out)
 
