@@ -47,8 +47,16 @@ def norm_bound(norm: float, clip: float, bits: int, entries: int, beta: float = 
 
 
 def clip_norm(values: Floats, norm: float) -> Floats:
-    """Return the vector, scaled down where its Euclidean norm is more than ``norm``; in its own type."""
-    length = math.sqrt(float(np.einsum("i,i->", values, values, dtype=np.float64)))
+    """Return the vector, scaled down where its Euclidean norm is more than ``norm``; in its own type.
+
+    Raises:
+        InputError: it has no finite norm.
+    """
+    with np.errstate(over="ignore"):
+        length = math.sqrt(float(np.einsum("i,i->", values, values, dtype=np.float64)))
+    if not math.isfinite(length):
+        raise InputError("quantize.not-finite", "an update holds a value that is not finite, or one beyond 1e150",
+                         expected="finite numbers", hint="the training diverged: lower its step size")
     return values if length <= norm else values * values.dtype.type(norm / length)
 
 

@@ -70,3 +70,10 @@ def test_vectors_are_clipped_to_a_norm(dtype: type) -> None:
     clipped = clip_norm(values, 1.0)
     assert clipped.dtype == dtype
     assert np.allclose(clipped, [0.6, -0.8], rtol=1e-6)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e200])
+def test_a_vector_without_a_norm_is_refused(bad: float) -> None:
+    with pytest.raises(InputError) as caught:
+        clip_norm(np.array([1.0, bad]), 1.0)
+    assert caught.value.code == "quantize.not-finite"
