@@ -85,7 +85,8 @@ class NodeCohort:
     async def sum(self, terms: Mapping[str, Term]) -> dict[str, NDArray[Any]]:
         """Return the cohort's sum of each term. See :class:`sealane.computations.base.Cohort`."""
         number = self._next()
-        layout = plan(terms, self.size)
+        attempt = self._role.attempt
+        layout = plan(terms, self.size, smallest=attempt.smallest, colluding=attempt.colluding)
         known = self._known(number, layout.hash())
         if known is not None and known.total is not None and known.digest is not None:
             return self._replay(number, layout, known, known.total, known.digest)

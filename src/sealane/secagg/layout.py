@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -21,7 +22,9 @@ from sealane.crypto.derivation import derive
 from sealane.errors import InputError, ProtocolError
 from sealane.ring.base import ArrayValues, Values
 from sealane.ring.words import WIDTHS, Width, Words, from_bytes, to_bytes
+from sealane.secagg.conditional_rounding import clip_norm, norm_bound, round_within
 from sealane.secagg.fixed_point import decode_integers, decode_reals, encode_integers, encode_reals
+from sealane.secagg.noise import Noised, Share, share_of
 from sealane.secagg.quantize import Quantized, dequantize, largest
 from sealane.secagg.terms import Kind, Term
 
@@ -45,6 +48,19 @@ class Place:
     fraction: int
     start: int
     length: int
+    norm: float = 0.0
+    noise: tuple[Decimal, int, int] | None = None
+    """Deviation of the sum's noise in steps, fewest survivors, and how many of them may collude."""
+
+    @property
+    def share(self) -> Share | None:
+        """The noise that one node adds."""
+        return None if self.noise is None else share_of(*self.noise)
+
+    @property
+    def largest(self) -> int:
+        """The largest integer that one node's entry of an update becomes, its noise included."""
+        return largest(self.bits) + (0 if self.share is None else self.share.headroom)
 
 
 Vector = Words | Values
@@ -76,7 +92,8 @@ class Layout:
         """Return the canonical description of what is summed."""
         terms = [
             {"name": p.name, "kind": p.kind, "shape": list(p.shape), "bound": p.bound, "bits": p.bits,
-             "fraction": p.fraction}
+             "fraction": p.fraction, **({"norm": p.norm} if p.norm else {}),
+             **({"noise": [str(p.noise[0]), *p.noise[1:]]} if p.noise else {})}
             for p in self.places
         ]
         return {"width": self.width, "cohort": self.cohort, "terms": terms}
@@ -133,8 +150,15 @@ def _description_hash(layout: Layout) -> bytes:
     return content_hash(layout.describe())  # asked for several times a round, and slow to write
 
 
-def plan(terms: Mapping[str, Term], cohort: int) -> Layout:
-    """Choose widths and places for a cohort of ``cohort`` institutions.
+def plan(terms: Mapping[str, Term], cohort: int, *, smallest: int | None = None, colluding: int = 0) -> Layout:
+    """Choose widths and places for a cohort.
+
+    Args:
+        terms: what is summed.
+        cohort: how many institutions.
+        smallest: fewest survivors whose sum is opened; the whole cohort if not given. Noise is shared among so many,
+            less the colluding ones.
+        colluding: how many of them may collude.
 
     Raises:
         InputError: a bound is not a positive finite number, updates are mixed with statistics, or no ring is wide
@@ -154,11 +178,16 @@ def plan(terms: Mapping[str, Term], cohort: int) -> Layout:
         fraction = 0
         if term.kind == "real":
             fraction = min(MAXIMUM_FRACTION, width - 1 - _integer_bits(term.bound, cohort))
-        places.append(Place(name, term.kind, term.values.shape, term.bound, term.bits, fraction, start, length))
+        noise = None if term.noise is None else (term.noise, cohort if smallest is None else smallest, colluding)
+        places.append(Place(name, term.kind, term.values.shape, term.bound, term.bits, fraction, start, length,
+                            term.norm, noise))
         start += length
     if start > MAXIMUM_ENTRIES:
         raise InputError("sum.too-long", "sum has too many entries", got=start, expected=f"at most {MAXIMUM_ENTRIES}")
-    most = cohort * max(largest(place.bits) for place in places) if "update" in kinds else 0
+    most = cohort * max(place.largest for place in places) if "update" in kinds else 0
+    if most >= 1 << 32:
+        raise InputError("sum.too-wide", "the cohort's sum of an update's entry does not fit 32 bits",
+                         got=f"{most.bit_length()} bits", hint="quantise to fewer bits, or with less noise")
     return Layout(tuple(places), width, start, cohort, most)
 
 
@@ -169,7 +198,7 @@ def encode(layout: Layout, terms: Mapping[str, Term], rounding_seed: Secret) -> 
         InputError: a value is not finite or crosses its bound. The message names the term, never the value.
     """
     parts: list[Words] = []
-    updates: list[Quantized] = []
+    updates: list[Values] = []
     for place in layout.places:
         values = terms[place.name].values.reshape(-1)
         if place.kind == "count":
@@ -183,8 +212,7 @@ def encode(layout: Layout, terms: Mapping[str, Term], rounding_seed: Secret) -> 
             _check_bound(place.name, np.abs(values), place.bound)
             parts.append(encode_reals(values, place.fraction, layout.width))
         else:
-            seed = derive(rounding_seed, "rounding of a term", place.name.encode())
-            updates.append(Quantized(values, place.bound, place.bits, seed))
+            updates.append(_update(place, values, rounding_seed))
     return Joined(updates) if updates else np.concatenate(parts, axis=1)
 
 
@@ -214,10 +242,23 @@ def decode(layout: Layout, total: Vector, addends: int | None = None) -> dict[st
                       else decode_reals(part, place.fraction, layout.width))
         else:
             entries = total.read(place.start, end)
-            _check_total(layout, place, entries > addends * largest(place.bits))
-            values = dequantize(entries, place.bound, place.bits, addends)
+            _check_total(layout, place, entries > addends * place.largest)
+            offset = 0 if place.share is None else place.share.tail
+            values = dequantize(entries, place.bound, place.bits, addends, offset=offset)
         out[place.name] = values.reshape(place.shape)
     return out
+
+
+def _update(place: Place, values: NDArray[Any], rounding_seed: Secret) -> Values:
+    seed = derive(rounding_seed, "rounding of a term", place.name.encode())
+    if place.norm:
+        bound = norm_bound(place.norm, place.bound, place.bits, place.length)
+        rounded = round_within(clip_norm(values, place.norm), place.bound, place.bits, seed, bound)
+    else:
+        rounded = Quantized(values, place.bound, place.bits, seed)
+    if place.share is None:
+        return rounded
+    return Noised(rounded, place.share, derive(rounding_seed, "noise of a term", place.name.encode()))
 
 
 def _check_total(layout: Layout, place: Place, beyond: NDArray[np.bool_]) -> None:

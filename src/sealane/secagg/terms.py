@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal
 
 import numpy as np
@@ -22,12 +23,18 @@ class Term:
         bound: the largest absolute value an entry may have at one node. Crossing it is an error, except for
             ``update``, which is clipped.
         bits: width of a quantised entry, 4 to 24; only for ``update``.
+        norm: largest Euclidean norm of an update at one node: longer ones are scaled down, and rounding is drawn again
+            until it keeps to it. 0 where there is none.
+        noise: deviation of the discrete Gaussian noise on the sum, in steps of the quantised grid, that survivors but
+            for the colluding ones add to it before it is protected. None where there is none.
     """
 
     values: NDArray[Any]
     kind: Kind
     bound: float
     bits: int = 0
+    norm: float = 0.0
+    noise: Decimal | None = None
 
 
 def count(values: Any, bound: float) -> Term:
@@ -40,7 +47,10 @@ def real(values: Any, bound: float) -> Term:
     return Term(np.asarray(values, dtype=np.float64), "real", float(bound))
 
 
-def update(values: Any, clip: float, bits: int = 16) -> Term:
-    """Describe a clipped, quantised update (a model's change)."""
+def update(
+    values: Any, clip: float, bits: int = 16, *, norm: float = 0.0, noise: Decimal | str | None = None
+) -> Term:
+    """Describe a clipped, quantised update (a model's change). See :class:`Term` for ``norm`` and ``noise``."""
     array = np.asarray(values)
-    return Term(array if array.dtype == np.float32 else array.astype(np.float64), "update", float(clip), bits)
+    return Term(array if array.dtype == np.float32 else array.astype(np.float64), "update", float(clip), bits,
+                float(norm), None if noise is None else Decimal(noise))
