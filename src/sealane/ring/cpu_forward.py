@@ -18,7 +18,9 @@ Row = NDArray[np.uint32]
 
 @kernel(f"void(uint32[::1], {READ_32}, {READ_32}, uint32)")
 def forward(values: Row, roots: Row, quotients: Row, prime: np.uint32) -> None:
-    """Transform one polynomial in place, ``(N,)``."""
+    """Transform one polynomial in place, ``(N,)``; its coefficients may lie between -p and p, the negative wrapped."""
+    for j in range(values.size):
+        values[j] = min(values[j], np.uint32(values[j] + prime))
     half, blocks = values.size // 2, 1
     while half >= WIDTH:
         for block in range(blocks):
@@ -27,6 +29,16 @@ def forward(values: Row, roots: Row, quotients: Row, prime: np.uint32) -> None:
         half, blocks = half // 2, blocks * 2
     for at in range(0, values.size, 2 * WIDTH):
         _last_stages(values, at, values.size, roots, quotients, prime)
+
+
+@kernel("void(uint32[::1], uint32[::1], uint32)")
+def divide_by_prime(values: Row, out: Row, prime: np.uint32) -> None:
+    """Write floor(w * 2^32 / p) for each w < p: what a product by it needs beside it, without a copy of a key."""
+    scale = 4294967296.0 / np.float64(prime)
+    for j in range(values.size):
+        estimate = np.int64(np.float64(values[j]) * scale)  # at most one off: a double has 21 bits to spare
+        rest = (np.int64(values[j]) << np.int64(32)) - estimate * np.int64(prime)
+        out[j] = np.uint32(estimate + np.int64(rest >= np.int64(prime)) - np.int64(rest < 0))
 
 
 @vector_code

@@ -41,8 +41,12 @@ def kernel(signature: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def compile_all() -> None:
-    """Compile, or load from disk, every kernel declared so far; later calls return at once."""
-    with global_compiler_lock:  # one thread may warm up while another comes to use the kernels
+    """Compile, or load from disk, every kernel declared so far; later calls return at once, others wait meanwhile.
+
+    numba looks for changes in the file of a kernel only: after an edit of what kernels of other files are made of,
+    ``cpu_vectors`` above all, what it kept beside them (``*.nbi``) must be deleted.
+    """
+    with global_compiler_lock:
         while _declared:
             compiled, signature = _declared[-1]
             compiled.compile(signature)

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sealane.errors import InputError, ProtocolError
-from sealane.ring.cpu_forward import forward
+from sealane.ring.cpu_forward import divide_by_prime, forward
 from sealane.ring.cpu_inverse import mask
 from sealane.ring.packing import LANES
-from sealane.ring.primes import Ring, quotients
+from sealane.ring.primes import Ring
 from sealane.ring.streams import EXTRA, public_words
 
 
@@ -29,7 +29,7 @@ class Masks:
 
     def __init__(self, ring: Ring, key: NDArray[np.int32], public_seed: bytes) -> None:
         shaped = key.dtype == np.int32 and key.shape == (ring.degree,)
-        if not shaped or np.abs(key.astype(np.int64)).max() >= min(ring.primes):
+        if not shaped or max(int(key.max()), -int(key.min())) >= min(ring.primes):
             raise InputError("rlwe.wrong-key", "this is no key of this ring", got=f"{key.dtype} of shape {key.shape}",
                              expected=f"int32 of shape ({ring.degree},), every magnitude below the primes")
         self._ring = ring
@@ -38,9 +38,9 @@ class Masks:
         self._quotients = np.empty_like(self._key)
         for index, prime in enumerate(ring.primes):
             row = self._key[index]
-            row[:] = key + (key < 0) * np.int64(prime)
+            row[:] = key.view(np.uint32)
             forward(row, ring.roots.forward[index], ring.roots.forward_quotients[index], np.uint32(prime))
-            self._quotients[index] = quotients(row, prime)
+            divide_by_prime(row, self._quotients[index], np.uint32(prime))
 
     def row(self, group: int, index: int, used: int) -> NDArray[np.uint32]:
         """Return a s at the used positions of a group modulo one prime, uint32 ``(used,)``.

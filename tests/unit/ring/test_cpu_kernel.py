@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,18 @@ def test_a_kernel_that_no_folder_can_keep_is_compiled_all_the_same() -> None:
     twice = kernel("int64(int64)")(namespace["twice"])  # type: ignore[arg-type]
     compile_all()
     assert twice(21) == 42  # type: ignore[operator]
+
+
+def test_threads_that_ask_together_find_all_compiled() -> None:
+    scale: dict[str, object] = {}
+    for name in "abcdef":
+        exec(f"def {name}(x):\n    return 3 * x", scale)
+    declared = [kernel("int64(int64)")(scale[name]) for name in "abcdef"]  # type: ignore[arg-type]
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(compile_all) for _ in range(4)]:
+            done.result()
+            assert all(one.signatures for one in declared)  # type: ignore[attr-defined]
+    assert [one(5) for one in declared] == [15] * 6  # type: ignore[operator]
 
 
 def test_other_types_are_refused_and_never_compiled_for() -> None:

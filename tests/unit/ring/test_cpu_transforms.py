@@ -8,7 +8,7 @@ import rlwe_reference as reference
 
 from sealane.errors import InputError, ProtocolError
 from sealane.ring.cpu import warm_up
-from sealane.ring.cpu_forward import forward
+from sealane.ring.cpu_forward import divide_by_prime, forward
 from sealane.ring.cpu_inverse import mask
 from sealane.ring.cpu_mask import Masks
 from sealane.ring.packing import LANES
@@ -54,6 +54,28 @@ def test_the_forward_transform_evaluates_at_the_roots(degree: int, bits: int) ->
         expected = reference.forward(values.tolist(), prime)
         forward(values, ring.roots.forward[row], ring.roots.forward_quotients[row], np.uint32(prime))
         assert values.tolist() == expected
+
+
+@pytest.mark.parametrize("bits", WIDTHS)
+def test_coefficients_may_be_negative(bits: int) -> None:
+    ring = largest_ring(64, bits, 1)
+    prime = ring.primes[0]
+    signed = np.random.default_rng(bits).integers(1 - prime, prime, 64, dtype=np.int32)
+    signed[:4] = [1 - prime, -1, 0, prime - 1]
+    values = signed.view(np.uint32).copy()
+    forward(values, ring.roots.forward[0], ring.roots.forward_quotients[0], np.uint32(prime))
+    assert values.tolist() == reference.forward(signed.tolist(), prime)
+
+
+@pytest.mark.parametrize("bits", WIDTHS)
+def test_quotients_are_exact_also_beside_an_integer(bits: int) -> None:
+    prime = largest_ring(8192, bits, 7).primes[3]
+    # w with w * 2^32 just above and just below a multiple of p: the inverse of 2^32 times a small number.
+    near = [small * pow(2**32, -1, prime) % prime for small in (*range(-600, 0), *range(1, 600))]
+    values = np.array([0, 1, prime - 1, *near], dtype=np.uint32)
+    out = np.empty_like(values)
+    divide_by_prime(values, out, np.uint32(prime))
+    assert out.tolist() == [(w << 32) // prime for w in values.tolist()]
 
 
 @pytest.mark.parametrize("bits", WIDTHS)
