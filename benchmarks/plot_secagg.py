@@ -17,7 +17,7 @@ from typing import Any
 from sealane.client.report.axis import Scale, label, line
 from sealane.client.report.markup import Markup, element
 
-WIDTH, HEIGHT, TOP, BOTTOM = 900, 430, 64, 350
+WIDTH, HEIGHT, TOP, BOTTOM = 900, 405, 64, 350
 PANELS = ((70.0, 380.0), (540.0, 850.0))
 NAMES = {"rlwe": "rlwe", "masking": "masking", "flower-secaggplus": "Flower SecAgg+", "tenseal-4096": "TenSEAL N=4096",
          "tenseal-nvflare": "TenSEAL as in NVFlare"}

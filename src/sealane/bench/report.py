@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from sealane._version import __version__
-from sealane.bench.asked import PEERS, Asked
+from sealane.bench.asked import Asked
 from sealane.bench.child import STREAMED_ROUND, WHOLE_ROUND, run
 from sealane.errors import InputError
 
@@ -18,8 +18,8 @@ Tell = Callable[[str], None]
 PACKAGES = ("numpy", "numba", "cryptography", "torch", "triton", "tenseal", "flwr")
 
 
-def benchmark(asked: Asked, *, peers: bool, tell: Tell) -> dict[str, Any]:
-    """Measure a scheme and, where asked for, its peers, each in a child process of its own.
+def benchmark(asked: Asked, *, peers: Collection[str], tell: Tell) -> dict[str, Any]:
+    """Measure a scheme and those peers that are asked for, each in a child process of its own.
 
     A peer whose package is not installed stands in the document with the error that says so.
 
@@ -32,7 +32,7 @@ def benchmark(asked: Asked, *, peers: bool, tell: Tell) -> dict[str, Any]:
     document = {"scheme": asked.scheme, "backend": ours.pop("backend"), "length": asked.length,
                 "cohort": asked.cohort, "bits": asked.bits, **ours}
     theirs: dict[str, Any] = {}
-    for name in PEERS if peers else ():
+    for name in peers:
         tell(name)
         try:
             theirs[name] = run(name, asked)

@@ -44,14 +44,15 @@ def secagg(
     addition is of the whole cohort. Ratios compare processor time where one thread works, else time by the clock.
     """
     from sealane.bench import report
-    from sealane.bench.asked import Asked
+    from sealane.bench.asked import PEERS, Asked
     from sealane.errors import InputError
 
     asked = Asked(scheme, backend, length, cohort, bits, threads, rounds)
     if whole_round and (peers or scheme == "ckks" or backend != "cpu"):
         raise InputError("bench.no-such-round", "a whole round is of rlwe or masking on the cpu, without peers",
                          hint="leave out --peers, --backend and --scheme ckks")
-    document = report.whole_round(asked, tell=note) if whole_round else report.benchmark(asked, peers=peers, tell=note)
+    document = (report.whole_round(asked, tell=note) if whole_round
+                else report.benchmark(asked, peers=PEERS if peers else (), tell=note))
     if settings_of().as_json:
         write_json(document)
     elif whole_round:

@@ -6,7 +6,7 @@ import pytest
 from expected_error import raises
 
 from sealane.bench import child, report
-from sealane.bench.asked import Asked
+from sealane.bench.asked import PEERS, Asked
 from sealane.bench.child import run
 from sealane.bench.report import benchmark, compare, whole_round
 from sealane.errors import InputError, UnavailableError
@@ -37,7 +37,7 @@ def test_the_document_has_the_keys_that_are_promised(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(report, "run", measured)
     told: list[str] = []
-    document = benchmark(Asked("masking", cohort=10), peers=True, tell=told.append)
+    document = benchmark(Asked("masking", cohort=10), peers=PEERS, tell=told.append)
     assert list(document)[:5] == ["scheme", "backend", "length", "cohort", "bits"]
     assert {"encrypt_s", "serialise_s", "add_s", "open_s", "bytes_per_value", "max_abs_error", "peers", "ratios",
             "machine", "versions", "peak_memory_bytes", "cpu", "rounds", "threads"} <= document.keys()
@@ -45,17 +45,17 @@ def test_the_document_has_the_keys_that_are_promised(monkeypatch: pytest.MonkeyP
     assert document["peers"]["tenseal-4096"]["missing"]["hint"] == "pip install 'sealane[ckks]'"
     assert document["ratios"].keys() == {"flower-secaggplus", "numpy"}
     assert "tenseal-4096: no TenSEAL; pip install 'sealane[ckks]'" in told
-    assert benchmark(Asked("masking"), peers=False, tell=told.append)["peers"] == {}
+    assert benchmark(Asked("masking"), peers=(), tell=told.append)["peers"] == {}
 
 
 def test_threads_and_devices_are_compared_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     ours = {"rlwe": figures(backend="cuda"), "masking": figures()}
     monkeypatch.setattr(report, "run", lambda name, asked: dict(ours.get(name, PEER)))
-    by_clock = benchmark(Asked("rlwe", "cuda"), peers=True, tell=lambda text: None)
+    by_clock = benchmark(Asked("rlwe", "cuda"), peers=PEERS, tell=lambda text: None)
     assert by_clock["ratios"]["numpy"]["encrypt_and_serialise"] == 40.0
-    threads = benchmark(Asked("masking", threads=2), peers=True, tell=lambda text: None)
+    threads = benchmark(Asked("masking", threads=2), peers=PEERS, tell=lambda text: None)
     assert threads["ratios"]["numpy"]["encrypt_and_serialise"] == 40.0
-    alone = benchmark(Asked("masking"), peers=True, tell=lambda text: None)
+    alone = benchmark(Asked("masking"), peers=PEERS, tell=lambda text: None)
     assert alone["ratios"]["numpy"]["encrypt_and_serialise"] == 100.0
 
 
