@@ -6,7 +6,7 @@ import json
 import runpy
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -34,7 +34,7 @@ def test_curves_lie_on_logarithmic_axes(plot: dict[str, Any]) -> None:
         return {"scheme": "rlwe", "cohort": cohort, "length": length, "peers": {}, "cpu": cpu}
 
     drawn = plot["draw"]([run(4, 1_000_000, 10.0), run(40, 1_000_000, 100.0), run(4, 10_000_000, 1000.0)])
-    root = ElementTree.fromstring(drawn)
+    root = ET.fromstring(drawn)
     lines = [one.attrib["points"].split() for one in root.iter() if one.tag.endswith("polyline")]
     cohort, length = ([tuple(map(float, point.split(","))) for point in points] for points in lines)
     # From 10 ms to 1 s are two decades over the whole height: a decade of milliseconds is half of it.
