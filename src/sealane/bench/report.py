@@ -29,6 +29,8 @@ def benchmark(asked: Asked, *, peers: Collection[str], tell: Tell) -> dict[str, 
     """
     tell(f"{asked.scheme}: {asked.length:,} values, {asked.cohort} nodes, {asked.bits} bits, medians of {asked.rounds}")
     ours = run(asked.scheme, asked)
+    if asked.backend == "auto":
+        tell(f"backend: {ours['backend_reason']}")
     document = {"scheme": asked.scheme, "backend": ours.pop("backend"), "length": asked.length,
                 "cohort": asked.cohort, "bits": asked.bits, **ours}
     theirs: dict[str, Any] = {}

@@ -59,6 +59,14 @@ def test_threads_and_devices_are_compared_by_the_clock(monkeypatch: pytest.Monke
     assert alone["ratios"]["numpy"]["encrypt_and_serialise"] == 100.0
 
 
+def test_the_choice_of_auto_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "run", lambda name, asked: figures(backend_reason="cpu, since there is no GPU"))
+    told: list[str] = []
+    document = benchmark(Asked("rlwe", "auto"), peers=(), tell=told.append)
+    assert told[1:] == ["backend: cpu, since there is no GPU"]
+    assert document["backend_reason"] == "cpu, since there is no GPU"
+
+
 def test_a_child_measures_and_its_error_comes_back() -> None:
     found = run("numpy", Asked(length=2000, rounds=2))
     assert found["bytes_per_value"] == 4.0
