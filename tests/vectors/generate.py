@@ -1,136 +1,34 @@
-"""Write the vectors of ``masking/``: ``python tests/vectors/generate.py --write``. Imports no Sealane.
+"""Write the vectors of ``v1/``: ``python tests/vectors/generate.py --write``. Imports no Sealane.
 
 Every vector is a script: parties with fixed seeds, the terms each sums, and a list of operations. The good values come
-from the second writing in ``tests/support/reference.py``. ``verdict`` is ``opens`` or the code of the error wanted;
-``steps`` says what a member is told and where a lie comes in.
+from the second writings in ``tests/support/reference.py`` and ``rlwe_sum.py``. ``v1/README.md`` says what is in a file.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sys
 from pathlib import Path
-from typing import Any
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "support"))
+sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 
-from reference import Party, Sum, encode_real, hash_parts, wire  # noqa: E402
+import masking_scripts  # noqa: E402
+import rlwe_lies  # noqa: E402
 
-STUDY = hashlib.sha256(b"sealane vectors").hexdigest()
-RUN = "r-vectorvectorvect"
-HONEST = ["join", "contribute", "announce", "release", "relay", "open"]
-
-# name of the lie: the step it comes in at, the code the first member must answer with, and what happens.
-LIES: dict[str, tuple[str, str, str]] = {
-    "substituted-agreement-key": ("join", "signature.invalid", "the coordinator puts its own key in for member 1's"),
-    "substituted-signing-key": ("join", "run.key-substituted", "member 1 is replaced, under its old fingerprint"),
-    "own-key-replaced": ("join", "run.key-substituted", "member 0 is told another agreement key than its own"),
-    "low-order-key": ("join", "agreement.bad-key", "member 1 signs a point of low order"),
-    "unordered-members": ("join", "run.cohort-malformed", "members 0 and 1 change places"),
-    "wrong-transcript": ("contribute", "signature.invalid", "member 1 contributes to attempt 1, the others to 0"),
-    "wrong-exchange": ("contribute", "signature.invalid", "member 1 contributes to exchange 1, the others to 0"),
-    "wrong-description": ("announce", "run.descriptions-differ", "member 1 is said to describe another sum"),
-    "missing-entry": ("announce", "run.arrival-incomplete", "member 2 is said not to have arrived"),
-    "doubled-entry": ("announce", "run.arrival-incomplete", "member 1 stands twice in the announcement"),
-    "replaced-own-contribution": ("announce", "run.contribution-replaced", "member 0's own contribution is another"),
-    "changed-payload-byte": ("announce", "run.payload-differs", "one bit of member 1's relayed payload is changed"),
-    "missing-payload": ("announce", "run.payload-differs", "member 1's payload is not relayed"),
-    "changed-hash": ("announce", "signature.invalid", "a payload of the coordinator's own, hash and all"),
-    "short-payload": ("announce", "words.wrong-length", "member 1 signs a payload that is one word short"),
-    "swapped-share": ("relay", "sealing.invalid", "the shares of members 1 and 2 change places"),
-    "changed-share": ("relay", "sealing.invalid", "one bit of member 1's sealed share is changed"),
-    "missing-share": ("relay", "run.opening-incomplete", "member 1's share is withheld"),
-    "share-for-another": ("relay", "sealing.invalid", "member 1's share for member 2 is given to member 0"),
-    "share-of-other-contributions": ("relay", "sealing.invalid", "member 1 released for another set of contributions"),
-    "short-seed": ("relay", "masking.bad-share", "member 1 seals a seed of 31 bytes"),
-    "wrong-seed": ("open", "sum.total-out-of-range", "member 1 seals a seed that it did not use"),
-}
+SCHEMES = {"masking": masking_scripts, "rlwe": rlwe_lies}
 
 
-def party(label: str) -> Party:
-    return Party(*(hashlib.sha256(f"{label} {what}".encode()).digest() for what in ("signing", "agreement", "mask")))
-
-
-def parties(number: int) -> tuple[Party, ...]:
-    return tuple(sorted((party(f"party {k}") for k in range(number)), key=lambda p: p.fingerprint))
-
-
-def description(width: int, cohort: int, terms: list[dict[str, Any]]) -> dict[str, Any]:
-    described = [{"name": t["name"], "kind": t["kind"], "shape": [len(t["values"][0])], "bound": t["bound"], "bits": 0,
-                  "fraction": t["fraction"]} for t in terms]
-    return {"width": width, "cohort": cohort, "terms": described}
-
-
-def good(name: str, size: int, width: int, terms: list[dict[str, Any]]) -> dict[str, Any]:
-    """Terms are in order of name, as they lie in the vector."""
-    members = parties(size)
-    facts = Sum(bytes.fromhex(STUDY), RUN, 0, 0, members, description(width, size, terms))
-    plain = [
-        [int(v) if t["kind"] == "count" else encode_real(v, t["fraction"]) for t in terms for v in t["values"][k]]
-        for k in range(size)
-    ]
-    payloads = [wire(facts.protect(own, values), width) for own, values in zip(members, plain, strict=True)]
-    return {
-        "name": name,
-        "study_hash": STUDY,
-        "run_id": RUN,
-        "attempt": 0,
-        "exchange": 0,
-        "members": [{"signing_seed": p.signing_seed.hex(), "agreement_seed": p.agreement_seed.hex(),
-                     "mask_seed": p.mask_seed.hex()} for p in members],
-        "terms": terms,
-        "steps": HONEST,
-        "verdict": "opens",
-        "expected": {
-            "width": width,
-            "fingerprints": [p.fingerprint for p in members],
-            "description_hash": facts.description_hash.hex(),
-            "transcript": facts.transcript.hex(),
-            "payload_sha256": [hashlib.sha256(payload).hexdigest() for payload in payloads],
-            "digest": hash_parts(facts.transcript, *(part for p, payload in zip(members, payloads, strict=True)
-                                                     for part in (p.fingerprint.encode(), hash_parts(payload)))).hex(),
-            "opened": [str(sum(column)) for column in zip(*plain, strict=True)],
-        },
-    }
-
-
-def real_term(name: str, bound: int, fraction: int, values: list[list[float]]) -> dict[str, Any]:
-    return {"name": name, "kind": "real", "bound": bound, "fraction": fraction, "values": values}
-
-
-def count_term(name: str, bound: int, values: list[list[int]]) -> dict[str, Any]:
-    return {"name": name, "kind": "count", "bound": bound, "fraction": 0, "values": values}
-
-
-def vectors() -> dict[str, dict[str, Any]]:
-    made = [
-        # Fractions by the rule: width - 1 - (bits of cohort x bound, and one more), at most 100.
-        good("counts-64", 3, 64, [count_term("n", 1000, [[1, -2, 1000], [10, 0, 1000], [100, -1000, 1000]])]),
-        good("reals-64", 2, 64, [real_term("x", 1, 60, [[0.5, -1.0, 1.0], [0.25, 2.0**-40, -1.0]])]),
-        good("reals-96", 4, 96, [real_term("x", 1000, 82, [[k / 3, -1000.0, 1e-9 * k, 1000.0] for k in range(4)])]),
-        good("reals-128", 5, 128, [
-            real_term("x", 2**50, 73, [[2.0**50, -(2.0**50), k / 7, -k / 7] for k in range(5)]),
-        ]),
-        good("counts-beside-reals", 3, 96, [
-            count_term("n", 50, [[k, -k] for k in (7, 20, 50)]),
-            real_term("x", 1024, 82, [[1.5 * k, -0.1] for k in (1, 2, 3)]),
-        ]),
-        good("twelve-members", 12, 64, [count_term("n", 10, [[k - 5] for k in range(12)])]),
-    ]
-    for lie, (step, verdict, told) in LIES.items():
-        base = good(f"bad-{lie}", 3, 96, [count_term("n", 100, [[4], [5], [6]]),
-                                          real_term("x", 1024, 82, [[1.25, -3.0], [0.5, 0.0], [-1.0, 7.0]])])
-        steps = [*HONEST[: HONEST.index(step) + 1], f"lie: {lie}"]
-        made.append(base | {"told": told, "steps": steps, "verdict": verdict})
-    return {f"{one['name']}.json": one for one in made}
-
-
-def written(vector: dict[str, Any]) -> str:
-    return json.dumps(vector, indent=1, sort_keys=True) + "\n"
+def files(scheme: str) -> dict[str, str]:
+    """The text of every file of a scheme, by name."""
+    scripts = SCHEMES[scheme]
+    return {f"{vector['name']}.json": scripts.written(vector) for vector in scripts.vectors()}
 
 
 if __name__ == "__main__" and "--write" in sys.argv:
-    for file, content in vectors().items():
-        (HERE / "masking" / file).write_text(written(content), encoding="utf-8")
+    for scheme in SCHEMES:
+        folder = HERE / "v1" / scheme
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in folder.glob("*.json"):
+            file.unlink()
+        for name, text in files(scheme).items():
+            (folder / name).write_text(text, encoding="utf-8")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from circle import announce, integers, relay
 from reference import signed
+from vector_cast import Cast, flipped
 
 from sealane.core.canonical import sha256
 from sealane.core.secret import Secret
@@ -21,68 +22,39 @@ from sealane.crypto.derivation import derive
 from sealane.crypto.sealing import seal
 from sealane.crypto.signing import SigningKey
 from sealane.errors import SealaneError
-from sealane.secagg.attempt import CONTRIBUTION, Attempt, sign_join
-from sealane.secagg.layout import decode, encode, plan
-from sealane.secagg.messages import Arrival, Member, Opening
-from sealane.secagg.node_role import Contributed, NodeRole, Released
-from sealane.secagg.terms import Term, count, real
+from sealane.secagg.attempt import CONTRIBUTION, sign_join
+from sealane.secagg.layout import decode, encode
+from sealane.secagg.messages import Arrival, Opening
+from sealane.secagg.node_role import Contributed, Released
 
 HERE = Path(__file__).parent
-FILES = sorted((HERE / "masking").glob("*.json"))
+FILES = sorted((HERE / "v1" / "masking").glob("*.json"))
 generator: dict[str, Any] = runpy.run_path(str(HERE / "generate.py"))
 
 
 def test_the_files_are_what_the_second_writing_gives() -> None:
-    made = {name: generator["written"](vector) for name, vector in generator["vectors"]().items()}
+    made = generator["files"]("masking")
     assert {path.name for path in FILES} == set(made)
     stale = [path.name for path in FILES if path.read_text(encoding="utf-8") != made[path.name]]
     assert stale == [], "run `python tests/vectors/generate.py --write`"
 
 
 @dataclass
-class Play:
-    """One script under way. Member 0 is the one that must not be deceived."""
+class Play(Cast):
+    """One script under way."""
 
-    vector: dict[str, Any]
-    members: list[Member] = field(default_factory=list)
-    roles: list[NodeRole] = field(default_factory=list)
     states: list[Contributed] = field(default_factory=list)
     arrivals: dict[Any, Arrival] = field(default_factory=dict)
     released: list[Released] = field(default_factory=list)
     openings: dict[Any, Opening] = field(default_factory=dict)
     totals: list[Any] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        seeds = self.vector["members"]
-        self.keys = [SigningKey(Secret(bytes.fromhex(m["signing_seed"]))) for m in seeds]
-        self.agreements = [AgreementKey(Secret(bytes.fromhex(m["agreement_seed"]))) for m in seeds]
-        self.masks = [Secret(bytes.fromhex(m["mask_seed"])) for m in seeds]
-        self.names = [key.fingerprint for key in self.keys]
-        self.terms: list[dict[str, Term]] = [
-            {t["name"]: (count if t["kind"] == "count" else real)(t["values"][k], t["bound"])
-             for t in self.vector["terms"]} for k in range(len(seeds))]
-        self.layout = plan(self.terms[0], len(seeds))
-
-    def member(self, k: int, key: bytes | None = None) -> Member:
-        join = sign_join(self.keys[k], self.vector["study_hash"], self.vector["run_id"],
-                         key or self.agreements[k].public_key)
-        return Member(self.names[k], self.keys[k].public_key, join.agreement_key, join.signature)
-
-    def attempt(self, number: int = 0) -> Attempt:
-        return Attempt(self.vector["run_id"], self.vector["study_hash"], self.vector["attempt"] + number, "masking",
-                       tuple(self.members), 1, 3)
-
-    def role(self, k: int, number: int = 0) -> NodeRole:
-        return NodeRole(self.attempt(number), self.keys[k], self.agreements[k])
-
     def contribution(self, k: int, *, number: int = 0, exchange: int = 0, salt: bytes = b"") -> Contributed:
-        seed = Secret(hashlib.sha256(salt).digest()) if salt else self.masks[k]
+        mask = self.seeds("mask_seed")[k]
+        seed = Secret(hashlib.sha256(salt).digest()) if salt else mask
         role = self.role(k, number)
         return role.contribute(exchange, role.attempt.transcript(), self.layout,
-                               encode(self.layout, self.terms[k], self.masks[k]), seed)
-
-    def join(self) -> None:
-        self.members = [self.member(k) for k in range(len(self.keys))]
+                               encode(self.layout, self.terms[k], mask), seed)
 
     def contribute(self) -> None:
         self.roles = [self.role(k) for k in range(len(self.keys))]
@@ -131,10 +103,6 @@ class Play:
         key = derive(secret, "sealed share", state.sum.transcript.value, digest, self.names[1].encode(),
                      self.names[0].encode())
         return seal(key, seed, digest)
-
-
-def flipped(data: bytes) -> bytes:
-    return bytes([data[0] ^ 1]) + data[1:]
 
 
 def substituted_agreement_key(play: Play) -> None:
@@ -248,12 +216,12 @@ def wrong_seed(play: Play) -> None:
 
 LIES: dict[str, Callable[[Play], None]] = {
     name.replace("_", "-"): lie for name, lie in list(globals().items())
-    if name.replace("_", "-") in generator["LIES"]
+    if name.replace("_", "-") in generator["SCHEMES"]["masking"].LIES
 }
 
 
 def test_every_lie_is_played() -> None:
-    assert LIES.keys() == generator["LIES"].keys()
+    assert LIES.keys() == generator["SCHEMES"]["masking"].LIES.keys()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
