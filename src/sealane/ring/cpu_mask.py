@@ -55,6 +55,7 @@ class Masks:
                 roots.inverse[index], roots.inverse_quotients[index], np.uint32(ring.primes[index])):
             raise ProtocolError("rlwe.expansion-exhausted", "too many words of the public polynomial were rejected",
                                 got=f"prime {index} of group {group}", expected=f"at most {EXTRA}")
+        words[used:] = 0  # a s where no message covers it would give the key away
         return words[:used]
 
     def __enter__(self) -> Masks:

@@ -175,6 +175,16 @@ def test_the_transformed_key_is_zeroed_at_the_end() -> None:
     assert not masks._quotients.any()
 
 
+def test_of_a_mask_only_what_is_used_stays_in_memory() -> None:
+    ring = largest_ring(64, 28, 2)
+    with Masks(ring, key_of(ring), SEED) as masks:
+        row = masks.row(0, 0, 96)
+    assert row.any()
+    assert isinstance(row.base, np.ndarray)
+    assert row.base.size == 64 * LANES + EXTRA
+    assert not row.base[96:].any()
+
+
 @pytest.mark.parametrize(
     "key",
     [
