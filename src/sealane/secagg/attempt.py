@@ -36,6 +36,9 @@ class Attempt:
     smallest: int
 
     def __post_init__(self) -> None:
+        if self.smallest < self.colluding + 2:
+            raise ProtocolError("run.survivors-too-few", "a sum of so few would tell colluding nodes of one node",
+                                got=self.smallest, expected=f"at least {self.colluding + 2}")
         order = [member.fingerprint for member in self.members]
         if order != sorted(set(order)):
             raise ProtocolError("run.cohort-malformed", "cohort is not in strict order of fingerprint",

@@ -25,12 +25,13 @@ from sealane.ring.words import WIDTHS, Width, Words, from_bytes, to_bytes
 from sealane.secagg.conditional_rounding import clip_norm, norm_bound, round_within
 from sealane.secagg.fixed_point import decode_integers, decode_reals, encode_integers, encode_reals
 from sealane.secagg.noise import Noised, Share, share_of
-from sealane.secagg.quantize import Quantized, dequantize, largest
+from sealane.secagg.quantize import CLIPS, Quantized, dequantize, largest
 from sealane.secagg.terms import Kind, Term
 
 MINIMUM_FRACTION = 56
 MAXIMUM_FRACTION = 100
 MAXIMUM_ENTRIES = 1 << 28
+_CHUNK = 1 << 16
 UPDATE_BITS = range(4, 25)
 BOUNDS = (2.0**-1000, 2.0**1000)
 """Within these no step from a bound to a width, and no scale of an update, leaves the range of a float."""
@@ -213,15 +214,19 @@ def encode(layout: Layout, terms: Mapping[str, Term], rounding_seed: Secret) -> 
             parts.append(encode_reals(values, place.fraction, layout.width))
         else:
             updates.append(_update(place, values, rounding_seed))
-    return Joined(updates) if updates else np.concatenate(parts, axis=1)
+    if updates:
+        return updates[0] if len(updates) == 1 else Joined(updates)
+    return np.concatenate(parts, axis=1)
 
 
 def decode(layout: Layout, total: Vector, addends: int | None = None) -> dict[str, NDArray[Any]]:
-    """Read an opened sum: int64 for counts, float64 otherwise, each in its term's shape.
+    """Read an opened sum: int64 for counts, float64 for reals, each in its term's shape.
+
+    Updates are float32 where that holds every possible sum (below 2^24 steps), else float64.
 
     Args:
         layout: the plan.
-        total: what was opened.
+        total: what was opened. Updates may be overwritten with what is read, to save a copy of a model.
         addends: how many vectors were summed; the whole cohort's if not given.
 
     Raises:
@@ -237,14 +242,11 @@ def decode(layout: Layout, total: Vector, addends: int | None = None) -> dict[st
             part = np.ascontiguousarray(total[:, place.start : end])
             # Half as much again as the bound allows: rounding of floats is far inside, and a forged total far outside.
             magnitude = np.abs(decode_reals(part, place.fraction, layout.width))
-            _check_total(layout, place, magnitude > 1.5 * layout.cohort * place.bound + 1)
+            _check_total(layout, place, int((magnitude > 1.5 * layout.cohort * place.bound + 1).sum()))
             values = (decode_integers(part, layout.width) if place.kind == "count"
                       else decode_reals(part, place.fraction, layout.width))
         else:
-            entries = total.read(place.start, end)
-            _check_total(layout, place, entries > addends * place.largest)
-            offset = 0 if place.share is None else place.share.tail
-            values = dequantize(entries, place.bound, place.bits, addends, offset=offset)
+            values = _read_updates(layout, place, total, addends)
         out[place.name] = values.reshape(place.shape)
     return out
 
@@ -261,8 +263,23 @@ def _update(place: Place, values: NDArray[Any], rounding_seed: Secret) -> Values
     return Noised(rounded, place.share, derive(rounding_seed, "noise of a term", place.name.encode()))
 
 
-def _check_total(layout: Layout, place: Place, beyond: NDArray[np.bool_]) -> None:
-    over = int(beyond.sum())
+def _read_updates(layout: Layout, place: Place, total: Values, addends: int) -> NDArray[Any]:
+    narrow = layout.most < 1 << 24
+    if narrow and isinstance(total, ArrayValues) and total.array.flags.writeable:
+        out: NDArray[Any] = total.array[place.start : place.start + place.length].view(np.float32)
+    else:
+        out = np.empty(place.length, dtype=np.float32 if narrow else np.float64)
+    offset = 0 if place.share is None else place.share.tail
+    over = 0
+    for start in range(0, place.length, _CHUNK):
+        entries = total.read(place.start + start, place.start + min(start + _CHUNK, place.length))
+        over += int((entries > addends * place.largest).sum())
+        out[start : start + _CHUNK] = dequantize(entries, place.bound, place.bits, addends, offset=offset)
+    _check_total(layout, place, over)
+    return out
+
+
+def _check_total(layout: Layout, place: Place, over: int) -> None:
     if over:
         raise ProtocolError("sum.total-out-of-range", f"the opened sum of term {place.name!r} cannot be one",
                             got=f"{over} entries", expected=f"{layout.cohort} contributions within {place.bound}",
@@ -281,6 +298,9 @@ def _width(name: str, term: Term, cohort: int) -> Width:
     if term.kind == "update":
         if term.bits not in UPDATE_BITS:
             raise InputError("sum.bad-bits", f"term {name!r} has an unusable width", got=term.bits, expected="4 to 24")
+        if not CLIPS[0] <= term.bound <= CLIPS[1]:
+            raise InputError("sum.bad-bound", f"term {name!r} is clipped to an unusable bound", got=term.bound,
+                             expected="from 2^-64 to 2^64")
         return 64
     needed = 1 + _integer_bits(term.bound, cohort)
     if term.kind == "count" and needed > 64:

@@ -31,6 +31,13 @@ def test_another_order_or_a_member_twice_is_refused(order: tuple[int, ...]) -> N
     assert caught.value.code == "run.cohort-malformed"
 
 
+@pytest.mark.parametrize(("colluding", "smallest"), [(1, 2), (2, 3), (0, 1)])
+def test_a_sum_of_fewer_than_two_honest_members_is_refused(colluding: int, smallest: int) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        Attempt(RUN, STUDY, 0, "rlwe", Circle(3).attempt.members, colluding, smallest)
+    assert caught.value.code == "run.survivors-too-few"
+
+
 def test_a_stranger_is_no_member() -> None:
     with pytest.raises(ProtocolError) as caught:
         Circle(3).attempt.member(SigningKey(seed_of("stranger")).fingerprint)

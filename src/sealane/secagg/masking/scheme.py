@@ -71,7 +71,7 @@ class Masking:
         for width in WIDTHS:
             if form.word_bits == width:
                 return WordsTotal(width, form.payload_bytes)
-        raise ProtocolError("masking.bad-word", "statistics have no entries of this width", got=form.word_bits,
+        raise ProtocolError("masking.bad-width", "statistics have no entries of this width", got=form.word_bits,
                             expected="64, 96 or 128")
 
     def share(self, sum_: Sum, seed: Secret, held: Mapping[Fingerprint, bytes]) -> bytes:
@@ -90,8 +90,12 @@ class Masking:
         common = [shares[member] for member in sorted(survivors)]
         layout = sum_.layout
         if isinstance(total, MaskedTotal):
-            sums = total.unmask(layout.length, slot_width(layout.most), [(key, True) for key in masks])
-            return ArrayValues(np.concatenate(list(sums))), common
+            sums = np.empty(layout.length, dtype=np.uint32)
+            at = 0
+            for part in total.unmask(layout.length, slot_width(layout.most), [(key, True) for key in masks]):
+                sums[at : at + part.size] = part
+                at += part.size
+            return ArrayValues(sums), common
         assert isinstance(total, WordsTotal)
         opened = total.words.copy()
         _apply(opened, layout.width, [(key, False) for key in masks])
