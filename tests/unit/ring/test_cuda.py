@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rlwe_reference as reference
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch", reason="the cuda backend needs PyTorch: pip install 'sealane[cuda]'")
@@ -28,7 +28,7 @@ from sealane.ring.primes import Ring, largest_ring  # noqa: E402
 ON = "cuda" if torch.cuda.is_available() else "cpu"
 BACKEND = CudaBackend()
 PUBLIC, ERROR, KEY = bytes(range(32)), Secret(b"e" * 32), Secret(b"k" * 32)
-few = settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def small(bits: int = 28, count: int = 2, base: int = 2**20 + 1, degree: int = 32) -> tuple[Packing, reference.Scheme]:
@@ -75,6 +75,7 @@ def sealed() -> tuple[Packing, np.ndarray, np.ndarray, bytes]:
     st.sampled_from([3, 2**20 + 1, 2**32 - 1]),
     st.floats(0, 1),
 )
+@example((30, 3), 2**20 + 1, 0.8)  # two groups, the last one not full
 def test_payloads_sums_and_opened_values_are_those_of_the_reference(
     ring: tuple[int, int], base: int, fill: float
 ) -> None:
