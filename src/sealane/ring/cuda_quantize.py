@@ -44,17 +44,21 @@ def _draws(seed: tl.tensor, first_block: tl.tensor, BLOCKS: tl.constexpr) -> tl.
 @kernel
 def quantize(
     values: tl.tensor, scales: tl.tensor, out: tl.tensor, seed: tl.tensor, flags: tl.tensor,
-    first: tl.tensor, count: tl.tensor, block: tl.tensor, middle: tl.tensor, fraction: tl.tensor, TILE: tl.constexpr,
+    first: tl.tensor, count: tl.tensor, block: tl.tensor, middle: tl.tensor, fraction: tl.tensor,
+    BLOCKS: tl.constexpr, TILE: tl.constexpr,
 ) -> None:
     """Round a tile of values, the first of them entry ``first`` of the update; ``flags[3]`` counts those not finite.
 
-    Entry i is scaled by ``scales[i // block]``; ``middle`` is 2^f half, and ``fraction`` is f. ``first`` is a multiple
-    of 32, and so is what the tile begins with.
+    Entry i is scaled by ``scales[i // block]`` with ``BLOCKS``, else by ``scales[0]``; ``middle`` is 2^f half, and
+    ``fraction`` is f. ``first`` is a multiple of 32, and so is what the tile begins with.
     """
     place = tl.program_id(0).to(tl.int64) * TILE + tl.arange(0, TILE)
     inside = place < count
     value = tl.load(values + place, mask=inside, other=0.0)
-    scale = tl.load(scales + (first + place) // block, mask=inside, other=0.0)
+    if BLOCKS:
+        scale = tl.load(scales + (first + place) // block, mask=inside, other=0.0)
+    else:  # a division of 64 bits for each value costs more than all else
+        scale = tl.zeros([TILE], tl.float32) + tl.load(scales)
     first_block = (first + tl.program_id(0).to(tl.int64) * TILE) // 32
     random = _draws(seed, first_block, TILE // 32) >> (16 - fraction).to(tl.uint32)
     edge = tl.zeros([TILE], tl.float32) + middle.to(tl.float32)

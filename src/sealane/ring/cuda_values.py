@@ -101,7 +101,7 @@ class RoundedValues:
         scales = torch.from_numpy(self.scales.reshape(-1).copy()).to(device)
         seed, out = seed_words(self.seed.reveal(), str(device)), buffer(count)
         launch(quantize, (-(-count // _TILE),), self.tensor[start:stop], scales, out, seed, flags, start, count,
-               self.block or len(self), self.middle, self.fraction, TILE=_TILE, warps=8)
+               self.block, self.middle, self.fraction, BLOCKS=self.block > 0, TILE=_TILE, warps=8)
         seed.zero_()
         return out
 
