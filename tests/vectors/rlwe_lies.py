@@ -71,7 +71,8 @@ def numbers_with(script: Script, first: int) -> bytes:
 LIES: dict[str, Lie] = {
     # In the cohort.
     "too-many-colluding": Lie(
-        THREE, "join", "contribute", "parameters.colluding", "the study reckons with two nodes that collude, of three"),
+        THREE, "join", "contribute", "run.survivors-too-few",
+        "the study reckons with two nodes that collude, of three"),
     # In a contribution, signed by its sender.
     "replayed-contribution": Lie(
         NEXT, "contribute", "release", "signature.invalid", "member 1 contributes what it did in the exchange before"),

@@ -147,7 +147,7 @@ def one_round(
 
 def _open(role: NodeRole, layout: Layout, released: Released, relayed: Relayed) -> NDArray[np.float64]:
     opened = role.open(released, opening(relayed.announced, role.own))
-    return decode(layout, opened.total)["model"]
+    return decode(layout, opened.total, overwrite=True)["model"]
 
 
 def _timed(action: Callable[[], None]) -> tuple[float, float]:

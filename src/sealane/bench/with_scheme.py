@@ -68,7 +68,7 @@ class OurScheme:
         if not self._released:
             self._released = self.shares()  # made once: nodes share their keys while the vectors travel
         opened, _ = self.scheme.open(self._sum, total, self._sum.attempt.cohort, self._released)
-        return decode(self._sum.layout, opened)["model"]
+        return decode(self._sum.layout, opened, overwrite=True)["model"]
 
     def forget_shares(self) -> None:
         """Let the next opening make the shares again, as every round does."""

@@ -109,7 +109,7 @@ class NodeCohort:
         self._journal.opened(self._run, self._attempt, number, kept)
         self.transcript = opened.transcript
         self._settle(number)
-        return decode(layout, opened.total, addends)
+        return decode(layout, opened.total, addends, overwrite=True)
 
     async def agree(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Settle a public array. See :class:`sealane.computations.base.Cohort`."""

@@ -20,7 +20,8 @@ from sealane.rpc.error_detail import clean, describe_error, described_error
 METADATA_KEY = "sealane-error-bin"
 MAX_DETAIL_BYTES = 6 << 10
 
-_BROKEN_OFF = ("socket closed", "connection reset", "broken pipe", "end of tcp stream", "timed out", "shutting down")
+_BROKEN_OFF = ("socket closed", "connection reset", "broken pipe", "end of tcp stream", "timed out", "shutting down",
+               "handshake write failed", "handshake read failed")
 """What gRPC says of a connection that ended without a verdict, also in the middle of a handshake."""
 _CUT_SHORT = ("rst_stream", "stream removed", "stream closed")
 """What gRPC says of a call whose other end went away while this one was still writing."""

@@ -219,15 +219,18 @@ def encode(layout: Layout, terms: Mapping[str, Term], rounding_seed: Secret) -> 
     return np.concatenate(parts, axis=1)
 
 
-def decode(layout: Layout, total: Vector, addends: int | None = None) -> dict[str, NDArray[Any]]:
+def decode(
+    layout: Layout, total: Vector, addends: int | None = None, *, overwrite: bool = False
+) -> dict[str, NDArray[Any]]:
     """Read an opened sum: int64 for counts, float64 for reals, each in its term's shape.
 
     Updates are float32 where that holds every possible sum (below 2^24 steps), else float64.
 
     Args:
         layout: the plan.
-        total: what was opened. Updates may be overwritten with what is read, to save a copy of a model.
+        total: what was opened.
         addends: how many vectors were summed; the whole cohort's if not given.
+        overwrite: let updates take the place of the total, which saves a copy of a model.
 
     Raises:
         ProtocolError: it lies outside what members at their bounds could sum to: somebody lied about a contribution,
@@ -246,7 +249,7 @@ def decode(layout: Layout, total: Vector, addends: int | None = None) -> dict[st
             values = (decode_integers(part, layout.width) if place.kind == "count"
                       else decode_reals(part, place.fraction, layout.width))
         else:
-            values = _read_updates(layout, place, total, addends)
+            values = _read_updates(layout, place, total, addends, overwrite)
         out[place.name] = values.reshape(place.shape)
     return out
 
@@ -263,9 +266,9 @@ def _update(place: Place, values: NDArray[Any], rounding_seed: Secret) -> Values
     return Noised(rounded, place.share, derive(rounding_seed, "noise of a term", place.name.encode()))
 
 
-def _read_updates(layout: Layout, place: Place, total: Values, addends: int) -> NDArray[Any]:
+def _read_updates(layout: Layout, place: Place, total: Values, addends: int, overwrite: bool) -> NDArray[Any]:
     narrow = layout.most < 1 << 24
-    if narrow and isinstance(total, ArrayValues) and total.array.flags.writeable:
+    if overwrite and narrow and isinstance(total, ArrayValues) and total.array.flags.writeable:
         out: NDArray[Any] = total.array[place.start : place.start + place.length].view(np.float32)
     else:
         out = np.empty(place.length, dtype=np.float32 if narrow else np.float64)

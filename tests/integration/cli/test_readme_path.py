@@ -212,6 +212,7 @@ def test_a_closed_pipe_is_no_error(federation: Federation) -> None:
 def test_a_run_waits_for_a_node_in_quarantine_and_can_be_cancelled(federation: Federation) -> None:
     federation.propose("waiting")
     federation.approve_everywhere("waiting")
+    eventually(lambda: run_well("study", "show", "waiting", "--home", federation.analyst)["approvals"] == 3)
     run_well("coordinator", "quarantine", "west", "--home", federation.coordinator)
     eventually(lambda: connected(federation) == {"north", "south"})
     problem = eventually(lambda: run_well("node", "status", "--home", federation.nodes["west"])["problem"])

@@ -169,7 +169,7 @@ def test_a_named_study_is_about_what_is_asked(asked: str, changes: dict[str, Any
 def test_a_refusal_ends_the_wait_and_time_does_too(fed: Connection, desk: Any) -> None:
     study = study_of(desk.real.recipient())
     desk.records = [record(study, "north")]
-    missing = refused(fed, study="s", wait_s=0.02)
+    missing = refused(fed, study="s", wait_s=0.5)
     assert (missing.code, missing.got) == ("study.approvals-missing", "without south, west")
     assert desk.asked > 2
     said = sign_refusal(KEYS["west"], Refusal(study.hash, "west", KEYS["west"].fingerprint, "no legal basis", AT))
