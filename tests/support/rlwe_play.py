@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from circle import entry
 from vector_cast import Cast
 
 from sealane.core.canonical import sha256
@@ -109,7 +110,7 @@ class Play(Cast):
 
     def send(self, k: int, state: Contributed) -> None:
         """Member k contributes something else."""
-        self.states[k] = state
+        self.states[k] = replace(state, entry=entry(state, self.names[k]))  # a liar knows what it sent
         self.heard = [(name, state.message if name == self.names[k] else message) for name, message in self.heard]
 
     def with_payload(self, k: int, payload: bytes) -> Contributed:

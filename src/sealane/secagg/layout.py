@@ -108,7 +108,7 @@ def write_vector(layout: Layout, vector: Vector) -> bytes:
     """Write an opened sum: statistics as on the wire, updates as 32-bit little-endian entries."""
     if isinstance(vector, np.ndarray):
         return to_bytes(vector, layout.width)
-    return vector.read(0, layout.length).astype("<u4").tobytes()
+    return vector.read(0, layout.length).astype("<u4", copy=False).tobytes()
 
 
 def read_vector(layout: Layout, data: bytes) -> Vector:
@@ -273,10 +273,11 @@ def _read_updates(layout: Layout, place: Place, total: Values, addends: int, ove
     else:
         out = np.empty(place.length, dtype=np.float32 if narrow else np.float64)
     offset = 0 if place.share is None else place.share.tail
+    most = addends * place.largest
     over = 0
     for start in range(0, place.length, _CHUNK):
         entries = total.read(place.start + start, place.start + min(start + _CHUNK, place.length))
-        over += int((entries > addends * place.largest).sum())
+        over += int((entries > most).sum())
         out[start : start + _CHUNK] = dequantize(entries, place.bound, place.bits, addends, offset=offset)
     _check_total(layout, place, over)
     return out

@@ -37,12 +37,19 @@ SCALE_TOLERANCE = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Contributed:
-    """This node has sent its protected vector and waits to hear who else did."""
+    """This node has sent its protected vector and waits to hear who else did.
+
+    Attributes:
+        entry: what an honest announcement says of it.
+        key_share: this node's own share of its contribution's key; empty where it holds none.
+    """
 
     exchange: int
     sum: Sum
     seed: Secret
     message: Contribution
+    entry: Entry
+    key_share: Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +130,18 @@ class NodeRole:
         """Rebuild the state of a contribution from what was kept of it: the same bytes, the same signature."""
         sum_ = self.sum(exchange, transcript, layout)
         payload_hash = sha256(payload)
+        plain = dict(self.scheme.key_shares(sum_, seed))
+        own_share = Secret(plain.pop(self.own, b""))
         shares = {
             opener: seal(self._key_for(opener, "key share", sum_, payload_hash, self.own, opener), share, payload_hash)
-            for opener, share in self.scheme.key_shares(sum_, seed).items() if opener != self.own
+            for opener, share in plain.items()
         }
-        body = _contribution_body(sum_.transcript, payload_hash, shares_hash(shares))
-        message = Contribution(
-            self.attempt.run_id, self.attempt.number, exchange, layout.hash(), self._key.sign(CONTRIBUTION, body),
-            payload, self.scheme.word_bits(sum_), layout.verified, shares)
-        return Contributed(exchange, sum_, seed, message)
+        over_shares = shares_hash(shares)
+        signature = self._key.sign(CONTRIBUTION, _contribution_body(sum_.transcript, payload_hash, over_shares))
+        message = Contribution(self.attempt.run_id, self.attempt.number, exchange, layout.hash(), signature, payload,
+                               self.scheme.word_bits(sum_), layout.verified, shares)
+        entry = Entry(self.own, payload_hash, layout.hash(), signature, over_shares)
+        return Contributed(exchange, sum_, seed, message, entry, own_share)
 
     def release(self, state: Contributed, arrival: Arrival) -> Released:
         """Check an announcement, and release this node's share of the opening, sealed to each peer.
@@ -231,13 +241,11 @@ class NodeRole:
         return Sum(self.attempt, layout, transcript.absorb("sum", str(exchange).encode(), layout.hash()))
 
     def _check_entries(self, state: Contributed, announced: Mapping[Fingerprint, Entry]) -> None:
-        own = state.message
         for survivor, entry in announced.items():
-            if entry.description_hash != own.description_hash:
+            if entry.description_hash != state.entry.description_hash:
                 raise ProtocolError("run.descriptions-differ", "a node describes this sum differently",
                                     got=f"node {survivor}", hint="compare versions with `sealane doctor`")
-        mine = Entry(self.own, sha256(own.payload), own.description_hash, own.signature, shares_hash(own.shares))
-        if announced.get(self.own, mine) != mine:
+        if announced.get(self.own, state.entry) != state.entry:
             raise ProtocolError("run.contribution-replaced", "this node's own contribution was replaced")
         for survivor, entry in announced.items():
             if survivor != self.own:
@@ -252,7 +260,7 @@ class NodeRole:
             return total
         for survivor, entry in announced.items():
             payload = own.payload if survivor == self.own else arrival.payloads.get(survivor, b"")
-            if sha256(payload) != entry.payload_hash:
+            if survivor != self.own and sha256(payload) != entry.payload_hash:
                 raise ProtocolError("run.payload-differs", "a relayed contribution is not the one that was signed",
                                     got=f"node {survivor}")
             total.add(payload)
@@ -262,13 +270,12 @@ class NodeRole:
         self, state: Contributed, arrival: Arrival, announced: Mapping[Fingerprint, Entry]
     ) -> dict[Fingerprint, bytes]:
         """Return each survivor's key share for this node; empty where the scheme has none."""
-        own = self.scheme.key_shares(state.sum, state.seed)
-        if not own:
+        if not state.key_share.reveal():
             return {}
         held = {}
         for survivor, entry in announced.items():
             if survivor == self.own:
-                held[survivor] = own[self.own]
+                held[survivor] = state.key_share.reveal()
                 continue
             sealed = arrival.shares.get(survivor, b"")
             key = self._key_for(survivor, "key share", state.sum, entry.payload_hash, survivor, self.own)

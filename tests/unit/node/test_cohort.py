@@ -76,11 +76,11 @@ class Bench:
             await asyncio.sleep(0)
         mine = [m for m in self.said if isinstance(m, Contribution) and m.exchange == number]
         if mine:
-            sum_ = self.circle.roles[self.own].sum(number, transcript, layout)
             row = self.journal.exchange(RUN, 0, number)
             assert row is not None
             assert row.seed is not None
-            states[self.own] = Contributed(number, sum_, row.seed, mine[-1])
+            states[self.own] = self.circle.roles[self.own].restore(
+                number, transcript, layout, row.seed, mine[-1].payload)
             everyone = [states[k] for k in range(3)]
             arrivals = announce(everyone, self.circle.names)
             name = self.circle.names[self.own]
