@@ -12,6 +12,7 @@ from sealane.node.agent import Agent
 from sealane.node.commands import Place
 from sealane.node.control_server import listening
 from sealane.node.home import exclusive, open_home
+from sealane.ring.select import choose
 from sealane.telemetry.logs import get_logger, log
 
 _LOG = get_logger(__name__)
@@ -24,8 +25,10 @@ async def serving(path: Path, *, backend: str = "cpu", clock: Clock = system_clo
     Raises:
         InputError: no node was enrolled there.
         RefusedError: another process serves it, or a key may be read by others.
-        UnavailableError: the control socket or a database cannot be opened.
+        UnavailableError: the control socket or a database cannot be opened, or the GPU that was asked for is not there.
     """
+    if backend == "cuda":
+        choose(backend)  # who asks for a GPU by name is told now that there is none, not in the first run
     home = open_home(path, clock=clock)
     try:
         with exclusive(path):

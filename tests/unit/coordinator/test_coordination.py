@@ -1,129 +1,31 @@
-"""One run at the coordinator, on a clock and a wire that the test holds."""
+"""One run at the coordinator: what it takes in, refuses, and puts on disk before it tells."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 import pytest
-from circle import RUN, Circle, announce, relay, seed_of
+from circle import RUN, Circle, seed_of
+from office import ANALYST, SIZE, Office, kinds
 
-from sealane.coordinator.coordination import Coordination, Patience, RunFacts
+from sealane.coordinator.coordination import RunFacts
 from sealane.coordinator.run_state import RunState
 from sealane.core.ids import Fingerprint
-from sealane.crypto.sealing import sealing_public_key
 from sealane.crypto.signing import SigningKey
 from sealane.errors import InputError, ProtocolError, RefusedError, UnavailableError
-from sealane.governance.recipient import recipient_of
-from sealane.governance.study import Participant, Study, make_study
-from sealane.rpc.notices import Failure, Hello, Nudge, RunEnded, RunOffer, StudyRecord
-from sealane.secagg.attempt import sign_endorsement, sign_join
-from sealane.secagg.layout import plan
+from sealane.rpc.notices import Failure, Hello, RunEnded, RunOffer
+from sealane.secagg.attempt import sign_join
 from sealane.secagg.messages import (
     Arrival,
-    Endorsed,
-    Endorsement,
-    Join,
     Opening,
     Release,
-    SealedResult,
     Start,
 )
-from sealane.secagg.terms import count
-
-SIZE = 4
-ANALYST = SigningKey(seed_of("analyst"))
-
-
-@dataclass
-class Records:
-    facts: list[RunFacts] = field(default_factory=list)
-    sealed: dict[Fingerprint, bytes] = field(default_factory=dict)
-    endorsements: Mapping[Fingerprint, Endorsement] = field(default_factory=dict)
-
-    def save(self, facts: RunFacts) -> None:
-        self.facts.append(facts)
-
-    def save_result(self, run_id: str, sealed: dict[Fingerprint, bytes],
-                    endorsements: dict[Fingerprint, Endorsement]) -> None:
-        self.sealed, self.endorsements = sealed, dict(endorsements)
-
-
-class Office:
-    """A coordination, and what it sent; ``time`` moves when the test says so."""
-
-    def __init__(self, **study_fields: Any) -> None:
-        self.circle = Circle(SIZE)
-        self.names = self.circle.names
-        fields: dict[str, Any] = {"minimum_cohort": 3} | study_fields
-        self.study: Study = make_study(
-            name="s", sector="finance", purpose="p", data_contract="test.rows/v1", computation="test.probe",
-            parameters={}, expires="2099-01-01T00:00:00Z",
-            participants=[Participant(name=f"n{k}", fingerprint=f) for k, f in enumerate(self.names)],
-            recipients=[recipient_of("analyst", ANALYST, sealing_public_key(seed_of("sealing")))], **fields)
-        self.circle = Circle(SIZE, study_hash=self.study.hash)
-        self.record = StudyRecord(self.study.canonical(), "analyst", "2026-01-01T00:00:00Z")
-        self.time = 100.0
-        self.away: set[Fingerprint] = set()
-        self.sent: list[tuple[Fingerprint, Any]] = []
-        self.records = Records()
-        self.run = self.open(RunFacts(RUN, self.study.hash, RunState.PROPOSED))
-
-    def open(self, facts: RunFacts) -> Coordination:
-        return Coordination(
-            study=self.study, record=self.record, facts=facts, keys={k.fingerprint: k.public_key for k in
-                                                                     self.circle.keys},
-            send=lambda node, message: self.sent.append((node, message)), records=self.records,
-            patience=Patience(round_s=10.0, nudge_s=1.0), now=lambda: self.time,
-            connected=lambda node: node not in self.away)
-
-    def restart(self) -> None:
-        """What is on disk, and nothing else."""
-        self.run = self.open(self.records.facts[-1])
-
-    def join(self, k: int) -> Join:
-        return sign_join(self.circle.keys[k], self.study.hash, RUN, self.circle.agreements[k].public_key)
-
-    def start(self) -> None:
-        self.run.begin()
-        for k in range(SIZE):
-            self.run.receive(self.names[k], self.join(k), 100)
-
-    def drain(self) -> list[tuple[Fingerprint, Any]]:
-        sent, self.sent = self.sent, []
-        return sent
-
-    def sum(self) -> None:
-        terms = [{"n": count([k], 10)} for k in range(SIZE)]
-        states = self.circle.contribute(plan(terms[0], SIZE), terms)
-        for name, state in zip(self.names, states, strict=True):
-            self.run.receive(name, state.message)
-        for name, released in zip(self.names, self.circle.release(states), strict=True):
-            self.run.receive(name, released.message)
-
-    def endorsement(self, k: int, result: bytes = b"r" * 32) -> Endorsement:
-        attempt = self.circle.attempt
-        return sign_endorsement(self.circle.keys[k], attempt, attempt.transcript(), result)
-
-    def sealed(self, **changes: Any) -> SealedResult:
-        return replace(SealedResult(RUN, 0, {ANALYST.fingerprint: b"sealed"}), **changes)
-
-    @property
-    def state(self) -> RunState:
-        return self.run.facts.state
 
 
 @pytest.fixture
 def office() -> Office:
     return Office()
-
-
-def kinds(sent: list[tuple[Fingerprint, Any]]) -> dict[str, int]:
-    out: dict[str, int] = {}
-    for _, message in sent:
-        out[type(message).__name__] = out.get(type(message).__name__, 0) + 1
-    return out
 
 
 def test_a_whole_run(office: Office) -> None:
@@ -273,155 +175,3 @@ def test_a_result_from_another_member_or_too_early_is_dropped(office: Office) ->
     office.run.receive(office.names[1], office.sealed())
     assert office.state is RunState.RELEASING
     assert office.records.sealed == {}
-
-
-def test_killed_while_releasing_it_waits_for_all_endorsements_again(office: Office) -> None:
-    """The first member repeats its endorsement and its result at once; the others' endorsements are on the way."""
-    office.start()
-    for k in range(SIZE):
-        office.run.receive(office.names[k], office.endorsement(k))
-    office.restart()
-    assert office.state is RunState.RELEASING
-    office.run.receive(office.names[0], office.endorsement(0))
-    office.run.receive(office.names[0], office.sealed())
-    assert office.records.sealed == {}
-    for k in range(1, SIZE):
-        office.run.receive(office.names[k], office.endorsement(k))
-    office.run.receive(office.names[0], office.sealed())
-    assert office.state is RunState.COMPLETED
-    assert office.records.endorsements.keys() == set(office.names)
-
-
-def test_silence_is_met_by_repeating_and_then_by_leaving_a_node_out(office: Office) -> None:
-    office.start()
-    office.drain()
-    lost = office.names[3]
-    office.away = {lost}
-    terms = [{"n": count([k], 10)} for k in range(SIZE)]
-    states = office.circle.contribute(plan(terms[0], SIZE), terms)
-    for k in range(3):
-        office.run.receive(office.names[k], states[k].message)
-    assert office.run.waiting_for == (lost,)
-    office.time += 1.5
-    office.run.tick()
-    nudged = office.drain()
-    assert {node for node, _ in nudged} == set(office.names[:3])
-    assert kinds(nudged) == {"RunOffer": 3, "Start": 3, "Nudge": 3}
-    office.time += 9
-    office.run.tick()
-    assert (office.run.facts.attempt, office.run.cohort) == (1, tuple(office.names[:3]))
-    assert kinds(office.drain()) == {"Start": 3}
-    # What belongs to the attempt that was closed comes too late, and harms nothing.
-    office.run.receive(lost, states[3].message)
-    office.run.receive(office.names[0], states[0].message)
-    assert office.state is RunState.RUNNING
-    assert office.drain() == []
-
-
-def test_after_something_may_have_opened_nobody_is_left_out(office: Office) -> None:
-    office.start()
-    office.sum()
-    office.away = {office.names[3]}
-    terms = [{"n": count([k], 10)} for k in range(SIZE)]
-    states = office.circle.contribute(plan(terms[0], SIZE), terms, exchange=1)
-    for k in range(3):
-        office.run.receive(office.names[k], states[k].message)
-    office.time += 11
-    office.run.tick()
-    error = office.run.facts.error
-    assert office.state is RunState.PAUSED
-    assert isinstance(error, UnavailableError)
-    assert (error.code, error.got) == ("run.node-lost", "n3")
-    assert office.run.facts.attempt == 0
-    # Paused it waits without end; brought back and resumed it goes on where it was.
-    office.time += 1000
-    office.run.tick()
-    assert office.state is RunState.PAUSED
-    office.away = set()
-    office.drain()
-    office.run.resume()
-    assert office.state is RunState.RUNNING
-    assert office.run.facts.error is None
-    assert kinds(office.drain()) == {"RunOffer": 4, "Start": 4, "Arrival": 4, "Opening": 4, "Nudge": 4}
-    office.run.receive(office.names[3], states[3].message)
-    arrivals = announce(states, office.names)
-    assert [message for _, message in office.drain()] == [arrivals[name] for name in office.names]
-
-
-def test_too_few_left_is_a_pause_too(office: Office) -> None:
-    office.start()
-    office.away = set(office.names[2:])
-    terms = [{"n": count([k], 10)} for k in range(SIZE)]
-    states = office.circle.contribute(plan(terms[0], SIZE), terms)
-    for k in range(2):
-        office.run.receive(office.names[k], states[k].message)
-    office.time += 11
-    office.run.tick()
-    assert office.state is RunState.PAUSED
-    assert office.run.facts.error is not None
-    assert office.run.facts.error.got == "n2, n3"
-
-
-def test_only_a_paused_run_is_resumed(office: Office) -> None:
-    office.start()
-    with pytest.raises(RefusedError) as caught:
-        office.run.resume()
-    assert caught.value.code == "run.not-paused"
-    office.run.abort(RefusedError("study.revoked", "no"))
-    with pytest.raises(RefusedError):
-        office.run.resume()
-    assert office.state is RunState.ABORTED
-
-
-def test_killed_in_the_middle_of_a_sum_it_asks_and_goes_on(office: Office) -> None:
-    office.start()
-    terms = [{"n": count([k], 10)} for k in range(SIZE)]
-    states = office.circle.contribute(plan(terms[0], SIZE), terms)
-    released = office.circle.release(states)
-    for name, state in zip(office.names, states, strict=True):
-        office.run.receive(name, state.message)
-    office.restart()
-    office.drain()
-    office.run.node_connected(office.names[0])
-    assert [type(m) for _, m in office.drain()] == [RunOffer, Start, Nudge]
-    # Each repeats contribution and release together, in whatever order the nodes come.
-    for k in (2, 0, 3, 1):
-        office.run.receive(office.names[k], states[k].message)
-        office.run.receive(office.names[k], released[k].message)
-    sent = office.drain()
-    assert kinds(sent) == {"Arrival": SIZE, "Opening": SIZE}
-    wanted = relay(office.names, released)
-    assert {node: m for node, m in sent if isinstance(m, Opening)} == wanted
-
-
-def test_who_came_late_is_told_where_the_run_stands(office: Office) -> None:
-    office.run.begin()
-    office.drain()
-    office.run.node_connected(office.names[1])
-    assert office.drain() == [(office.names[1], RunOffer(RUN, office.record))]
-    office.start()
-    for k in range(SIZE):
-        office.run.receive(office.names[k], office.endorsement(k))
-    office.drain()
-    office.run.node_connected(office.names[1])
-    told = [type(message) for _, message in office.drain()]
-    assert told == [RunOffer, Start, Endorsed, Nudge]
-    office.run.node_connected(SigningKey(seed_of("stranger")).fingerprint)
-    assert office.drain() == []
-    assert Nudge in told
-
-
-def test_every_move_is_on_disk_before_it_is_told(office: Office) -> None:
-    seen: list[tuple[str, RunState | None]] = []
-
-    def kept() -> RunState | None:
-        return office.records.facts[-1].state if office.records.facts else None
-
-    office.run.send = lambda node, message: seen.append((type(message).__name__, kept()))
-    office.start()
-    for k in range(SIZE):
-        office.run.receive(office.names[k], office.endorsement(k))
-    office.run.receive(office.names[0], office.sealed())
-    assert {state for kind, state in seen if kind == "Start"} == {RunState.RUNNING}
-    assert {state for kind, state in seen if kind == "Endorsed"} == {RunState.RELEASING}
-    assert {state for kind, state in seen if kind == "RunEnded"} == {RunState.COMPLETED}
