@@ -136,11 +136,9 @@ class Exchanges:
 
     @property
     def missing(self) -> frozenset[Fingerprint]:
-        """Who the oldest unfinished sum waits for; everybody before there is a sum."""
-        if not self.sums:
-            return frozenset(self.cohort)
+        """Who the oldest unfinished sum waits for; everybody where none is under way: then all compute."""
         unfinished = (self.sums[number].missing for number in sorted(self.sums) if self.sums[number].missing)
-        return next(unfinished, frozenset())
+        return next(unfinished, frozenset(self.cohort))
 
     @property
     def finished(self) -> int:

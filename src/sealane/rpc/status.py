@@ -23,8 +23,9 @@ MAX_DETAIL_BYTES = 6 << 10
 _BROKEN_OFF = ("socket closed", "connection reset", "broken pipe", "end of tcp stream", "timed out", "shutting down",
                "handshake write failed", "handshake read failed")
 """What gRPC says of a connection that ended without a verdict, also in the middle of a handshake."""
-_CUT_SHORT = ("rst_stream", "stream removed", "stream closed")
-"""What gRPC says of a call whose other end went away while this one was still writing."""
+_CUT_SHORT = ("rst_stream", "stream removed", "stream closed", "internal error from core")
+"""What gRPC says of a call whose other end went away while this one was still writing; the last is what its asyncio
+half makes of a write that the call's end overtook."""
 _BRANCH_STATUS: tuple[tuple[type[SealaneError], grpc.StatusCode], ...] = (
     (InputError, grpc.StatusCode.INVALID_ARGUMENT),
     (RefusedError, grpc.StatusCode.FAILED_PRECONDITION),

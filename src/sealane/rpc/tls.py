@@ -28,6 +28,8 @@ MAX_ENROLMENT_BYTES = 64 << 10
 MAX_METADATA_BYTES = 16 << 10
 RECONNECT_FIRST_MS = 200
 RECONNECT_MOST_MS = 15_000
+CONNECT_MS = 10_000
+"""How long one attempt to connect may take. Under the time of a few round trips nobody far away would ever connect."""
 _DATA_FRAME_BYTES = 1 << 20
 
 Options = list[tuple[str, int]]
@@ -56,7 +58,8 @@ def channel_options(*, largest: int = MAX_MESSAGE_BYTES) -> Options:
         *_message_options(largest),
         *_KEEPALIVE,
         ("grpc.initial_reconnect_backoff_ms", RECONNECT_FIRST_MS),
-        ("grpc.min_reconnect_backoff_ms", RECONNECT_FIRST_MS),
+        # Despite its name no pause, but how long an attempt gets before it is given up.
+        ("grpc.min_reconnect_backoff_ms", CONNECT_MS),
         ("grpc.max_reconnect_backoff_ms", RECONNECT_MOST_MS),
         # An institution's web proxy would see the connection; the operator routes it, not the environment.
         ("grpc.enable_http_proxy", 0),

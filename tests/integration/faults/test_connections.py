@@ -13,6 +13,8 @@ pytestmark = pytest.mark.integration
 
 def test_every_connection_cut_at_once_and_again(scene: Scene) -> None:
     federation = scene.federation
+    # Far away: an attempt to connect takes several round trips, and the run outlasts the way back of the analyst.
+    federation.proxy.latency_s = 0.15
     run = scene.start_run()
     for exchange in (3, 7):
         run.await_exchange(exchange)

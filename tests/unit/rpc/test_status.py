@@ -102,4 +102,5 @@ def test_a_call_cut_short_is_unavailable_and_others_are_not(code: grpc.StatusCod
 
     assert meant("Received RST_STREAM with error code 0").code == "rpc.closed"
     assert meant("Stream removed").code == "rpc.closed"
+    assert meant("Internal error from Core").code == "rpc.closed"
     assert meant("division by zero").code == "rpc.failed"
