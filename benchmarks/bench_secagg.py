@@ -1,6 +1,6 @@
 """Secure sums against cohort and length, beside their peers, and a whole round of a large model.
 
-    python benchmarks/bench_secagg.py > benchmarks/results/secagg-2026-11-22.json
+    python benchmarks/bench_secagg.py > benchmarks/results/secagg-2026-11-28.json
 
 The figures are those of `sealane bench secagg --json`; TenSEAL's encryption does not depend on the cohort and is
 measured with four nodes only. `benchmarks/plot_secagg.py` draws them. It takes about ten minutes.

@@ -1,6 +1,6 @@
 """Draw what a node spends on encrypting an update, against cohort and length, from stored figures.
 
-    python benchmarks/plot_secagg.py benchmarks/results/secagg-2026-11-22.json > docs/secagg-cost.svg
+    python benchmarks/plot_secagg.py benchmarks/results/secagg-2026-11-28.json > docs/secagg-cost.svg
 
 A file of figures is {"command": ..., "runs": [...]}, each run one document of `sealane bench secagg --json`.
 """
