@@ -6,6 +6,7 @@ can; with one key more than it may have, it reads the vector at once. That is th
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -20,8 +21,20 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from reference import encode_real, hash_parts, hkdf, stream
 from stage import Federation, frames
 
+from sealane.core.secret import Secret
 from sealane.rpc.codec import encode_from_coordinator, encode_from_node
-from sealane.secagg.messages import Arrival, Contribution, Member, Opening, Proposal, Release, SealedResult, Start
+from sealane.secagg.messages import (
+    Arrival,
+    Contribution,
+    Introduced,
+    IntroductionEntry,
+    Member,
+    Opening,
+    Proposal,
+    Release,
+    SealedResult,
+    Start,
+)
 
 Federate = Callable[..., Federation]
 NAMES = ("north", "south", "west", "east", "delta")
@@ -39,12 +52,17 @@ class Adversary:
     payloads: dict[str, bytes]
     description_hash: bytes
     releases: dict[str, dict[str, bytes]]
+    introductions: list[IntroductionEntry]
+    introduced: dict[str, dict[str, bytes]] = field(default_factory=dict)
     seeds: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def transcript(self) -> bytes:
         keys = [key for _, m in sorted(self.members.items()) for key in (m.signing_key, m.agreement_key)]
         start = hash_parts(b"sealane transcript v1", self.study_hash, self.run_id.encode(), b"0", b"masking", *keys)
+        digest = hash_parts(b"sealane introductions v1", *(part for entry in self.introductions
+                                                           for part in (entry.fingerprint.encode(), *entry.hashes)))
+        start = hash_parts(b"sealane absorb v1", start, b"introduced", digest)
         return hash_parts(b"sealane absorb v1", start, b"sum", b"0", self.description_hash)
 
     def secret(self, one: str, other: str) -> bytes | None:
@@ -54,7 +72,10 @@ class Adversary:
         if one not in self.seeds:
             return None
         key = X25519PrivateKey.from_private_bytes(self.seeds[one])
-        return key.exchange(X25519PublicKey.from_public_bytes(self.members[other].agreement_key))
+        theirs = self.members[other].agreement_key
+        point = key.exchange(X25519PublicKey.from_public_bytes(theirs[:32]))
+        return hkdf(point + self.introduced[one][other], "pair secret",
+                    *sorted((self.members[one].agreement_key, theirs)))
 
     def self_mask_seeds(self) -> dict[str, bytes]:
         """Every released seed that can be unsealed with the keys at hand."""
@@ -116,14 +137,18 @@ def watch(fed: Federation) -> Adversary:
         members={m.fingerprint: m for m in start.members}, study_hash=bytes.fromhex(engine.study.hash),
         run_id=engine.run_id, payloads={f: m.payload for f, m in contributions.items()},
         description_hash=next(iter(contributions.values())).description_hash,
+        introductions=list(next(message for _, message in fed.seen(Introduced)).entries),
         releases={finger[n]: dict(m.sealed) for n, m in fed.seen(Release) if m.exchange == 0})
 
 
-def kept(fed: Federation, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    """Collect agreement seeds as the nodes make them: they are forgotten when a run ends."""
+def kept(
+    fed: Federation, monkeypatch: pytest.MonkeyPatch
+) -> tuple[dict[str, bytes], dict[str, dict[str, bytes]]]:
+    """Collect agreement seeds, and what pairs hold since their introduction: both are forgotten when a run ends."""
     seeds: dict[str, bytes] = {}
+    introduced: dict[str, dict[str, bytes]] = {}
     for node in fed.nodes.values():
-        join = node.journal.join
+        join, acquainted = node.journal.join, node.journal.acquainted
 
         def remember(run_id: str, study_hash: str, seed: object, of: str = node.fingerprint,
                      call: Callable[..., object] = join) -> object:
@@ -131,8 +156,14 @@ def kept(fed: Federation, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
             seeds[of] = row.agreement_seed.reveal()  # type: ignore[attr-defined]
             return row
 
+        def take_up(run_id: str, attempt: int, secrets: Secret, of: str = node.fingerprint,
+                    call: Callable[..., object] = acquainted) -> None:
+            call(run_id, attempt, secrets)
+            introduced[of] = {f: bytes.fromhex(data) for f, data in json.loads(secrets.reveal())["secrets"].items()}
+
         monkeypatch.setattr(node.journal, "join", remember)
-    return seeds
+        monkeypatch.setattr(node.journal, "acquainted", take_up)
+    return seeds, introduced
 
 
 def plain(fed: Federation, name: str, cohort: int) -> tuple[int, ...]:
@@ -147,13 +178,14 @@ def test_every_message_and_the_keys_of_c_nodes_open_no_single_vector(
     size: int, colluding: int, federation: Federate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fed = federation(frames(NAMES[:size]))
-    seeds = kept(fed, monkeypatch)
+    seeds, introduced = kept(fed, monkeypatch)
     fed.run(colluding=max(colluding, 1), minimum_cohort=size)
     names = list(fed.nodes)
     victim, friend, *others = names
     wanted = plain(fed, victim, size)
     finger = fed.nodes[victim].fingerprint
     adversary = watch(fed)
+    adversary.introduced = introduced
     adversary.seeds = {fed.nodes[name].fingerprint: seeds[fed.nodes[name].fingerprint] for name in others[:colluding]}
     assert len(adversary.self_mask_seeds()) == (size if colluding else 0)
     guesses = list(adversary.attempts(finger))
@@ -173,11 +205,12 @@ def test_every_message_and_the_keys_of_c_nodes_open_no_single_vector(
 
 def test_with_other_runs_keys_nothing_unseals(federation: Federate, monkeypatch: pytest.MonkeyPatch) -> None:
     fed = federation()
-    seeds = kept(fed, monkeypatch)
+    seeds, introduced = kept(fed, monkeypatch)
     fed.run()
     first = watch(fed)
     used = dict(seeds)
     fed.run()
+    first.introduced = introduced
     assert all(seeds[f] != used[f] for f in seeds)
     first.seeds = dict(list(seeds.items())[:1])
     with pytest.raises(InvalidTag):

@@ -56,8 +56,7 @@ async def test_an_arrival_of_an_attempt_that_is_closed(stage: Build) -> None:
     await on.offer()
     await on.begin()
     old = on.arrival("a")
-    for name in ALL:
-        await on.tell(name, on.start(ALL, attempt=1))
+    await on.begin(ALL, attempt=1)
     said = await on.tell("a", old)
     assert said == []
     await on.tell("a", replace(old, attempt=1))
@@ -69,8 +68,7 @@ async def test_a_start_that_is_replayed_after_a_restart(stage: Build) -> None:
     await on.offer()
     await on.begin()
     old = on.start(ALL)
-    for name in ALL:
-        await on.tell(name, on.start(ALL, attempt=3))
+    await on.begin(ALL, attempt=3)
     said = await on.restart("a")
     assert {m.attempt for m in said if isinstance(m, Contribution)} == {3}
     assert await on.tell("a", old) == []

@@ -14,7 +14,8 @@ from sealane.crypto.agreement import AgreementKey
 from sealane.crypto.signing import SigningKey
 from sealane.rpc.notices import Failure, RunOffer
 from sealane.secagg.attempt import sign_join
-from sealane.secagg.messages import Arrival, Contribution, Member, Opening, Start
+from sealane.secagg.introduction import introduce
+from sealane.secagg.messages import Arrival, Contribution, Introduced, Introduction, Member, Opening, Start
 from sealane.simulation.faults import Fault
 
 Build = Callable[..., Stage]
@@ -29,20 +30,12 @@ async def test_different_cohorts_for_different_nodes(stage: Build) -> None:
         await on.tell(name, on.start(ALL))
     for name in ("c", "d"):
         await on.tell(name, on.start(("b", "c", "d")))
-    assert on.opened("c") is None
-    # The size of the cohort is in the description, and if the coordinator covers that up, in what was signed.
-    told = on.arrival("a", 0, ALL)
-    await on.tell("a", told)
-    assert on.refusal("a") == "run.descriptions-differ"
-    same = told.entries[0].description_hash
-    await on.restart("a")
-    await on.tell("a", replace(told, entries=tuple(replace(e, description_hash=same) for e in told.entries)))
+    # What they introduce themselves with is signed over the cohort, in the best mixture that can be had of it.
+    await on.tell("a", on.introduced("a", ALL))
     assert on.refusal("a") == "signature.invalid"
-    told = on.arrival("c", 0, ("b", "c", "d"))
-    same = on.heard("c", Contribution).description_hash
-    await on.tell("c", replace(told, entries=tuple(replace(e, description_hash=same) for e in told.entries)))
+    await on.tell("c", on.introduced("c", ("b", "c", "d")))
     assert on.refusal("c") == "signature.invalid"
-    assert [on.releases(name) for name in ALL] == [[], [], [], []]
+    assert not [m for name in ALL for m in on.said[name] if isinstance(m, Contribution)]
 
 
 async def test_different_attempts_for_different_nodes(stage: Build) -> None:
@@ -50,13 +43,53 @@ async def test_different_attempts_for_different_nodes(stage: Build) -> None:
     await on.offer()
     for name in ALL:
         await on.tell(name, on.start(ALL, attempt=0 if name != "d" else 1))
-    said = on.heard("d", Contribution, 0, 1)
-    honest = on.arrival("a", 0, ("a", "b", "c"))
-    forged = replace(honest, entries=(*honest.entries, replace(
-        honest.entries[0], fingerprint=on.fingerprint("d"), payload_hash=sha256(said.payload),
-        signature=said.signature)))
-    await on.tell("a", replace(forged, entries=tuple(sorted(forged.entries, key=lambda e: e.fingerprint))))
-    assert on.refusal("a") == "signature.invalid"
+    for name in ("a", "b", "c"):
+        on.said["d"].append(replace(on.heard("d", Introduction), attempt=0))  # as the coordinator passes it off
+        await on.tell(name, on.introduced(name))
+        assert on.refusal(name) == "signature.invalid"
+    assert not [m for name in ALL for m in on.said[name] if isinstance(m, Contribution)]
+
+
+@pytest.mark.parametrize(("lie", "code"), [
+    (lambda told: replace(told, sealed={}), "run.introduction-incomplete"),
+    (lambda told: replace(told, entries=told.entries[:-1]), "run.introduction-incomplete"),
+    (lambda told: replace(told, entries=(*told.entries[1:], told.entries[0])), "run.introduction-incomplete"),
+    (lambda told: replace(told, sealed={f: bytes(1088) for f in told.sealed}), "run.introduction-replaced"),
+    (lambda told: replace(told, entries=(replace(told.entries[0], hashes=(bytes(32),) * 3), *told.entries[1:])),
+     "signature.invalid"),
+    (lambda told: replace(told, entries=(replace(told.entries[0], hashes=()), *told.entries[1:])),
+     "run.introduction-incomplete"),
+])
+async def test_introductions_that_were_tampered_with(
+    lie: Callable[[Introduced], Introduced], code: str, stage: Build
+) -> None:
+    """Member "b" is told of something else than what was sent; it says nothing of its rows."""
+    on = stage(ALL)
+    await on.offer()
+    for name in ALL:
+        await on.tell(name, on.start(ALL))
+    await on.tell("b", lie(on.introduced("b")))
+    assert on.refusal("b") == code
+    assert not [m for m in on.said["b"] if isinstance(m, Contribution)]
+
+
+async def test_a_node_that_introduces_itself_differently_to_different_nodes(stage: Build) -> None:
+    """A colluder signs two introductions; who was told of the other one holds another transcript, and nothing opens."""
+    on = stage(ALL)
+    await on.offer()
+    for name in ALL:
+        await on.tell(name, on.start(ALL))
+    truth = {name: on.introduced(name) for name in ALL}
+    liar = on.nodes["a"].run
+    assert liar is not None
+    other, _ = introduce(on.attempt(), on.nodes["a"].key, liar._agreement())
+    on.said["a"].append(other)
+    await on.tell("c", on.introduced("c"))
+    for name in ("a", "b", "d"):
+        await on.tell(name, truth[name])
+    await on.announce()
+    assert on.refusal("b") == "signature.invalid"
+    assert [on.releases(name) for name in ALL] == [[], [], [], []]
 
 
 @pytest.mark.parametrize("whose", ["signed by the coordinator", "signed by its owner for another run"])
@@ -80,7 +113,7 @@ async def test_a_substituted_agreement_key(whose: str, stage: Build) -> None:
     assert on.refusal("a") == "signature.invalid"
     assert not [m for m in on.said["a"] if isinstance(m, Contribution)]
     await on.tell("a", start)  # the control
-    assert on.heard("a", Contribution, 0)
+    assert on.heard("a", Introduction)
 
 
 async def test_a_substituted_signing_key(stage: Build) -> None:
@@ -137,7 +170,7 @@ async def test_different_announcements_seal_shares_that_do_not_open(stage: Build
     other = bytes(len(first.payload))
     running = liar.run._running  # type: ignore[union-attr]
     assert running is not None
-    bound = running.attempt.transcript().absorb("sum", b"0", first.description_hash).value
+    bound = on.transcript().absorb("sum", b"0", first.description_hash).value
     signature = liar.key.sign("application/vnd.sealane.contribution", sha256(bound, sha256(other)))
 
     def retold(arrival: Arrival) -> Arrival:

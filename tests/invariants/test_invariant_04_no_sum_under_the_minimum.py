@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from stage import Federation, Stage, frames
 
-from sealane.coordinator.coordination import Patience
+from sealane.coordinator.run_facts import Patience
 from sealane.errors import SealaneError
 from sealane.secagg.messages import Contribution, Endorsement, Release, Start
 from sealane.simulation.faults import Fault

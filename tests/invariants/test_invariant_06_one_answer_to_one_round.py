@@ -49,6 +49,7 @@ async def test_invariant_06_no_round_is_opened_for_two_cohorts(stage: Build) -> 
     for attempt, who in enumerate([*combinations(ALL, 3), ALL]):
         for name in who:
             await on.tell(name, on.start(who, attempt))
+        await on.introduce(who, attempt)
         for name in who:
             heard = [m for m in on.said[name] if isinstance(m, Contribution) and m.attempt == attempt]
             if heard and len([n for n in who if any(

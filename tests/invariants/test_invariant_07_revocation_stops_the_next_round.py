@@ -43,7 +43,7 @@ async def test_invariant_07_between_joining_and_contributing(code: str, stage: B
     on = stage(ALL)
     await on.offer()
     STOPS[code](on)
-    await on.tell("b", on.start())
+    await on.begin()
     assert on.refusal("b") == code
     assert not [m for m in on.said["b"] if isinstance(m, Contribution)]
 

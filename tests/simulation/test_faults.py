@@ -9,14 +9,15 @@ from stage import QUICK, Federation, first_step, frames
 
 from sealane.coordinator.run_state import RunState
 from sealane.core.canonical import canonical_bytes
-from sealane.secagg.messages import Contribution, Release
+from sealane.secagg.messages import Contribution, Introduction, Release
 from sealane.simulation.faults import Fault, Kind
 
 Federate = Callable[..., Federation]
 
 EXPECTED: list[bytes] = []
 SUMS = ("Contribution", "Arrival", "Release", "Opening")
-ONCE = ("RunOffer", "Join", "Start", "Endorsement", "Endorsed", "SealedResult", "RunEnded")
+ONCE = ("RunOffer", "Join", "Start", "Introduction", "Introduced", "Endorsement", "Endorsed", "SealedResult",
+        "RunEnded")
 PLACES = [*((kind, exchange) for kind in SUMS for exchange in (0, 2)), ("Proposal", 1), ("Proposal", 3),
           *((kind, None) for kind in ONCE)]
 
@@ -40,6 +41,8 @@ def same_bytes_every_time(fed: Federation) -> None:
         if isinstance(message, Release):
             shares = b"".join(share for _, share in sorted(message.sealed.items()))
             said.setdefault((name, Release, message.attempt, message.exchange), set()).add(shares)
+        if isinstance(message, Introduction):
+            said.setdefault((name, Introduction, message.attempt, -1), set()).add(message.signature)
     assert {key: len(bodies) for key, bodies in said.items() if len(bodies) > 1} == {}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from stage import Federation, first_step
 
-from sealane.coordinator.coordination import Patience
+from sealane.coordinator.run_facts import Patience
 from sealane.coordinator.run_state import RunState
 from sealane.errors import UnavailableError
 from sealane.secagg.messages import Contribution, Opening, Release, SealedResult, Start
@@ -21,7 +21,7 @@ def survivors(fed: Federation, lost: str) -> list[float]:
     return first_step({name: frame for name, frame in fed.data.items() if name != lost})
 
 
-@pytest.mark.parametrize("message", ["RunOffer", "Join", "Start", "Contribution"])
+@pytest.mark.parametrize("message", ["RunOffer", "Join", "Start", "Introduction", "Introduced", "Contribution"])
 def test_lost_before_anything_opened_the_rest_begin_anew(message: str, federation: Federate) -> None:
     fed = federation(patience=SHORT)
     result = fed.run(Fault("crash", node="west", message=message, seconds=-1))

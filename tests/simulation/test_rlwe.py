@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from stage import Federation
 
-from sealane.coordinator.coordination import Patience
+from sealane.coordinator.run_facts import Patience
 from sealane.secagg.messages import Arrival, Contribution, Opening, Release
 from sealane.simulation.faults import Fault
 

@@ -61,7 +61,17 @@ class Circle:
                        self.colluding, self.smallest)
 
     def role(self, k: int, attempt: Attempt | None = None) -> NodeRole:
-        return NodeRole(attempt or self.attempt, self.keys[k], self.agreements[k])
+        return NodeRole(attempt or self.attempt, self.keys[k], self.agreements[k], self.introduced(k))
+
+    def introduced(self, k: int) -> dict[Fingerprint, Secret]:
+        """What member k and each other hold since they introduced themselves: by the rule of the vectors."""
+        seeds = [seed_of("agreement", self.run_id, j).reveal() for j in range(self.size)]
+        return {self.names[j]: Secret(hashlib.sha256(seeds[min(j, k)] + seeds[max(j, k)]).digest())
+                for j in range(self.size) if j != k}
+
+    def shared(self, k: int, j: int) -> Secret:
+        """The secret of the pair of members k and j."""
+        return self.agreements[k].shared(self.agreements[j].public_key, self.introduced(k)[self.names[j]])
 
     @property
     def names(self) -> list[Fingerprint]:

@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Engine
 
 from sealane.coordinator.authority import Authority
-from sealane.coordinator.coordination import Patience
 from sealane.coordinator.database import writing
 from sealane.coordinator.hub import Connection, Hub
 from sealane.coordinator.registry import Party, Registry
+from sealane.coordinator.run_facts import Patience
 from sealane.coordinator.store import Store
 from sealane.core.clock import ManualClock
 from sealane.crypto.agreement import AgreementKey

@@ -8,7 +8,8 @@ from typing import Any
 
 from circle import RUN, Circle, seed_of
 
-from sealane.coordinator.coordination import Coordination, Patience, RunFacts
+from sealane.coordinator.coordination import Coordination
+from sealane.coordinator.run_facts import Patience, RunFacts
 from sealane.coordinator.run_state import RunState
 from sealane.core.ids import Fingerprint
 from sealane.crypto.sealing import sealing_public_key

@@ -11,9 +11,11 @@ import hmac
 import json
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -68,17 +70,24 @@ class Party:
     def signing_key(self) -> bytes:
         return Ed25519PrivateKey.from_private_bytes(self.signing_seed).public_key().public_bytes_raw()
 
-    @property
+    @cached_property
     def agreement_key(self) -> bytes:
-        return X25519PrivateKey.from_private_bytes(self.agreement_seed).public_key().public_bytes_raw()
+        """The X25519 point, then the key of ML-KEM-768 that follows from d and z."""
+        point = X25519PrivateKey.from_private_bytes(self.agreement_seed).public_key().public_bytes_raw()
+        halves = b"".join(hkdf(self.agreement_seed, "ml-kem seed", part) for part in (b"d", b"z"))
+        return point + MLKEM768PrivateKey.from_seed_bytes(halves).public_key().public_bytes_raw()
 
     @property
     def fingerprint(self) -> str:
         return fingerprint_of(self.signing_key)
 
-    def shared(self, other: bytes) -> bytes:
-        key = X25519PrivateKey.from_private_bytes(self.agreement_seed)
-        return key.exchange(X25519PublicKey.from_public_bytes(other))
+    def shared(self, other: Party) -> bytes:
+        """The secret of a pair: X25519, then what ML-KEM gave, which in a script follows from both seeds."""
+        own = X25519PrivateKey.from_private_bytes(self.agreement_seed)
+        point = own.exchange(X25519PublicKey.from_public_bytes(other.agreement_key[:32]))
+        low, high = sorted((self, other), key=lambda party: party.fingerprint)
+        introduced = hashlib.sha256(low.agreement_seed + high.agreement_seed).digest()
+        return hkdf(point + introduced, "pair secret", *sorted((self.agreement_key, other.agreement_key)))
 
 
 @dataclass(frozen=True)
@@ -116,7 +125,7 @@ class Sum:
 
     def pair_mask(self, own: Party, other: Party, entries: int) -> list[int]:
         low, high = sorted((own.fingerprint, other.fingerprint))
-        key = hkdf(own.shared(other.agreement_key), "pair mask", self.transcript, low.encode(), high.encode())
+        key = hkdf(own.shared(other), "pair mask", self.transcript, low.encode(), high.encode())
         return stream(key, 1 if self.width == 64 else 2, entries)
 
     def protect(self, own: Party, values: list[int]) -> list[int]:

@@ -146,7 +146,7 @@ class Play(Cast):
         self.released[k] = replace(self.released[k], message=lie)
 
     def sealed(self, label: str, bound: bytes, sender: int, receiver: int, share: bytes) -> bytes:
-        key = derive(self.agreements[sender].shared(self.agreements[receiver].public_key), label,
+        key = derive(self.shared(sender, receiver), label,
                      self.states[sender].sum.transcript.value, bound, self.names[sender].encode(),
                      self.names[receiver].encode())
         return seal(key, share, bound)

@@ -213,7 +213,7 @@ def written_key(key: list[int]) -> bytes:
 
 @cache
 def shared(own: Party, other: Party) -> bytes:
-    return own.shared(other.agreement_key)
+    return own.shared(other)
 
 
 @cache

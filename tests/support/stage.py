@@ -14,10 +14,11 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 import pytest
+from reference import hash_parts
 
 import sealane.computations.registry as registry
 from sealane.computations.base import Parameters, count, real
-from sealane.coordinator.coordination import Patience
+from sealane.coordinator.run_facts import Patience
 from sealane.core.canonical import sha256
 from sealane.core.clock import ManualClock, system_clock, to_text
 from sealane.core.ids import Fingerprint
@@ -28,7 +29,21 @@ from sealane.governance.study import Participant, Study, make_study
 from sealane.node.cohort import BINDER_BYTES
 from sealane.rpc.notices import Failure, RunOffer, StudyRecord
 from sealane.secagg.attempt import Attempt
-from sealane.secagg.messages import Arrival, Contribution, Entry, Join, Member, Opening, Proposal, Release, Start
+from sealane.secagg.messages import (
+    Arrival,
+    Contribution,
+    Entry,
+    Introduced,
+    Introduction,
+    IntroductionEntry,
+    Join,
+    Member,
+    Opening,
+    Proposal,
+    Release,
+    Start,
+)
+from sealane.secagg.transcript import Transcript
 from sealane.simulation.engine import Engine
 from sealane.simulation.faults import Fault
 from sealane.simulation.parties import LIFETIME, FrameDataset, SimulatedAnalyst, SimulatedNode
@@ -255,6 +270,32 @@ class Stage:
     async def begin(self, who: Sequence[str] | None = None, attempt: int = 0, run_id: str = RUN) -> None:
         for name in who or self.names:
             await self.tell(name, self.start(who, attempt, run_id))
+        await self.introduce(who, attempt, run_id)
+
+    def introduced(self, to: str, who: Sequence[str] | None = None, attempt: int = 0, run_id: str = RUN) -> Introduced:
+        """What an honest coordinator would tell one node of all introductions."""
+        said = {self.fingerprint(n): self.heard(n, Introduction, None, attempt, run_id) for n in who or self.names}
+        entries = tuple(IntroductionEntry(f, tuple(sha256(m.sealed[peer]) for peer in sorted(m.sealed)), m.signature)
+                        for f, m in sorted(said.items()))
+        own = self.fingerprint(to)
+        return Introduced(run_id, attempt, entries, {f: m.sealed[own] for f, m in said.items() if f < own})
+
+    async def introduce(self, who: Sequence[str] | None = None, attempt: int = 0, run_id: str = RUN,
+                        to: Sequence[str] | None = None) -> None:
+        """Pass introductions on, where everybody introduced itself."""
+        for name in who or self.names:
+            if not any(isinstance(m, Introduction) and (m.run_id, m.attempt) == (run_id, attempt)
+                       for m in self.said[name]):
+                return
+        for name in to or who or self.names:
+            await self.tell(name, self.introduced(name, who, attempt, run_id))
+
+    def transcript(self, who: Sequence[str] | None = None, attempt: int = 0, run_id: str = RUN) -> Transcript:
+        """T once all have introduced themselves."""
+        entries = self.introduced((who or self.names)[0], who, attempt, run_id).entries
+        digest = hash_parts(b"sealane introductions v1", *(
+            part for entry in entries for part in (entry.fingerprint.encode(), *entry.hashes)))
+        return self.attempt(who, attempt, run_id).transcript().absorb("introduced", digest)
 
     def arrival(self, to: str, exchange: int = 0, who: Sequence[str] | None = None, attempt: int = 0,
                 run_id: str = RUN) -> Arrival:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,7 +50,17 @@ class Cast:
                        tuple(self.members), self.colluding, self.smallest)
 
     def role(self, k: int, later: int = 0) -> NodeRole:
-        return NodeRole(self.attempt(later), self.keys[k], self.agreements[k])
+        return NodeRole(self.attempt(later), self.keys[k], self.agreements[k], self.introduced(k))
+
+    def introduced(self, k: int) -> dict[Fingerprint, Secret]:
+        """What member k and each other hold since they introduced themselves: by the rule of v1/README.md."""
+        seeds = self.seeds("agreement_seed")
+        return {self.names[j]: Secret(hashlib.sha256(b"".join(seeds[i].reveal() for i in sorted((j, k)))).digest())
+                for j in range(len(self.keys)) if j != k}
+
+    def shared(self, k: int, j: int) -> Secret:
+        """The secret of the pair of members k and j."""
+        return self.agreements[k].shared(self.agreements[j].public_key, self.introduced(k)[self.names[j]])
 
     def join(self) -> None:
         self.members = [self.member(k) for k in range(len(self.keys))]

@@ -99,7 +99,7 @@ class Play(Cast):
 
     def sealed_by_1(self, seed: bytes) -> bytes:
         state, digest = self.released[1].contributed, self.released[1].digest
-        secret = self.agreements[1].shared(self.agreements[0].public_key)
+        secret = self.shared(1, 0)
         key = derive(secret, "sealed share", state.sum.transcript.value, digest, self.names[1].encode(),
                      self.names[0].encode())
         return seal(key, seed, digest)
@@ -123,7 +123,7 @@ def own_key_replaced(play: Play) -> None:
 
 
 def low_order_key(play: Play) -> None:
-    play.members[1] = play.member(1, bytes(32))
+    play.members[1] = play.member(1, bytes(32) + play.agreements[1].public_key[32:])
     play.role(0)
 
 

@@ -165,7 +165,9 @@ def _roles(asked: Asked) -> list[NodeRole]:
         join = sign_join(key, _STUDY, _RUN, agreement.public_key)
         members.append(Member(key.fingerprint, key.public_key, agreement.public_key, join.signature))
     attempt = Attempt(_RUN, _STUDY, 0, asked.scheme, tuple(members), 1, 3)
-    return [NodeRole(attempt, key, agreement) for key, agreement in zip(keys, agreements, strict=True)]
+    # One secret for all pairs: what introductions cost does not depend on the model.
+    introduced = {member.fingerprint: seed_of("introduced") for member in members}
+    return [NodeRole(attempt, key, agreement, introduced) for key, agreement in zip(keys, agreements, strict=True)]
 
 
 def _terms(model: NDArray[np.float32], bits: int) -> dict[str, Term]:

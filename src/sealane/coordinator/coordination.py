@@ -7,11 +7,12 @@ asks, and goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from sealane.coordinator.exchanges import Exchanges
+from sealane.coordinator.introductions import Introductions
+from sealane.coordinator.run_facts import Patience, RunFacts, RunRecords, Tally
 from sealane.coordinator.run_state import RunState, step
 from sealane.core.ids import Fingerprint
 from sealane.crypto.signing import verify
@@ -24,6 +25,7 @@ from sealane.secagg.messages import (
     Contribution,
     Endorsed,
     Endorsement,
+    Introduction,
     Join,
     Member,
     Proposal,
@@ -33,56 +35,6 @@ from sealane.secagg.messages import (
 )
 
 Send = Callable[[Fingerprint, FromCoordinator], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long the coordinator waits, in seconds.
-
-    Attributes:
-        round_s: without any progress, after which a node that is not connected counts as lost.
-        nudge_s: without any progress, after which everything is sent again; doubled each time.
-        silent_s: without any progress, after which a connected node counts as lost too; ``round_s`` if not given.
-    """
-
-    round_s: float = 600.0
-    nudge_s: float = 2.0
-    silent_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What a run has cost so far: exchanges finished, bytes that each node sent, seconds."""
-
-    exchanges: int = 0
-    bytes_sent: Mapping[Fingerprint, int] = field(default_factory=dict)
-    elapsed_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class RunFacts:
-    """What is kept on disk of a run."""
-
-    run_id: str
-    study_hash: str
-    state: RunState
-    attempt: int = -1
-    members: tuple[Member, ...] = ()
-    announced: bool = False
-    error: SealaneError | None = None
-    tally: Tally = field(default_factory=Tally)
-
-
-class RunRecords(Protocol):
-    """Where a run's facts go. Each call is on disk when it returns."""
-
-    def save(self, facts: RunFacts) -> None:
-        """Keep the run as it now stands."""
-
-    def save_result(
-        self, run_id: str, sealed: dict[Fingerprint, bytes], endorsements: dict[Fingerprint, Endorsement]
-    ) -> None:
-        """Keep a completed run's sealed results and who endorsed them."""
 
 
 @dataclass(slots=True)
@@ -102,6 +54,7 @@ class Coordination:
     joins: dict[Fingerprint, Join] = field(default_factory=dict)
     endorsements: dict[Fingerprint, Endorsement] = field(default_factory=dict)
     bytes_sent: dict[Fingerprint, int] = field(default_factory=dict)
+    introductions: Introductions | None = None
     exchanges: Exchanges | None = None
     started: float = 0.0
     progress: float = 0.0
@@ -145,8 +98,10 @@ class Coordination:
                 return ()
             case RunState.RELEASING:
                 return self.cohort[:1]
-            case _ if self.exchanges is None:
+            case _ if self.exchanges is None or self.introductions is None:
                 return tuple(f for f in self.participants if f not in self.joins)
+            case _ if self.introductions.missing and not self.exchanges.begun:
+                return tuple(f for f in self.cohort if f in self.introductions.missing)
             case _ if self.endorsements:
                 return tuple(f for f in self.cohort if f not in self.endorsements)
             case _:
@@ -222,6 +177,8 @@ class Coordination:
         match message:
             case Join():
                 self._join(sender, message)
+            case Introduction():
+                self._introduce(sender, message)
             case Contribution() | Release() | Proposal():
                 self._exchange(sender, message)
             case Endorsement():
@@ -266,17 +223,39 @@ class Coordination:
         self._to(self.cohort, Start(self.facts.run_id, self.facts.attempt, members))
 
     def _open_attempt(self, members: tuple[Member, ...]) -> None:
-        self.exchanges = Exchanges(Attempt(
-            self.facts.run_id, self.facts.study_hash, self.facts.attempt, self.study.scheme, members,
-            self.study.colluding, self.study.smallest_cohort))
+        attempt = Attempt(self.facts.run_id, self.facts.study_hash, self.facts.attempt, self.study.scheme, members,
+                          self.study.colluding, self.study.smallest_cohort)
+        self.introductions, self.exchanges = Introductions(attempt), Exchanges(attempt)
         self.joins |= {m.fingerprint: Join(self.facts.run_id, m.agreement_key, m.signature) for m in members}
         self.endorsements = {}
 
+    def _introduce(self, sender: Fingerprint, message: Introduction) -> None:
+        if self.introductions is None or not self._is_current(sender, message.attempt):
+            return
+        if self.introductions.add(sender, message):
+            self._advanced()
+            if not self.introductions.missing:
+                for member in self.cohort:
+                    self._tell_introduced(member)
+
+    def _tell_introduced(self, member: Fingerprint) -> None:
+        told = self.introductions.told(member) if self.introductions is not None else None
+        if told is not None:
+            self.send(member, told)
+
+    def _is_current(self, sender: Fingerprint, attempt: int) -> bool:
+        """Tell whether a message is of the attempt under way; of one that is closed it is late, and harmless.
+
+        Raises:
+            ProtocolError: of an attempt that never began.
+        """
+        if attempt > self.facts.attempt:
+            raise ProtocolError("run.attempt-unknown", "a node names an attempt that never began", got=attempt)
+        return attempt == self.facts.attempt and sender in self.cohort
+
     def _exchange(self, sender: Fingerprint, message: Contribution | Release | Proposal) -> None:
-        if self.exchanges is None or message.attempt < self.facts.attempt or sender not in self.cohort:
-            return  # of an attempt that is closed: late, and harmless
-        if message.attempt > self.facts.attempt:
-            raise ProtocolError("run.attempt-unknown", "a node names an attempt that never began", got=message.attempt)
+        if self.exchanges is None or not self._is_current(sender, message.attempt):
+            return
         accepted = self.exchanges.accepted
         match message:
             case Contribution():
@@ -334,6 +313,7 @@ class Coordination:
             return
         self.send(node, RunOffer(self.facts.run_id, self.record))
         self.send(node, Start(self.facts.run_id, self.facts.attempt, self.facts.members))
+        self._tell_introduced(node)
         self._keep_announced(self.exchanges)
         for message in self.exchanges.again(node):
             self.send(node, message)

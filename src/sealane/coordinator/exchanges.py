@@ -135,6 +135,11 @@ class Exchanges:
                 yield opening(state.announced, member)
 
     @property
+    def begun(self) -> bool:
+        """Whether a message of any exchange has come."""
+        return bool(self.sums or self.proposals or self.early)
+
+    @property
     def missing(self) -> frozenset[Fingerprint]:
         """Who the oldest unfinished sum waits for; everybody where none is under way: then all compute."""
         unfinished = (self.sums[number].missing for number in sorted(self.sums) if self.sums[number].missing)

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from sealane.coordinator.coordination import Coordination, Patience, RunFacts
+from sealane.coordinator.coordination import Coordination
 from sealane.coordinator.registry import Party, Registry
+from sealane.coordinator.run_facts import Patience, RunFacts
 from sealane.coordinator.run_state import RunState
 from sealane.coordinator.store import Store
 from sealane.core.ids import Fingerprint

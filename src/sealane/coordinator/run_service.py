@@ -11,9 +11,10 @@ import grpc.aio
 from sealane.api.run.v1 import run_pb2 as pb
 from sealane.api.run.v1.run_pb2_grpc import RunServiceServicer
 from sealane.coordinator.authentication import authenticate
-from sealane.coordinator.coordination import Coordination, RunFacts
+from sealane.coordinator.coordination import Coordination
 from sealane.coordinator.hub import Hub
 from sealane.coordinator.registry import Party
+from sealane.coordinator.run_facts import RunFacts
 from sealane.coordinator.run_state import RunState
 from sealane.core.ids import Fingerprint, new_run_id
 from sealane.errors import RefusedError, UnavailableError

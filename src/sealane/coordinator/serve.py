@@ -16,9 +16,9 @@ from sealane.api.run.v1.run_pb2_grpc import add_RunServiceServicer_to_server
 from sealane.api.stream.v1.stream_pb2_grpc import add_NodeStreamServiceServicer_to_server
 from sealane.api.study.v1.study_pb2_grpc import add_StudyServiceServicer_to_server
 from sealane.coordinator.audit_service import AuditServicer
-from sealane.coordinator.coordination import Patience
 from sealane.coordinator.home import load_coordinator
 from sealane.coordinator.hub import Hub
+from sealane.coordinator.run_facts import Patience
 from sealane.coordinator.run_service import RunServicer
 from sealane.coordinator.store import Store
 from sealane.coordinator.stream import NodeStreamServicer

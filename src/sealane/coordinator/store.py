@@ -24,8 +24,8 @@ from sqlalchemy import (
     update,
 )
 
-from sealane.coordinator.coordination import RunFacts, Tally
 from sealane.coordinator.database import metadata, reading, writing
+from sealane.coordinator.run_facts import RunFacts, Tally
 from sealane.coordinator.run_state import RunState
 from sealane.core.clock import Clock, to_text
 from sealane.core.ids import Fingerprint

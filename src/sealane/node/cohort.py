@@ -43,7 +43,12 @@ class RoundGate(Protocol):
 
 
 class NodeCohort:
-    """The cohort of one attempt, from inside one node."""
+    """The cohort of one attempt, from inside one node.
+
+    Attributes:
+        transcript: of everything so far.
+        opened: whether a sum was opened: then every member has all introductions.
+    """
 
     def __init__(
         self,
@@ -55,6 +60,7 @@ class NodeCohort:
         *,
         minimum_count: int,
         rounding_key: Secret,
+        transcript: Transcript,
     ) -> None:
         self._role = role
         self._journal = journal
@@ -65,7 +71,8 @@ class NodeCohort:
         self._rounding_key = rounding_key
         self._number = 0
         self._unsettled: list[Exchanged] = []
-        self.transcript: Transcript = role.attempt.transcript()
+        self.transcript = transcript
+        self.opened = False
 
     @property
     def size(self) -> int:
@@ -188,6 +195,7 @@ class NodeCohort:
             self._post(message)
 
     def _settle(self, number: int) -> None:
+        self.opened = True
         self._unsettled = [message for message in self._unsettled if message.exchange >= number]
         self._inbox.finished(number)
 

@@ -18,7 +18,7 @@ class Inbox:
     def __init__(self) -> None:
         self._held: dict[tuple[type, int], object] = {}
         self._awaited: dict[tuple[type, int], asyncio.Future[object]] = {}
-        self._floor = 0
+        self._floor = -1  # the number before the first exchange is that of the introductions
 
     def put(self, message: object, number: int) -> None:
         """Take in a message, unless its exchange is over or one like it is here already.

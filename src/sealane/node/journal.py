@@ -42,10 +42,22 @@ SCHEMA = (
     ) STRICT;
     """,
     "ALTER TABLE exchanges ADD COLUMN share BLOB;",
+    """
+    CREATE TABLE introductions (
+        run_id TEXT NOT NULL REFERENCES runs,
+        attempt INTEGER NOT NULL,
+        sent BLOB NOT NULL,
+        acquainted BLOB,
+        PRIMARY KEY (run_id, attempt)
+    ) STRICT;
+    """,
 )
 
 
-_FORGET = "UPDATE exchanges SET seed = NULL, payload = NULL, share = NULL WHERE run_id = ?"
+_FORGET = (
+    "UPDATE exchanges SET seed = NULL, payload = NULL, share = NULL WHERE run_id = ?",
+    "DELETE FROM introductions WHERE run_id = ?",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +158,25 @@ class Journal:
                                 hint="a node that is lost is waited for; its sums cannot be taken again without it")
         with self._writing():
             self._db.execute("UPDATE runs SET attempt = ?, start = ? WHERE run_id = ?", (attempt, start, run_id))
-            self._db.execute(_FORGET, (run_id,))
+            self._forget(run_id)
+
+    def introduction(self, run_id: str, attempt: int) -> tuple[Secret, Secret | None] | None:
+        """Return this node's introduction with its secrets, and what it took up of all; None before it made one."""
+        row = self._db.execute("SELECT sent, acquainted FROM introductions WHERE run_id = ? AND attempt = ?",
+                               (run_id, attempt)).fetchone()
+        return None if row is None else (Secret(row[0]), None if row[1] is None else Secret(row[1]))
+
+    def introduce(self, run_id: str, attempt: int, sent: Secret) -> None:
+        """Keep this node's introduction, with its secrets, before it is sent."""
+        with self._writing():
+            self._db.execute("INSERT INTO introductions (run_id, attempt, sent) VALUES (?, ?, ?)",
+                             (run_id, attempt, sent.reveal()))
+
+    def acquainted(self, run_id: str, attempt: int, kept: Secret) -> None:
+        """Keep what this node took up of all introductions, before anything rests on it."""
+        with self._writing():
+            self._db.execute("UPDATE introductions SET acquainted = ? WHERE run_id = ? AND attempt = ?",
+                             (kept.reveal(), run_id, attempt))
 
     def exchange(self, run_id: str, attempt: int, number: int) -> ExchangeRow | None:
         """Return what is known of an exchange."""
@@ -227,7 +257,11 @@ class Journal:
         """Close a run for ever, and forget the secrets that belonged to it."""
         with self._writing():
             self._db.execute("UPDATE runs SET state = 'ENDED', agreement_seed = x'' WHERE run_id = ?", (run_id,))
-            self._db.execute(_FORGET, (run_id,))
+            self._forget(run_id)
+
+    def _forget(self, run_id: str) -> None:
+        for statement in _FORGET:
+            self._db.execute(statement, (run_id,))
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -20,6 +20,7 @@ from sealane.crypto.sealing import seal_to
 from sealane.crypto.signing import SigningKey
 from sealane.errors import ProtocolError, SealaneError, UnavailableError
 from sealane.governance.study import Study
+from sealane.node import acquaintance
 from sealane.node.cohort import NodeCohort
 from sealane.node.gate import Admission, Gate
 from sealane.node.inbox import Inbox
@@ -31,6 +32,8 @@ from sealane.secagg.messages import (
     Arrival,
     Endorsed,
     Endorsement,
+    Introduced,
+    Introduction,
     Member,
     Opening,
     Proposal,
@@ -55,6 +58,7 @@ class _Running:
     attempt: Attempt
     inbox: Inbox
     task: asyncio.Task[None]
+    introduction: Introduction | None = None
     cohort: NodeCohort | None = None
     endorsement: Endorsement | None = None
     sealed: SealedResult | None = None
@@ -123,6 +127,8 @@ class NodeRun:
         if running is None:
             self._post(self._join())
             return
+        if running.introduction is not None and (running.cohort is None or not running.cohort.opened):
+            self._post(running.introduction)
         if running.cohort is not None:
             for message in running.cohort.unsettled:
                 self._post(message)
@@ -143,6 +149,9 @@ class NodeRun:
             case Arrival() | Opening() | Proposal():
                 if self._running is not None and message.attempt == self._running.attempt.number:
                     self._running.inbox.put(message, message.exchange)
+            case Introduced():
+                if self._running is not None and message.attempt == self._running.attempt.number:
+                    self._running.inbox.put(message, acquaintance.NUMBER)
             case Endorsed():
                 if self._running is not None and message.attempt == self._running.attempt.number:
                     self._running.inbox.put(message, _RESULT)
@@ -160,9 +169,6 @@ class NodeRun:
     def _join(self) -> FromNode:
         return sign_join(self._key, self.study.hash, self.run_id, self._agreement().public_key)
 
-    def _role(self, attempt: Attempt) -> NodeRole:
-        return NodeRole(attempt, self._key, self._agreement(), backend=self._backend)
-
     def _agreement(self) -> AgreementKey:
         return AgreementKey(self._row.agreement_seed)
 
@@ -175,7 +181,7 @@ class NodeRun:
             return
         attempt = self._attempt_of(start)
         self._gate.check_cohort(self._admission, attempt.cohort)
-        self._role(attempt)  # verifies every member before anything is written
+        attempt.verify_own(self._key.fingerprint, self._agreement().public_key)  # before anything is written
         self._journal.begin_attempt(self.run_id, start.attempt, _write_start(start))
         if self._running is not None:
             self._running.task.cancel()
@@ -207,12 +213,15 @@ class NodeRun:
         admission, gate = self._admission, self._gate
         running = self._running
         assert running is not None
-        role = self._role(attempt)
+        acquainted = await acquaintance.acquaint(
+            attempt, self._key, self._agreement(), self._journal, inbox, self._introduce)
+        role = NodeRole(attempt, self._key, self._agreement(), acquainted.secrets, backend=self._backend)
         rounds = gate.rounds(admission, self.run_id, runs_released=self._journal.runs_released)
         cohort = NodeCohort(
             role, self._journal, rounds, inbox, self._post,
             minimum_count=admission.study.minimum_count,
             rounding_key=derive(self._row.agreement_seed, "rounding key", self.run_id.encode()),
+            transcript=acquainted.transcript(attempt),
         )
         running.cohort = cohort
         dataset = gate.open_dataset(admission)
@@ -228,6 +237,11 @@ class NodeRun:
             gate.check_result(admission, result)
             running.sealed = self._seal(attempt, result)
             self._post(running.sealed)
+
+    def _introduce(self, message: Introduction) -> None:
+        assert self._running is not None
+        self._running.introduction = message
+        self._post(message)
 
     def _seal(self, attempt: Attempt, result: bytes) -> SealedResult:
         info = result_info(attempt.study_hash, attempt.run_id)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from sealane.api.stream.v1 import stream_pb2 as pb
 from sealane.api.study.v1 import study_pb2 as study_pb
 from sealane.core.ids import Fingerprint
+from sealane.crypto.agreement import CIPHERTEXT_BYTES, PUBLIC_KEY_BYTES
 from sealane.errors import ProtocolError
 from sealane.governance.approval import SignedApproval, SignedRefusal
 from sealane.rpc import bounds
@@ -32,6 +33,9 @@ from sealane.secagg.messages import (
     Endorsed,
     Endorsement,
     Entry,
+    Introduced,
+    Introduction,
+    IntroductionEntry,
     Join,
     Member,
     Opening,
@@ -41,9 +45,12 @@ from sealane.secagg.messages import (
     Start,
 )
 
-FromNode = Hello | Join | Contribution | Release | Proposal | Endorsement | SealedResult | Failure | Statement
+FromNode = (
+    Hello | Join | Introduction | Contribution | Release | Proposal | Endorsement | SealedResult | Failure | Statement
+)
 FromCoordinator = (
-    Welcome | StudyRecord | RunOffer | Start | Arrival | Opening | Proposal | Endorsed | RunEnded | Nudge | Directory
+    Welcome | StudyRecord | RunOffer | Start | Introduced | Arrival | Opening | Proposal | Endorsed | RunEnded | Nudge
+    | Directory
 )
 
 _MAXIMUM_STUDY = 1 << 18
@@ -58,6 +65,10 @@ def encode_from_node(message: FromNode) -> pb.ConnectRequest:
         case Join():
             return pb.ConnectRequest(join=pb.Join(
                 run_id=message.run_id, agreement_key=message.agreement_key, signature=message.signature))
+        case Introduction():
+            return pb.ConnectRequest(introduction=pb.Introduction(
+                run_id=message.run_id, attempt=message.attempt, sealed=_text_keys(message.sealed),
+                signature=message.signature))
         case Contribution():
             return pb.ConnectRequest(contribution=pb.Contribution(
                 run_id=message.run_id, attempt=message.attempt, exchange=message.exchange,
@@ -93,8 +104,11 @@ def decode_from_node(request: pb.ConnectRequest) -> FromNode:
                          tuple(bounds.text(c, "computation", 100) for c in computations))
         case "join":
             join = request.join
-            return Join(bounds.run_id(join.run_id), bounds.exact(join.agreement_key, 32, "agreement key"),
+            return Join(bounds.run_id(join.run_id), bounds.exact(join.agreement_key, PUBLIC_KEY_BYTES, "agreement key"),
                         bounds.exact(join.signature, 64, "signature"))
+        case "introduction":
+            i = request.introduction
+            return Introduction(*_attempt(i), _encapsulated(i.sealed), bounds.exact(i.signature, 64, "signature"))
         case "contribution":
             c = request.contribution
             return Contribution(*_exchange(c),
@@ -135,6 +149,11 @@ def encode_from_coordinator(message: FromCoordinator) -> pb.ConnectResponse:
             members = [pb.Member(fingerprint=m.fingerprint, signing_key=m.signing_key, agreement_key=m.agreement_key,
                                  signature=m.signature) for m in message.members]
             return pb.ConnectResponse(start=pb.Start(run_id=message.run_id, attempt=message.attempt, members=members))
+        case Introduced():
+            introduced = [pb.IntroductionEntry(fingerprint=e.fingerprint, hashes=e.hashes, signature=e.signature)
+                          for e in message.entries]
+            return pb.ConnectResponse(introduced=pb.Introduced(
+                run_id=message.run_id, attempt=message.attempt, entries=introduced, sealed=_text_keys(message.sealed)))
         case Arrival():
             entries = [pb.Entry(fingerprint=e.fingerprint, payload_hash=e.payload_hash,
                                 description_hash=e.description_hash, signature=e.signature, shares_hash=e.shares_hash)
@@ -180,8 +199,14 @@ def decode_from_coordinator(response: pb.ConnectResponse) -> FromCoordinator:
             members = bounds.at_most(tuple(response.start.members), bounds.MAXIMUM_MEMBERS, "members")
             return Start(*_attempt(response.start), tuple(
                 Member(bounds.party_fingerprint(m.fingerprint), bounds.exact(m.signing_key, 32, "signing key"),
-                       bounds.exact(m.agreement_key, 32, "agreement key"), bounds.exact(m.signature, 64, "signature"))
+                       bounds.exact(m.agreement_key, PUBLIC_KEY_BYTES, "agreement key"),
+                       bounds.exact(m.signature, 64, "signature"))
                 for m in members))
+        case "introduced":
+            told = response.introduced
+            listed = bounds.at_most(tuple(told.entries), bounds.MAXIMUM_MEMBERS, "entries")
+            return Introduced(*_attempt(told), tuple(_read_introduction_entry(e) for e in listed),
+                              _encapsulated(told.sealed))
         case "arrival":
             a = response.arrival
             entries = bounds.at_most(tuple(a.entries), bounds.MAXIMUM_MEMBERS, "entries")
@@ -284,12 +309,27 @@ def _sealed(items: Mapping[str, bytes], limit: int) -> dict[Fingerprint, bytes]:
     return {bounds.party_fingerprint(f): bounds.at_most(data, limit, "bytes in an item") for f, data in items.items()}
 
 
+def _encapsulated(items: Mapping[str, bytes]) -> dict[Fingerprint, bytes]:
+    bounds.at_most(items, bounds.MAXIMUM_MEMBERS, "encapsulated secrets")
+    return {bounds.party_fingerprint(f): bounds.exact(data, CIPHERTEXT_BYTES, "encapsulated secret")
+            for f, data in items.items()}
+
+
+def _read_introduction_entry(entry: pb.IntroductionEntry) -> IntroductionEntry:
+    hashes = bounds.at_most(tuple(entry.hashes), bounds.MAXIMUM_MEMBERS, "hashes")
+    return IntroductionEntry(bounds.party_fingerprint(entry.fingerprint),
+                             tuple(bounds.exact(h, 32, "hash") for h in hashes),
+                             bounds.exact(entry.signature, 64, "signature"))
+
+
 def _proposal(message: Proposal) -> pb.Proposal:
     return pb.Proposal(run_id=message.run_id, attempt=message.attempt, exchange=message.exchange, value=message.value,
                        signature=message.signature)
 
 
-def _attempt(message: pb.Start | pb.Endorsed | pb.SealedResult | pb.Endorsement) -> tuple[str, int]:
+def _attempt(
+    message: pb.Start | pb.Introduction | pb.Introduced | pb.Endorsed | pb.SealedResult | pb.Endorsement,
+) -> tuple[str, int]:
     return bounds.run_id(message.run_id), bounds.number(message.attempt, "attempt")
 
 

@@ -70,11 +70,25 @@ class Attempt:
                 return member
         raise ProtocolError("run.not-a-member", "party is not in the cohort", got=of)
 
+    def after(self, of: Fingerprint) -> tuple[Member, ...]:
+        """Return the members whose fingerprints come after one."""
+        return tuple(member for member in self.members if member.fingerprint > of)
+
     def transcript(self) -> Transcript:
         """Return the transcript at the start of the attempt."""
         keys = [part for m in self.members for part in (m.signing_key, m.agreement_key)]
         return Transcript.start(bytes.fromhex(self.study_hash), self.run_id.encode(), str(self.number).encode(),
                                 self.scheme.encode(), *keys)
+
+    def verify_own(self, own: Fingerprint, agreement_key: bytes) -> None:
+        """Check every member's keys, and that this one's are its own.
+
+        Raises:
+            ProtocolError: a key was substituted, or this node is not a member.
+        """
+        self.verify_members()
+        if self.member(own).agreement_key != agreement_key:
+            raise ProtocolError("run.key-substituted", "this node's own agreement key was replaced")
 
     def verify_members(self) -> None:
         """Check that every member's agreement key was signed for this run by the key its fingerprint names.

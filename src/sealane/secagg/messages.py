@@ -42,6 +42,35 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class Introduction:
+    """Node: a secret for every member after me, encapsulated to it. Signed over the transcript and all hashes."""
+
+    run_id: str
+    attempt: int
+    sealed: Mapping[Fingerprint, bytes] = field(repr=False)
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class IntroductionEntry:
+    """One member's introduction, as told to all: hashes of what it encapsulated, in order of the receivers."""
+
+    fingerprint: Fingerprint
+    hashes: tuple[bytes, ...]
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Introduced:
+    """Coordinator to one node: who introduced itself, and what those before it encapsulated to it."""
+
+    run_id: str
+    attempt: int
+    entries: tuple[IntroductionEntry, ...]
+    sealed: Mapping[Fingerprint, bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Contribution:
     """Node: my protected vector for an exchange.
 

@@ -89,18 +89,23 @@ class Opened:
 class NodeRole:
     """One node in one attempt.
 
+    Args:
+        attempt: who takes part in what.
+        key: this node's signing key.
+        agreement: its key of this run.
+        introduced: what each peer and this node hold since they introduced themselves.
+        backend: where arithmetic runs.
+
     Raises:
         ProtocolError: on construction, if a member's key does not verify or this node is not a member.
         RefusedError: the scheme is not sound for such a cohort.
     """
 
     def __init__(
-        self, attempt: Attempt, key: SigningKey, agreement: AgreementKey, *, backend: str = "cpu"
+        self, attempt: Attempt, key: SigningKey, agreement: AgreementKey, introduced: Mapping[Fingerprint, Secret], *,
+        backend: str = "cpu",
     ) -> None:
-        attempt.verify_members()
-        own = attempt.member(key.fingerprint)
-        if own.agreement_key != agreement.public_key:
-            raise ProtocolError("run.key-substituted", "this node's own agreement key was replaced")
+        attempt.verify_own(key.fingerprint, agreement.public_key)
         self.attempt = attempt
         self._key = key
         self.scheme = get_scheme(attempt.scheme, backend)
@@ -108,7 +113,8 @@ class NodeRole:
         self._replies = self.scheme.replies(attempt)
         self._pairs = Pairs(
             key.fingerprint,
-            {m.fingerprint: agreement.shared(m.agreement_key) for m in attempt.members if m is not own},
+            {m.fingerprint: agreement.shared(m.agreement_key, introduced[m.fingerprint])
+             for m in attempt.members if m.fingerprint != key.fingerprint},
         )
 
     @property

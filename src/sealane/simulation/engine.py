@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sealane.api.stream.v1 import stream_pb2 as pb
-from sealane.coordinator.coordination import Coordination, Patience, RunFacts
+from sealane.coordinator.coordination import Coordination
+from sealane.coordinator.run_facts import Patience, RunFacts
 from sealane.coordinator.run_state import RunState
 from sealane.core.ids import Fingerprint
 from sealane.governance.study import Study

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pandas as pd
 
-from sealane.coordinator.coordination import RunFacts
+from sealane.coordinator.run_facts import RunFacts
 from sealane.core.clock import Clock, to_text
 from sealane.core.entropy import random_secret
 from sealane.core.ids import Fingerprint

@@ -12,7 +12,8 @@ import pandas as pd
 from sealane.client.trace import Trace
 from sealane.computations.registry import get
 from sealane.computations.requirements import required_columns
-from sealane.coordinator.coordination import Coordination, Patience
+from sealane.coordinator.coordination import Coordination
+from sealane.coordinator.run_facts import Patience
 from sealane.core.canonical import parse_canonical
 from sealane.core.clock import system_clock, to_text
 from sealane.core.ids import check_name, new_run_id

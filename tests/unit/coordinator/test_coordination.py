@@ -8,7 +8,7 @@ import pytest
 from circle import RUN, Circle, seed_of
 from office import ANALYST, SIZE, Office, kinds
 
-from sealane.coordinator.coordination import RunFacts
+from sealane.coordinator.run_facts import RunFacts
 from sealane.coordinator.run_state import RunState
 from sealane.core.ids import Fingerprint
 from sealane.crypto.signing import SigningKey

@@ -13,9 +13,9 @@ from house import AT, KEYS, NODES, House, approval, make_house, refusal
 from sqlalchemy import Engine
 
 from sealane.coordinator import hub as module
-from sealane.coordinator.coordination import Patience, RunFacts
 from sealane.coordinator.hub import Hub, approving
 from sealane.coordinator.registry import Party
+from sealane.coordinator.run_facts import Patience, RunFacts
 from sealane.coordinator.run_state import RunState
 from sealane.coordinator.store import Store
 from sealane.core.canonical import canonical_bytes

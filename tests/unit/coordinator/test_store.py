@@ -12,8 +12,8 @@ import pytest
 from circle import RUN, Circle, seed_of
 from sqlalchemy import Engine
 
-from sealane.coordinator.coordination import RunFacts, Tally
 from sealane.coordinator.database import open_database
+from sealane.coordinator.run_facts import RunFacts, Tally
 from sealane.coordinator.run_state import RunState
 from sealane.coordinator.store import Store
 from sealane.core.clock import ManualClock, to_text

@@ -57,7 +57,8 @@ class Bench:
         self.inbox = Inbox()
         self.said: list[Any] = []
         self.cohort = NodeCohort(self.circle.roles[self.own], self.journal, self.gate, self.inbox, self.said.append,
-                                 minimum_count=5, rounding_key=seed_of("rounding"))
+                                 minimum_count=5, rounding_key=seed_of("rounding"),
+                                 transcript=self.circle.attempt.transcript())
 
     def kinds(self) -> list[str]:
         return [type(message).__name__ for message in self.said]

@@ -248,3 +248,19 @@ def test_an_unknown_run_is_an_error_not_a_guess(journal: Journal) -> None:
     with pytest.raises(SealaneError) as caught:
         journal.begin_attempt("r-zzzzzzzzzzzzzzzz", 0, b"zero")
     assert caught.value.code == "run.illegal-transition"
+
+
+def test_introductions_are_kept_for_an_attempt_and_forgotten_with_it() -> None:
+    journal = Journal(":memory:")
+    journal.join(RUN, STUDY, Secret(b"k" * 32))
+    journal.begin_attempt(RUN, 0, b"start")
+    assert journal.introduction(RUN, 0) is None
+    journal.introduce(RUN, 0, Secret(b"sent"))
+    assert journal.introduction(RUN, 0) == (Secret(b"sent"), None)
+    journal.acquainted(RUN, 0, Secret(b"all"))
+    assert journal.introduction(RUN, 0) == (Secret(b"sent"), Secret(b"all"))
+    journal.begin_attempt(RUN, 1, b"start")
+    assert journal.introduction(RUN, 0) is None
+    journal.introduce(RUN, 1, Secret(b"again"))
+    journal.end(RUN)
+    assert journal.introduction(RUN, 1) is None

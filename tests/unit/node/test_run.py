@@ -43,7 +43,8 @@ async def test_from_the_offer_to_the_sealed_result(stage: Build) -> None:
     endorsed = await whole(on)
     for name in ALL:
         await on.tell(name, endorsed)
-    assert kinds(on.said["b"]) == ["Join", "Contribution", "Release", "Contribution", "Release", "Endorsement"]
+    assert kinds(on.said["b"]) == [
+        "Join", "Introduction", "Contribution", "Release", "Contribution", "Release", "Endorsement"]
     assert kinds(on.said["a"])[-2:] == ["Endorsement", "SealedResult"]
     sealed = on.heard("a", SealedResult)
     assert list(sealed.sealed) == [on.analyst.key.fingerprint]
@@ -74,9 +75,9 @@ async def test_a_nudge_repeats_what_came_since_the_last_opened_sum(stage: Build)
     on = stage()
     await on.offer()
     await on.begin()
-    assert kinds(await on.tell("a", Nudge(RUN))) == ["Contribution"]
+    assert kinds(await on.tell("a", Nudge(RUN))) == ["Introduction", "Contribution"]
     await on.announce()
-    assert kinds(await on.tell("a", Nudge(RUN))) == ["Contribution", "Release"]
+    assert kinds(await on.tell("a", Nudge(RUN))) == ["Introduction", "Contribution", "Release"]
     await on.relay()
     again = await on.tell("a", Nudge(RUN))
     assert [(type(m).__name__, m.exchange) for m in again] == [
@@ -190,7 +191,7 @@ async def test_what_only_lacked_something_is_tried_again(stage: Build, probe: Pr
     assert on.refusal("a") == "disk.full"
     probe.before = lambda frame, number: None
     said = await on.tell("a", on.start())
-    assert kinds(said) == ["Contribution"]
+    assert kinds(said) == ["Introduction", "Contribution"]
     assert await on.tell("a", on.start()) == []
 
 

@@ -39,6 +39,9 @@ from sealane.secagg.messages import (
     Endorsed,
     Endorsement,
     Entry,
+    Introduced,
+    Introduction,
+    IntroductionEntry,
     Join,
     Member,
     Opening,
@@ -51,6 +54,7 @@ from sealane.secagg.messages import (
 RUN = new_run_id()
 ANN, BEN = (fingerprint(bytes([i]) * 32) for i in (1, 2))
 HASH, SIGNATURE, KEY = b"h" * 32, b"s" * 64, b"k" * 32
+AGREEMENT_KEY = b"a" * 1216
 ENDORSEMENT = Endorsement(RUN, 2, HASH, b"t" * 32, SIGNATURE)
 APPROVAL = SignedApproval(b"body", KEY, SIGNATURE)
 RECORD = StudyRecord(b"{}", "alice", "2026-01-01T00:00:00Z", (APPROVAL, SignedRefusal(b"no", KEY, SIGNATURE)))
@@ -59,7 +63,8 @@ PARTY = PartyRecord("north", "node", ANN, KEY, b"x" * 32, True)
 
 FROM_NODE: list[Any] = [
     Hello("0.1.0", ("glm.fit",)),
-    Join(RUN, KEY, SIGNATURE),
+    Join(RUN, AGREEMENT_KEY, SIGNATURE),
+    Introduction(RUN, 1, {BEN: b"c" * 1088}, SIGNATURE),
     Contribution(RUN, 1, 7, HASH, SIGNATURE, b"payload", 54, False, {ANN: b"share"}),
     Release(RUN, 1, 7, {ANN: b"sealed"}),
     Proposal(RUN, 0, 3, b"\x00" * 16, SIGNATURE),
@@ -72,7 +77,9 @@ FROM_COORDINATOR: list[Any] = [
     Welcome("0.1.0", 1 << 29, 1 << 20),
     RECORD,
     RunOffer(RUN, RECORD),
-    Start(RUN, 2, (Member(ANN, KEY, b"a" * 32, SIGNATURE),)),
+    Start(RUN, 2, (Member(ANN, KEY, AGREEMENT_KEY, SIGNATURE),)),
+    Introduced(RUN, 2, (IntroductionEntry(ANN, (KEY, KEY), SIGNATURE), IntroductionEntry(BEN, (), SIGNATURE)),
+               {ANN: b"c" * 1088}),
     Arrival(RUN, 1, 7, (Entry(ANN, HASH, HASH, SIGNATURE),), {BEN: b"payload"}, b"sum"),
     Opening(RUN, 1, 7, {ANN: b"share"}),
     Proposal(RUN, 0, 3, b"\x00" * 16, SIGNATURE),
@@ -113,8 +120,18 @@ MALFORMED = [
     (pb.ConnectRequest(), "wire.unknown-message"),
     (pb.ConnectRequest(join=pb.Join(run_id="run", agreement_key=KEY, signature=SIGNATURE)), "wire.bad-run-id"),
     (pb.ConnectRequest(join=pb.Join(run_id=RUN, agreement_key=b"short", signature=SIGNATURE)), "wire.wrong-length"),
+    (pb.ConnectRequest(join=pb.Join(run_id=RUN, agreement_key=KEY, signature=SIGNATURE)), "wire.wrong-length"),
+    (pb.ConnectRequest(introduction=pb.Introduction(run_id=RUN, sealed={ANN: bytes(1087)}, signature=SIGNATURE)),
+     "wire.wrong-length"),
+    (pb.ConnectRequest(introduction=pb.Introduction(run_id=RUN, sealed={"x": bytes(1088)}, signature=SIGNATURE)),
+     "wire.bad-fingerprint"),
     (pb.ConnectRequest(contribution=pb.Contribution(run_id=RUN, description_hash=HASH, signature=b"")),
      "wire.wrong-length"),
+    (pb.ConnectRequest(join=pb.Join(run_id=RUN, agreement_key=KEY, signature=SIGNATURE)), "wire.wrong-length"),
+    (pb.ConnectRequest(introduction=pb.Introduction(run_id=RUN, sealed={ANN: bytes(1087)}, signature=SIGNATURE)),
+     "wire.wrong-length"),
+    (pb.ConnectRequest(introduction=pb.Introduction(run_id=RUN, sealed={"x": bytes(1088)}, signature=SIGNATURE)),
+     "wire.bad-fingerprint"),
     (pb.ConnectRequest(release=pb.Release(run_id=RUN, sealed={"somebody": b""})), "wire.bad-fingerprint"),
     (pb.ConnectRequest(release=pb.Release(run_id=RUN, sealed={ANN: bytes(1 << 17)})), "wire.too-many"),
     (pb.ConnectRequest(hello=pb.Hello(version="1\x1b[2J")), "wire.bad-text"),

@@ -79,13 +79,14 @@ def test_a_coordinator_cannot_put_in_a_key_of_its_own() -> None:
 def test_a_node_notices_its_own_agreement_key_replaced() -> None:
     circle = Circle(3)
     with pytest.raises(ProtocolError) as caught:
-        NodeRole(circle.attempt, circle.keys[0], AgreementKey(seed_of("another")))
+        NodeRole(circle.attempt, circle.keys[0], AgreementKey(seed_of("another")), circle.introduced(0))
     assert caught.value.code == "run.key-substituted"
 
 
 def test_a_key_of_low_order_is_refused_though_its_owner_signed_it() -> None:
     circle = Circle(3)
-    for point in (bytes(32), b"\x01" + bytes(31)):
+    for low in (bytes(32), b"\x01" + bytes(31)):
+        point = low + circle.agreements[1].public_key[32:]
         join = sign_join(circle.keys[1], STUDY, RUN, point)
         members = list(circle.attempt.members)
         members[1] = Member(circle.keys[1].fingerprint, circle.keys[1].public_key, point, join.signature)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 from circle import RUN, STUDY, Circle, integers, seed_of
@@ -79,11 +81,12 @@ def test_a_copied_agreement_key_does_not_make_two_masks_cancel(spelling: str) ->
     state = role.contribute(0, attempt.transcript(), layout, vector, seed_of("victim"))
     payload = from_bytes(state.message.payload, 64, 2)
     # Member 2 colludes: it holds its own pair secret with the victim, and the victim's released self mask.
-    insider = Pairs(role.own, {circle.names[2]: circle.agreements[2].shared(circle.agreements[1].public_key)})
+    insider = Pairs(role.own, {circle.names[2]: circle.shared(2, 1)})
     known = protect(insider, state.sum.transcript, np.zeros((1, 2), dtype=np.uint64), 64, seed_of("victim"))
     assert integers(payload - known, 64) != [424242, 17]
     # The control: with the key that was copied, the secret behind both masks, it is read.
-    both = {circle.names[k]: circle.agreements[0].shared(circle.agreements[1].public_key) for k in (0, 3)}
+    both = {circle.names[k]: circle.agreements[1].shared(copy_of_0, circle.introduced(1)[circle.names[k]])
+            for k, copy_of_0 in ((0, circle.agreements[0].public_key), (3, bytes(copy)))}
     known = protect(Pairs(role.own, both | dict(insider.secrets)), state.sum.transcript,
                     np.zeros((1, 2), dtype=np.uint64), 64, seed_of("victim"))
     assert integers(payload - known, 64) == [424242, 17]
@@ -155,8 +158,9 @@ def test_an_unknown_scheme_is_refused() -> None:
 
 
 def test_agreement_is_what_the_second_writing_agrees() -> None:
-    own, peer = seed_of("own"), seed_of("peer")
-    party = Party(bytes(32), own.reveal(), b"")
-    assert AgreementKey(own).public_key == party.agreement_key
-    assert AgreementKey(own).shared(AgreementKey(peer).public_key).reveal() == party.shared(
-        AgreementKey(peer).public_key)
+    own, peer = (Party(bytes([k]) * 32, seed_of(k).reveal(), b"") for k in range(2))
+    low, high = sorted((own, peer), key=lambda party: party.fingerprint)
+    introduced = Secret(hashlib.sha256(low.agreement_seed + high.agreement_seed).digest())
+    key = AgreementKey(Secret(own.agreement_seed))
+    assert key.public_key == own.agreement_key
+    assert key.shared(peer.agreement_key, introduced).reveal() == own.shared(peer) == peer.shared(own)
