@@ -1,4 +1,4 @@
-"""The one door to PyTorch and Triton; importing it without them is an error that names the extra.
+"""The one door to PyTorch and Triton: :mod:`sealane.ring.select` looks whether they are there before it imports this.
 
 Kernels lie in modules of their own, ``cuda_*``, that only :mod:`sealane.ring.cuda` loads. They hold 32-bit words as
 int32, which every release of PyTorch can copy and index, and read them as unsigned inside.
@@ -10,8 +10,6 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sealane.errors import InputError
-
 if TYPE_CHECKING:
     import torch
     import triton
@@ -19,13 +17,10 @@ if TYPE_CHECKING:
 else:
 
     def _load() -> tuple[Any, Any, Any]:
-        try:
-            import torch
-            import triton
-            import triton.language as tl
-        except ImportError as error:
-            raise InputError("ring.extra-missing", "the cuda backend needs PyTorch and Triton", got=error.name,
-                             hint="pip install 'sealane[cuda]', or choose the backend cpu") from error
+        import torch
+        import triton
+        import triton.language as tl
+
         return torch, triton, tl
 
     torch, triton, tl = _load()

@@ -6,6 +6,7 @@ A backend that was asked for by name is given or refused, never replaced.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from sealane.errors import InputError, SealaneError
 from sealane.ring.base import Backend
@@ -51,6 +52,11 @@ def _cpu() -> Backend:
 
 
 def _cuda() -> Backend:
+    # Looked for, not tried: where an import fails in two threads at once, one of them gets half a module.
+    for name in ("torch", "triton"):
+        if find_spec(name) is None:
+            raise InputError("ring.extra-missing", "the cuda backend needs PyTorch and Triton", got=f"no {name}",
+                             hint="pip install 'sealane[cuda]', or choose the backend cpu")
     from sealane.ring.cuda import CudaBackend
 
     return CudaBackend()

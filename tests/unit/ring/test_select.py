@@ -85,21 +85,34 @@ def python(code: str, root: Path) -> str:
     return done.stdout
 
 
-def test_the_cuda_extra_is_named_where_it_is_missing() -> None:
+@pytest.mark.parametrize("absent", ["torch", "triton"])
+def test_the_cuda_extra_is_named_where_it_is_missing(absent: str) -> None:
+    """By several threads that ask at the same moment, before anything is loaded."""
     root = Path(__file__).parents[3]
-    code = """if True:
-        import json, sys
-        sys.modules["torch"] = None  # as if it were not installed
+    code = f"""if True:
+        import json, sys, threading
+        sys.modules["{absent}"] = None  # as if it were not installed
         from sealane.errors import InputError
         from sealane.ring.select import choose
-        try:
-            choose("cuda")
-        except InputError as error:
-            print(json.dumps(error.to_dict()))
+
+        told = []
+
+        def ask():
+            try:
+                choose("cuda")
+            except InputError as error:
+                told.append(error.to_dict())
+
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        print(json.dumps(told))
     """
-    error = json.loads(python(code, root))
-    assert error["code"] == "ring.extra-missing"
-    assert "sealane[cuda]" in error["hint"]
+    told = json.loads(python(code, root))
+    assert [error["code"] for error in told] == ["ring.extra-missing"] * 4
+    assert "sealane[cuda]" in told[0]["hint"]
 
 
 def test_masking_and_the_contract_load_no_compiler() -> None:
