@@ -21,6 +21,7 @@ NOUNS = {
     "demo": ("sealane.cli.demo:demo", "Run a sector's main job here: real data, real processes, fresh keys."),
     "coordinator": ("sealane.cli.coordinator:coordinator", "Make, serve and look after a coordinator."),
     "node": ("sealane.cli.node:node", "Enrol and serve an institution's node."),
+    "steward": ("sealane.cli.steward:steward", "Make a data steward's key, and appoint stewards at a node."),
     "dataset": ("sealane.cli.dataset:dataset", "Register a node's datasets under their data contracts."),
     "study": ("sealane.cli.study:study", "Write, check, propose, approve and refuse studies."),
     "run": ("sealane.cli.run:run", "Start, follow and report runs of an approved study."),

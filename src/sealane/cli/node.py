@@ -57,6 +57,7 @@ def status() -> None:
         ("problem", f"{problem['message']} [{problem['code']}]" if problem else None),
         ("hint", problem["hint"] if problem else None),
         ("runs", ", ".join(found["runs"]) or "none under way"), ("datasets", found["datasets"]),
+        ("stewards", ", ".join(found["stewards"]) or "none appointed: the operator decides"),
         ("peers", f"{found['peers']} verified"),
         ("studies", f"{studies['waiting']} waiting for a decision, {studies['approved']} approved, "
                     f"{studies['refused']} refused"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 VARIABLE = "SEALANE_HOME"
-DEFAULTS = {role: Path("~/.sealane") / role for role in ("coordinator", "node", "analyst", "auditor")}
+DEFAULTS = {role: Path("~/.sealane") / role for role in ("coordinator", "node", "steward", "analyst", "auditor")}
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ They run in the serving process, which hands in its agent, or in the command lin
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from sealane.core.clock import to_text
 from sealane.core.ids import check_fingerprint, check_name
 from sealane.errors import InputError, RefusedError
 from sealane.governance.approval import SignedApproval, verify_approval, verify_refusal
+from sealane.governance.roles import Caller, check_verb
 from sealane.governance.study import Study
 from sealane.node.agent import Agent
 from sealane.node.datasets import add_dataset, check_dataset
@@ -22,8 +24,11 @@ from sealane.node.home import NodeHome
 from sealane.node.mapping import parse_mapping
 from sealane.node.register import DatasetEntry, Register, Statement, StudyEntry
 from sealane.node.sources import parse_source
+from sealane.node.stewardship import FRESH, check_request, read_signed
 from sealane.sectors.registry import contract as find_contract
+from sealane.telemetry.logs import get_logger, log
 
+_LOG = get_logger(__name__)
 Command = Callable[..., Any]
 
 
@@ -40,22 +45,57 @@ class Place:
         return self.home.register
 
 
-def execute(place: Place, command: str, arguments: Mapping[str, Any]) -> Any:
+def execute(
+    place: Place, command: str, arguments: Mapping[str, Any], signed: Mapping[str, Any] | None = None
+) -> Any:
     """Run a command and return its JSON-ready result.
+
+    Args:
+        place: where it runs.
+        command: its name.
+        arguments: what it is given.
+        signed: a steward's signature under the request, if there is one.
 
     Raises:
         InputError: unknown command, or arguments that it does not take.
-        SealaneError: what the command refuses.
+        RefusedError: it is for another role, or what the command refuses.
     """
     if command not in COMMANDS:
         raise InputError("control.unknown-command", "a node knows no such command", got=repr(command[:80]),
                          expected=", ".join(sorted(COMMANDS)))
+    try:
+        caller = _caller(place, command, arguments, signed)
+        check_verb(command, caller, appointed=bool(place.register.stewards()))
+    except RefusedError as error:
+        log(_LOG, "control.refused", level=logging.WARNING, command=command, code=error.code)
+        raise
+    if caller.steward is not None:
+        log(_LOG, "steward.command", command=command, steward=caller.steward)
     try:
         return COMMANDS[command](place, **arguments)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise InputError("control.arguments", f"{command} does not take these arguments",
                          got=f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def _caller(
+    place: Place, command: str, arguments: Mapping[str, Any], signed: Mapping[str, Any] | None
+) -> Caller:
+    """Say who asks, once what was signed is checked and spent."""
+    if signed is None:
+        return Caller()
+    read, now = read_signed(signed), place.home.clock()
+    check_request(read, place.home.identity().fingerprint, command, arguments, now)
+    stewards = {key: name for name, (key, _) in place.register.stewards().items()}
+    if read.fingerprint not in stewards:
+        raise RefusedError("steward.not-appointed", "the key is no appointed steward's", got=read.fingerprint,
+                           expected=", ".join(sorted(stewards.values())) or "nobody is appointed yet",
+                           hint="a steward appoints it: `sealane steward appoint NAME FINGERPRINT`")
+    if not place.register.spend_nonce(read.nonce, read.at, forget_before=to_text(now - 2 * FRESH)):
+        raise RefusedError("steward.replayed", "the steward's request was made before", got=read.at,
+                           hint="a request is good once: repeat the command")
+    return Caller(stewards[read.fingerprint])
 
 
 _checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True, strict=True))
@@ -74,6 +114,7 @@ def status(place: Place) -> dict[str, Any]:
         "serving": agent is not None, "connected": agent is not None and agent.connected,
         "problem": agent.problem.to_dict() if agent is not None and agent.problem is not None else None,
         "runs": sorted(run_id for run_id, run in agent.runs.items() if run.alive) if agent is not None else [],
+        "stewards": sorted(place.register.stewards()),
         "datasets": len(place.register.datasets()), "peers": len(place.register.verified()),
         "studies": {word: decisions.count(word) for word in ("waiting", "approved", "refused")},
         "certificate": {"from": to_text(certificate.not_before), "to": to_text(certificate.not_after)},
@@ -190,7 +231,40 @@ def study_refuse(place: Place, *, study: str, reason: str = "") -> dict[str, Any
     return {"name": found.name, "hash": found.hash, **describe_statement(signed, found), "sent": _speak(place)}
 
 
+@_checked
+def steward_list(place: Place) -> list[dict[str, Any]]:
+    """List the appointed stewards."""
+    return [{"name": name, "fingerprint": key, "appointed_at": at}
+            for name, (key, at) in place.register.stewards().items()]
+
+
+@_checked
+def steward_appoint(place: Place, *, name: str, fingerprint: str) -> dict[str, Any]:
+    """Appoint a steward: the first by the operator, every further one by a steward."""
+    plain = check_fingerprint(fingerprint)
+    holder = next((one for one, (key, _) in place.register.stewards().items() if key == plain), name)
+    if holder != name:
+        raise InputError("steward.key-of-another", "the key is another steward's already", got=holder, expected=name)
+    place.register.appoint(name, plain)
+    return {"name": name, "fingerprint": plain}
+
+
+@_checked
+def steward_dismiss(place: Place, *, name: str) -> dict[str, Any]:
+    """Dismiss a steward. The last one cannot be: the operator alone would decide again, unseen."""
+    known = place.register.stewards()
+    if name not in known:
+        raise InputError("steward.unknown", "there is no such steward", got=repr(name[:80]),
+                         expected=", ".join(known) or "nobody is appointed")
+    if len(known) == 1:
+        raise RefusedError("steward.last", "the last steward cannot be dismissed", got=name,
+                           hint="appoint another first")
+    place.register.dismiss(name)
+    return {"name": name, "dismissed": True}
+
+
 COMMANDS: dict[str, Command] = {
+    "steward.list": steward_list, "steward.appoint": steward_appoint, "steward.dismiss": steward_dismiss,
     "status": status, "dataset.add": dataset_add, "dataset.list": dataset_list, "dataset.withdraw": dataset_withdraw,
     "peers": peers, "trust": trust, "distrust": distrust, "study.list": study_list, "study.show": study_show,
     "study.approve": study_approve, "study.refuse": study_refuse,

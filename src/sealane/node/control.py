@@ -1,7 +1,8 @@
 """The control socket, at the caller's end: a command for the node of a home, wherever it is to be run.
 
 One JSON object a line each way: ``{"command": …, "arguments": {…}}``, answered by ``{"result": …}`` or
-``{"error": {…}}``. Where no node serves, the command is run in the calling process, with the home held.
+``{"error": {…}}``. A steward's request is signed, in a third member. Where no node serves, the command is run in the
+calling process, with the home held.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from sealane.errors import InputError, ProtocolError, RefusedError, UnavailableE
 SOCKET = "control.sock"
 MAX_REQUEST_BYTES = 64 << 10
 MAX_REPLY_BYTES = 16 << 20
+STEWARD_VARIABLE = "SEALANE_STEWARD_HOME"
 CONNECT_SECONDS = 5.0
 STARTING_SECONDS = 5.0
 _PAUSE_SECONDS = 0.1
@@ -35,18 +37,24 @@ def call(home: Path, command: str, arguments: Mapping[str, Any] | None = None, *
         home: of an enrolled node.
         command: one of :data:`sealane.node.commands.COMMANDS`.
         arguments: of the command, JSON-ready.
-        clock: for commands that run here.
+        clock: for commands that run here, and for signatures.
+
+    A steward's key signs the request where the environment names a steward's home, as ``SEALANE_STEWARD_HOME``.
 
     Raises:
         SealaneError: what the command refused, or why the node could not be reached.
     """
+    request: dict[str, Any] = {"command": command, "arguments": dict(arguments or {})}
+    steward = os.environ.get(STEWARD_VARIABLE)
+    if steward:
+        request["signed"] = _signed(home, Path(steward).expanduser(), command, request["arguments"], clock)
     for _ in range(int(STARTING_SECONDS / _PAUSE_SECONDS)):
         connected = _connect(home)
         if connected is not None:
             with connected:
-                return _ask(connected, command, dict(arguments or {}))
+                return _ask(connected, request)
         try:
-            return _run_here(home, command, dict(arguments or {}), clock)
+            return _run_here(home, request, clock)
         except RefusedError as error:
             if error.code != "home.in-use":
                 raise
@@ -97,12 +105,19 @@ def _connect(home: Path) -> socket.socket | None:
     return client
 
 
-def _ask(client: socket.socket, command: str, arguments: dict[str, Any]) -> Any:
-    request = json.dumps({"command": command, "arguments": arguments}).encode("utf-8") + b"\n"
-    if len(request) > MAX_REQUEST_BYTES:
+def _signed(home: Path, steward: Path, command: str, arguments: dict[str, Any], clock: Clock) -> dict[str, str]:
+    from sealane.node.stewardship import load_steward, sign_request
+    from sealane.rpc.identity import load_identity
+
+    return sign_request(load_steward(steward).key, load_identity(home).fingerprint, command, arguments, clock())
+
+
+def _ask(client: socket.socket, request: dict[str, Any]) -> Any:
+    line = json.dumps(request).encode("utf-8") + b"\n"
+    if len(line) > MAX_REQUEST_BYTES:
         raise too_large()
     try:
-        client.sendall(request)
+        client.sendall(line)
         client.settimeout(None)  # a large dataset takes as long as it takes; a node that dies closes the connection
         with client.makefile("rb") as answers:
             line = answers.readline(MAX_REPLY_BYTES)
@@ -118,7 +133,7 @@ def _ask(client: socket.socket, command: str, arguments: dict[str, Any]) -> Any:
     return reply["result"]
 
 
-def _run_here(home: Path, command: str, arguments: dict[str, Any], clock: Clock) -> Any:
+def _run_here(home: Path, request: dict[str, Any], clock: Clock) -> Any:
     # Imported only now: a command for a serving node needs no pandas, and should answer at once.
     from sealane.node.commands import Place, execute
     from sealane.node.home import exclusive, open_home
@@ -126,7 +141,7 @@ def _run_here(home: Path, command: str, arguments: dict[str, Any], clock: Clock)
     with exclusive(home) if (home / "identity").is_dir() else nullcontext():
         opened = open_home(home, clock=clock)
         try:
-            return execute(Place(opened), command, arguments)
+            return execute(Place(opened), request["command"], request["arguments"], request.get("signed"))
         finally:
             opened.register.close()
 

@@ -80,10 +80,10 @@ class _Control:
 
     async def _answer(self, line: bytes) -> dict[str, Any]:
         try:
-            command, arguments = _read_request(line)
+            command, arguments, signed = _read_request(line)
             log(_LOG, "control.command", command=command)
             # In a thread: reading a dataset must hold up neither the stream nor another command.
-            return {"result": await asyncio.to_thread(execute, self._place, command, arguments)}
+            return {"result": await asyncio.to_thread(execute, self._place, command, arguments, signed)}
         except SealaneError as error:
             return {"error": error.to_dict()}
         except Exception as error:
@@ -97,16 +97,17 @@ async def _reply(writer: asyncio.StreamWriter, reply: dict[str, Any]) -> None:
     await writer.drain()
 
 
-def _read_request(line: bytes) -> tuple[str, dict[str, Any]]:
+def _read_request(line: bytes) -> tuple[str, dict[str, Any], dict[str, Any] | None]:
     try:
         request = json.loads(line)
     except (ValueError, RecursionError):
         request = None
-    if (not isinstance(request, dict) or set(request) != {"command", "arguments"}
-            or not isinstance(request["command"], str) or not isinstance(request["arguments"], dict)):
+    if (not isinstance(request, dict) or set(request) - {"signed"} != {"command", "arguments"}
+            or not isinstance(request["command"], str) or not isinstance(request["arguments"], dict)
+            or not isinstance(request.get("signed", {}), dict)):
         raise InputError("control.malformed", "a control request is malformed",
-                         expected='{"command": "…", "arguments": {…}} on one line')
-    return request["command"], request["arguments"]
+                         expected='{"command": "…", "arguments": {…}} on one line, signed by a steward or not')
+    return request["command"], request["arguments"], request.get("signed")
 
 
 def _is_owner(peer: socket.socket) -> bool:

@@ -114,6 +114,34 @@ class Register:
         """Return fingerprint by name of every verified peer."""
         return dict(self._read("SELECT name, fingerprint FROM peers ORDER BY name"))
 
+    # Stewards
+
+    def appoint(self, name: str, fingerprint: str) -> None:
+        """Remember a data steward; an earlier key of that name is replaced.
+
+        Raises:
+            InputError: the name or the fingerprint is malformed.
+        """
+        values = (check_name(name, "steward's name"), check_fingerprint(fingerprint), self._now())
+        with self._writing() as db:
+            db.execute("INSERT OR REPLACE INTO stewards (name, fingerprint, appointed_at) VALUES (?, ?, ?)", values)
+
+    def dismiss(self, name: str) -> bool:
+        """Forget a steward; return whether it was known."""
+        with self._writing() as db:
+            return db.execute("DELETE FROM stewards WHERE name = ?", (name,)).rowcount > 0
+
+    def stewards(self) -> dict[str, tuple[str, str]]:
+        """Return fingerprint and moment of appointment of every steward, by name."""
+        return {name: (key, at) for name, key, at in self._read(
+            "SELECT name, fingerprint, appointed_at FROM stewards ORDER BY name")}
+
+    def spend_nonce(self, nonce: str, at: str, *, forget_before: str) -> bool:
+        """Remember a signed request; False where it came before. Those older than a moment, stale, are forgotten."""
+        with self._writing() as db:
+            db.execute("DELETE FROM steward_requests WHERE at < ?", (forget_before,))
+            return db.execute("INSERT OR IGNORE INTO steward_requests VALUES (?, ?)", (nonce, at)).rowcount > 0
+
     # Datasets
 
     def put_dataset(self, entry: DatasetEntry) -> None:

@@ -46,4 +46,15 @@ SCHEMA = (
         PRIMARY KEY (dataset_version, computation, cohort)
     ) STRICT;
     """,
+    """
+    CREATE TABLE stewards (
+        name TEXT PRIMARY KEY,
+        fingerprint TEXT NOT NULL UNIQUE,
+        appointed_at TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE steward_requests (
+        nonce TEXT PRIMARY KEY,
+        at TEXT NOT NULL
+    ) STRICT;
+    """,
 )

@@ -16,7 +16,7 @@ import grpc
 import grpc.aio
 
 from sealane.core.entropy import random_bytes
-from sealane.errors import SealaneError
+from sealane.errors import RefusedError, SealaneError
 from sealane.rpc.status import abort
 from sealane.telemetry.logs import get_logger, log
 
@@ -73,6 +73,8 @@ def _generator(behaviour: Callable[..., AsyncIterator[Any]], method: str) -> Cal
 
 def public_error(error: Exception, method: str) -> SealaneError:
     """Return what a peer may know of an exception, and log the rest under a number."""
+    if isinstance(error, RefusedError):
+        log(_LOG, "rpc.refused", level=logging.WARNING, method=method, code=error.code)
     if isinstance(error, SealaneError):
         return error
     incident = random_bytes(6).hex()

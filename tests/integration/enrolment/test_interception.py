@@ -13,6 +13,7 @@ import grpc.aio
 import pytest
 
 from sealane.errors import RefusedError, SealaneError
+from sealane.rpc.interception import public_error
 from sealane.rpc.listening import new_server
 from sealane.rpc.status import from_rpc_error
 from sealane.telemetry.logs import JsonLines
@@ -139,3 +140,10 @@ async def test_a_call_cut_off_by_its_caller_is_no_incident(caplog: pytest.LogCap
     with caplog.at_level(logging.ERROR, "sealane"):
         await with_server(use)
     assert caplog.records == []
+
+
+def test_refusals_are_logged_by_code(caplog: pytest.LogCaptureFixture) -> None:
+    error = RefusedError("auth.role", "this call is for others", got="auditor vera")
+    assert public_error(error, "/sealane.api.run.v1.RunService/StartRun") is error
+    [record] = [r for r in caplog.records if r.message == "rpc.refused"]
+    assert "vera" not in str(record.__dict__)

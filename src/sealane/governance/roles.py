@@ -1,0 +1,54 @@
+"""Who may ask a node for what: its operator runs it, its data stewards decide over data and studies.
+
+Before anybody is appointed steward, the operator is both: a small institution has one person for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sealane.errors import RefusedError
+
+Role = Literal["anybody", "operator", "steward"]
+
+VERBS: dict[str, Role] = {
+    "status": "anybody", "dataset.list": "anybody", "peers": "anybody", "study.list": "anybody",
+    "study.show": "anybody", "steward.list": "anybody",
+    "dataset.add": "steward", "dataset.withdraw": "steward", "trust": "steward", "distrust": "steward",
+    "study.approve": "steward", "study.refuse": "steward",
+    "steward.appoint": "steward", "steward.dismiss": "steward",
+}
+"""Who may use each command: ``anybody`` reads, and needs no more than the control socket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks.
+
+    Attributes:
+        steward: name of the appointed steward whose key signed the request; None for the operator.
+    """
+
+    steward: str | None = None
+
+
+def check_verb(command: str, caller: Caller, *, appointed: bool) -> None:
+    """Decide whether a caller may use a command.
+
+    Args:
+        command: name of the command; one that is not listed is a steward's.
+        caller: who asks.
+        appointed: whether this node has a steward.
+
+    Raises:
+        RefusedError: it belongs to the other role.
+    """
+    role = VERBS.get(command, "steward")
+    if role == "steward" and appointed and caller.steward is None:
+        raise RefusedError("auth.steward-only", "this is for a data steward of the node", got=f"{command}, unsigned",
+                           expected="a request signed by an appointed steward's key",
+                           hint="run it with SEALANE_STEWARD_HOME set to the steward's home")
+    if role == "operator" and caller.steward is not None:
+        raise RefusedError("auth.operator-only", "this is for the node's operator", got=f"{command} by a steward",
+                           expected="the operator, at the control socket", hint="run it without SEALANE_STEWARD_HOME")
