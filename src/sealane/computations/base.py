@@ -20,6 +20,8 @@ from sealane.secagg.terms import Term as Term
 from sealane.secagg.terms import count as count
 from sealane.secagg.terms import real as real
 from sealane.secagg.terms import update as update
+from sealane.secagg.weighted import weighted as weighted
+from sealane.secagg.weighted import weighted_mean as weighted_mean
 
 P = TypeVar("P", bound="Parameters")
 Payload = dict[str, Any]
