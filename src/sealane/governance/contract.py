@@ -78,14 +78,65 @@ class Field(BaseModel):
         return self
 
 
+class CrossRule(BaseModel):
+    """A rule over two fields, or a field and a constant, of one row: a matter of quality, it excludes no row.
+
+    It speaks of rows in which both sides are present and, if asked for, another field has a given level.
+
+    Attributes:
+        name: of the rule.
+        left: a field.
+        relation: how the left side stands to the right.
+        right: the other field; None where ``value`` is the right side.
+        value: a constant: a number, a level, or a date in ISO 8601.
+        where: the rule holds only where these fields have these levels.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    name: str
+    left: str
+    relation: Literal["<", "<=", "==", "!=", ">=", ">"]
+    right: str | None = None
+    value: float | int | str | None = None
+    where: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _one_right_side(self) -> CrossRule:
+        if (self.right is None) == (self.value is None):
+            raise ValueError("a rule has a right field or a value")
+        return self
+
+
+class Freshness(BaseModel):
+    """How old a row may be: days since the date in a field."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    field: str
+    days: int
+
+
 class Contract(BaseModel):
-    """A named, versioned list of fields. Two parties that hold the same :attr:`hash` mean the same rules."""
+    """A named, versioned list of fields. Two parties that hold the same :attr:`hash` mean the same rules.
+
+    Attributes:
+        id: ``sector.subject/vN``.
+        title: for people.
+        fields: in their order.
+        key: fields that together name a row; where none is given a row that is there twice counts as repeated.
+        rules: across fields; they tell quality and exclude nothing.
+        freshness: how old rows may be; they tell quality and exclude nothing.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     id: str
     title: str = ""
     fields: tuple[Field, ...]
+    key: tuple[str, ...] = ()
+    rules: tuple[CrossRule, ...] = ()
+    freshness: Freshness | None = None
 
     @field_validator("id")
     @classmethod
@@ -94,7 +145,7 @@ class Contract(BaseModel):
             raise ValueError("a contract's id reads sector.subject/v1")
         return text
 
-    @field_validator("fields", mode="before")
+    @field_validator("fields", "key", "rules", mode="before")
     @classmethod
     def _as_tuple(cls, fields: Any) -> Any:
         return tuple(fields) if isinstance(fields, list) else fields
@@ -106,6 +157,26 @@ class Contract(BaseModel):
         if not 1 <= len(names) <= MAXIMUM_FIELDS or len(set(names)) != len(names):
             raise ValueError(f"a contract has 1 to {MAXIMUM_FIELDS} fields with distinct names")
         return fields
+
+    @model_validator(mode="after")
+    def _known_names(self) -> Contract:
+        types = {field.name: field.type for field in self.fields}
+        named = [*self.key]
+        for rule in self.rules:
+            named += [rule.left, rule.right or rule.left, *rule.where]
+        if any(name not in types for name in named) or len(set(self.key)) != len(self.key):
+            raise ValueError("key and rules name the contract's own fields")
+        if len({rule.name for rule in self.rules}) != len(self.rules):
+            raise ValueError("rules have distinct names")
+        for rule in self.rules:
+            if rule.right is not None and (types[rule.left] in RANGED, types[rule.left] == "date") != (
+                    types[rule.right] in RANGED, types[rule.right] == "date"):
+                raise ValueError("a rule compares numbers with numbers, dates with dates, texts with texts")
+            if rule.value is not None and isinstance(rule.value, str) == (types[rule.left] in RANGED):
+                raise ValueError("a rule compares a number with a number, anything else with a text")
+        if self.freshness is not None and types.get(self.freshness.field) != "date":
+            raise ValueError("freshness names a field of type date")
+        return self
 
     @property
     def names(self) -> list[str]:

@@ -28,6 +28,8 @@ SEALING_KEY = re.compile(r"[0-9a-f]{64}")
 
 Name = Annotated[str, Field(pattern=f"^(?:{NAME.pattern})$")]
 FingerprintText = Annotated[str, Field(pattern=f"^(?:{FINGERPRINT.pattern})$")]
+Jurisdiction = Annotated[str, Field(pattern="^[A-Z]{2}$")]
+"""ISO 3166-1 alpha-2."""
 
 
 class _Part(BaseModel):
@@ -40,10 +42,12 @@ class Participant(_Part):
     Attributes:
         name: the node's name.
         fingerprint: of the node's Ed25519 public key.
+        jurisdiction: whose law it is under, as the proposer states and all sign; None where nothing is stated.
     """
 
     name: Name
     fingerprint: FingerprintText
+    jurisdiction: Jurisdiction | None = None
 
 
 class Recipient(_Part):
@@ -55,6 +59,7 @@ class Recipient(_Part):
         signing_key: that key, 64 hex digits.
         sealing_key: X25519 public key, 64 hex digits.
         attestation: signature of the signing key over the sealing key, 128 hex digits.
+        jurisdiction: as for a participant.
     """
 
     name: Name
@@ -62,6 +67,7 @@ class Recipient(_Part):
     signing_key: Annotated[str, Field(pattern=f"^(?:{SEALING_KEY.pattern})$")]
     sealing_key: Annotated[str, Field(pattern=f"^(?:{SEALING_KEY.pattern})$")]
     attestation: Annotated[str, Field(pattern="^[0-9a-f]{128}$")]
+    jurisdiction: Jurisdiction | None = None
 
 
 class Study(_Part):
@@ -78,6 +84,7 @@ class Study(_Part):
         scheme: how sums are secured.
         minimum_cohort: fewest institutions for which a sum is opened.
         minimum_count: fewest rows behind a released cell.
+        quality_floor: least score of quality, 0 to 1, of a dataset that takes part; None for any.
         colluding: how many nodes may collude with the coordinator without learning another's contribution.
         rounds: most exchanges in one run; they are numbered from 0.
         runs: most runs under this study.
@@ -96,6 +103,7 @@ class Study(_Part):
     scheme: str = "masking"
     minimum_cohort: Annotated[int, Field(ge=2, le=MAXIMUM_PARTICIPANTS)] = 3
     minimum_count: Annotated[int, Field(ge=1, le=1_000_000)] = 10
+    quality_floor: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
     colluding: Annotated[int, Field(ge=0, le=MAXIMUM_PARTICIPANTS)] = 1
     rounds: Annotated[int, Field(ge=1, le=100_000)] = 200
     runs: Annotated[int, Field(ge=1, le=10_000)] = 10

@@ -19,6 +19,7 @@ DEFAULT_VALID_DAYS = 30
 MAXIMUM_VALID_DAYS = 3660
 
 Party = TypeVar("Party")
+Placed = TypeVar("Placed", Participant, Recipient)
 
 
 class StudyFile(BaseModel):
@@ -27,6 +28,7 @@ class StudyFile(BaseModel):
     Attributes:
         participants: names, or a table of name = fingerprint; None for every institution in the directory.
         recipients: names; None for whoever proposes.
+        jurisdictions: ISO 3166-1 alpha-2 code by name of a participant or recipient; a party without one has none.
         expires: moment with a zone, or a date (then its last second, UTC).
         valid_days: days from the proposal, where ``expires`` is not given.
     """
@@ -42,11 +44,13 @@ class StudyFile(BaseModel):
     scheme: str = "masking"
     minimum_cohort: int = Field(default=3, strict=True)
     minimum_count: int = Field(default=10, strict=True)
+    quality_floor: float | None = None
     colluding: int = Field(default=1, strict=True)
     rounds: int = Field(default=200, strict=True)
     runs: int = Field(default=10, strict=True)
     participants: list[str] | dict[str, str] | None = None
     recipients: list[str] | None = None
+    jurisdictions: dict[str, str] = Field(default_factory=dict)
     expires: Any = None
     valid_days: int | None = Field(default=None, strict=True, ge=1, le=MAXIMUM_VALID_DAYS)
 
@@ -73,8 +77,22 @@ class StudyFile(BaseModel):
             RefusedError: the file names another fingerprint than the directory.
         """
         fields = self.model_dump(include=set(Study.model_fields) - {"version", "participants", "recipients", "expires"})
-        return make_study(**fields, participants=self._participants(directory), recipients=self._recipients(recipients),
-                          expires=self._end(now))
+        participants, chosen = self._participants(directory), self._recipients(recipients)
+        known = dict.fromkeys((*(p.name for p in participants), *(r.name for r in chosen)), "")
+        for name in self.jurisdictions:
+            _look_up(name, known, "party")
+        return make_study(
+            **fields, expires=self._end(now), recipients=[self._placed(party) for party in chosen],
+            participants=[self._placed(party) for party in participants])
+
+    def _placed(self, party: Placed) -> Placed:
+        code = self.jurisdictions.get(party.name)
+        if code is None:
+            return party
+        try:
+            return party.model_validate({**party.model_dump(), "jurisdiction": code})
+        except ValidationError as error:
+            raise malformed(error) from error
 
     def _participants(self, directory: Mapping[str, str]) -> list[Participant]:
         if isinstance(self.participants, dict):
@@ -175,6 +193,8 @@ valid_days = 30          # or: expires = 2027-01-31
 
 # participants = ["north", "south", "west"]     # default: every institution enrolled
 # recipients = ["alice"]                        # default, and all there can be: whoever proposes
+# quality_floor = 0.9                           # least quality of a dataset that takes part
+# jurisdictions = {{ alice = "CN" }}              # whose law a party is under, ISO 3166-1 alpha-2
 
 [parameters]
 outcome = "bad"
@@ -187,7 +207,7 @@ def _look_up(name: str, known: Mapping[str, Party], what: str) -> Party:
     if name in known:
         return known[name]
     near = get_close_matches(name, list(known), n=2)
-    other = "only whoever proposes can be one" if what == "recipient" else "an institution enrols its node first"
+    others = {"recipient": "only whoever proposes can be one", "institution": "an institution enrols its node first"}
     raise InputError(f"study.unknown-{what}", f"no such {what}", got=repr(name[:80]),
                      expected=", ".join(sorted(known))[:200] or f"an enrolled {what}",
-                     hint=f"did you mean {' or '.join(near)}?" if near else other)
+                     hint=f"did you mean {' or '.join(near)}?" if near else others.get(what, "name a party"))

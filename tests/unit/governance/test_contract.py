@@ -130,3 +130,52 @@ def test_frames_without_a_contract(frames: dict[str, pd.DataFrame], code: str) -
     with pytest.raises(InputError) as caught:
         infer_contract(frames)
     assert caught.value.code == code
+
+
+RULED = """
+id = "test.ruled/v1"
+key = ["a"]
+[[fields]]
+name = "a"
+type = "text"
+[[fields]]
+name = "n"
+type = "number"
+[[fields]]
+name = "m"
+type = "integer"
+[[fields]]
+name = "d"
+type = "date"
+[[rules]]
+name = "n over m"
+left = "n"
+relation = ">"
+right = "m"
+where = { a = "x" }
+[freshness]
+field = "d"
+days = 30
+"""
+
+
+def test_keys_rules_and_freshness_are_under_the_hash() -> None:
+    contract = load_contract(RULED.encode())
+    assert (contract.key, contract.rules[0].relation) == (("a",), ">")
+    assert contract.freshness is not None
+    assert contract.freshness.days == 30
+    changed = [RULED.replace('key = ["a"]', 'key = ["n"]'), RULED.replace('">"', '">="'), RULED.replace("30", "31")]
+    assert len({contract.hash, *(load_contract(text.encode()).hash for text in changed)}) == 4
+
+
+@pytest.mark.parametrize("change", [
+    ('key = ["a"]', 'key = ["b"]'), ('key = ["a"]', 'key = ["a", "a"]'), ('left = "n"', 'left = "b"'),
+    ('right = "m"', 'right = "d"'), ('right = "m"', 'value = "text"'), ('right = "m"', ""),
+    ('right = "m"', 'right = "m"\nvalue = 3'), ('where = { a = "x" }', 'where = { b = "x" }'),
+    ('field = "d"', 'field = "n"'), ('relation = ">"', 'relation = "~"'),
+    ("[freshness]", '[[rules]]\nname = "n over m"\nleft = "n"\nrelation = "<"\nvalue = 3\n[freshness]'),
+])
+def test_rules_that_are_none(change: tuple[str, str]) -> None:
+    with pytest.raises(InputError) as caught:
+        load_contract(RULED.replace(*change).encode())
+    assert caught.value.code == "contract.malformed"

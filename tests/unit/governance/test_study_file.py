@@ -99,3 +99,23 @@ def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         read_study_file(tmp_path / "none.toml")
     assert caught.value.code == "study.unreadable"
+
+
+def test_jurisdictions_are_by_name_and_signed() -> None:
+    text = BASE + 'quality_floor = 0.9\njurisdictions = { north = "CN", analyst = "SG" }\n'
+    study = parse_study_file(text.encode()).resolve(DIRECTORY, [ANALYST], NOW)
+    assert {p.name: p.jurisdiction for p in study.participants} == {"north": "CN", "south": None, "west": None}
+    assert [r.jurisdiction for r in study.recipients] == ["SG"]
+    assert study.quality_floor == 0.9
+    assert '"jurisdiction":"SG"' in study.canonical().decode()
+
+
+@pytest.mark.parametrize(("line", "code"), [
+    ('jurisdictions = { east = "CN" }', "study.unknown-party"), ('jurisdictions = { north = "cn" }', "study.malformed"),
+    ('jurisdictions = { north = "CHN" }', "study.malformed"), ("quality_floor = 1.5", "study.malformed"),
+    ('quality_floor = "high"', "study.malformed"),
+])
+def test_jurisdictions_and_floors_that_are_none(line: str, code: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_study_file((BASE + line + "\n").encode()).resolve(DIRECTORY, [ANALYST], NOW)
+    assert caught.value.code == code
