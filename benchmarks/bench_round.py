@@ -37,6 +37,7 @@ from sealane.governance.study import parse_study
 from sealane.governance.study_file import StudyFile
 from sealane.node.agent import Agent
 from sealane.node.datasets import add_dataset
+from sealane.node.grading import grade
 from sealane.node.home import open_home
 from sealane.rpc.enrolment import enrol
 from sealane.sectors.registry import contract
@@ -145,6 +146,7 @@ def _prepare(root: Path, names: list[str]) -> None:
             if peer != name:
                 home.register.trust(peer, identity.fingerprint)
         add_dataset(home.register, "rows", str(root / f"{name}.csv"), CONTRACT, {}, now=system_clock())
+        grade(home.register, "rows", accept=True)
         home.register.close()
 
 

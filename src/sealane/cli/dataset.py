@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
+from sealane.cli.dataset_expose import desensitise, mock, read_text
+from sealane.cli.dataset_grade import filing, grade, profile, publish
 from sealane.cli.groups import noun
 from sealane.cli.names import contract_ids, dataset_names
 from sealane.cli.output import amount, facts, note, show, table, write_error, write_json
@@ -17,9 +20,13 @@ FORMS = "path.csv, path.parquet, path.sqlite?table=NAME or postgresql://HOST/DAT
 
 
 @noun("dataset", examples=("dataset add loans --from loans.parquet --contract finance.credit-application/v1",
-                           "dataset list", "dataset withdraw loans"))
+                           "dataset grade loans --accept", "dataset list", "dataset withdraw loans"))
 def dataset() -> None:
-    """Register a node's datasets under their data contracts."""
+    """Register a node's datasets under their data contracts, grade them, and show what may be shown."""
+
+
+for _verb in (profile, grade, publish, filing, desensitise, mock):
+    dataset.add_command(_verb)
 
 
 @dataset.command(examples=(
@@ -34,8 +41,12 @@ def dataset() -> None:
 @click.option("--map", "mapping", multiple=True, metavar="FIELD=COLUMN",
               help="Read a field from a column of another name; FIELD=COLUMN [unit] also states its unit.")
 @click.option("--drop-invalid", is_flag=True, help="Leave out rows that break the contract. It is recorded.")
-def add(name: str, source: str, contract: str, mapping: tuple[str, ...], drop_invalid: bool) -> int:
-    """Check SOURCE against a data contract and register it, or its new version, as NAME.
+@click.option("--repair", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Repairs to do at every read, before the contract is checked: impute, clip, deduplicate, convert, "
+                   "recode. The source is never changed.")
+def add(name: str, source: str, contract: str, mapping: tuple[str, ...], drop_invalid: bool, repair: Path | None
+        ) -> int:
+    """Check SOURCE against a data contract, register it, or its new version, as NAME, and profile it.
 
     What fails is reported by field, rule and number of rows, never by value. The rows stay where they are.
     """
@@ -43,10 +54,11 @@ def add(name: str, source: str, contract: str, mapping: tuple[str, ...], drop_in
 
     where = sys.stdin.readline().strip() if source == "-" else source
     found = _call("dataset.add", name=name, source=absolute_source(where), contract=contract, mapping=list(mapping),
-                  drop_invalid=drop_invalid)
+                  drop_invalid=drop_invalid, repair=None if repair is None else read_text(repair))
     report = found["report"]
     if found["error"] is None:
         show(report, lambda: _present(report))
+        note(f"next: `sealane dataset grade {name}` shows the labels that are proposed, --accept accepts them")
         return 0
     error = from_dict(found["error"])
     if settings_of().as_json:
@@ -61,8 +73,8 @@ def add(name: str, source: str, contract: str, mapping: tuple[str, ...], drop_in
 def list_datasets() -> None:
     """List the registered datasets."""
     found = _call("dataset.list")
-    show(found, lambda: table(("name", "contract", "rows", "left out", "version", "added", "source"), (
-        (e["name"], e["contract"], e["rows"], e["excluded"], e["version"][:12], e["added_at"], e["source"])
+    show(found, lambda: table(("name", "phase", "contract", "rows", "left out", "version", "added", "source"), (
+        (e["name"], e["phase"], e["contract"], e["rows"], e["excluded"], e["version"][:12], e["added_at"], e["source"])
         for e in found), empty="no dataset is registered: `sealane dataset add NAME --from SOURCE --contract ID`"))
 
 
@@ -81,6 +93,9 @@ def _present(report: dict[str, Any]) -> str:
         ("rows", f"{report['rows'] - (report['invalid'] if report['drop_invalid'] else 0):,}"),
         ("left out", amount(report["invalid"], "row") if report["invalid"] else None), ("version", report["version"]),
         ("absent", ", ".join(report["absent"]) or None)])]
+    if report["repaired"]:
+        parts.append(table(("repair", "field", "rows"), ((r["do"], r["field"] or "-", r["rows"])
+                                                         for r in report["repaired"])))
     return "\n".join(parts + ([_failures(report)] if report["failures"] else []))
 
 

@@ -25,6 +25,7 @@ from sealane.core.clock import system_clock
 from sealane.errors import UnavailableError
 from sealane.node.control import call
 from sealane.node.datasets import add_dataset
+from sealane.node.grading import grade
 from sealane.node.home import open_home
 from sealane.rpc.enrolment import enrol
 
@@ -90,7 +91,7 @@ def local_federation(
         _enrol({name: (homes[name], made.invite(name).to_text()) for name in data}
                | {ANALYST: (root / ANALYST, made.invite(ANALYST, "analyst").to_text())})
         made.engine.dispose()
-        say("verifying fingerprints, registering each node's table under its data contract")
+        say("verifying fingerprints, registering each node's table under its data contract, accepting its grades")
         _prepare_homes(homes, root / ANALYST, data, contract)
         say("starting the nodes")
         _start(processes, list(homes), root)
@@ -132,6 +133,7 @@ def _prepare_homes(homes: Mapping[str, Path], analyst: Path, data: Mapping[str, 
             if peer != name:
                 home.register.trust(peer, fingerprint)
         add_dataset(home.register, DATASET, str(data[name]), contract, {}, now=system_clock())
+        grade(home.register, DATASET, accept=True)
         home.register.close()
 
 

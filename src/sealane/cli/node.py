@@ -96,6 +96,17 @@ def trust(name: str, fingerprint: str | None, forget: bool) -> None:
     show(found, f"{name} is verified as {found['fingerprint']}")
 
 
+@node.command(examples=("node jurisdiction CN", "node jurisdiction"))
+@click.argument("code", required=False)
+def jurisdiction(code: str | None) -> None:
+    """Set whose law this institution is under, an ISO 3166-1 alpha-2 CODE, or say which is set.
+
+    Parties of a study in another jurisdiction, or in none that is stated, then need a filing.
+    """
+    found = _call("jurisdiction", code=code)
+    show(found, found["jurisdiction"] or "none is set")
+
+
 @node.command(examples=("node backup node.backup", "node backup node.backup --passphrase-file /run/secrets/backup"))
 @click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--passphrase-file", type=click.Path(dir_okay=False, path_type=Path),

@@ -69,6 +69,9 @@ def present(document: dict[str, Any]) -> str:
         ("scheme", study["scheme"]),
         ("minimum cohort", f"{study['minimum_cohort']} institutions, {study['colluding']} of them may collude"),
         ("minimum count", f"{study['minimum_count']} rows behind a released cell"),
+        ("quality floor", study["quality_floor"]),
+        ("jurisdictions", ", ".join(f"{p['name']} {p['jurisdiction']}" for p in
+                                    (*study["participants"], *study["recipients"]) if p["jurisdiction"]) or None),
         ("limits", f"{study['rounds']} rounds a run, {study['runs']} runs, to {study['expires']}"),
         ("proposed", f"by {document['proposer'] or '?'} at {document['received_at']}"),
     ])

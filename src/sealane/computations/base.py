@@ -75,7 +75,11 @@ class Parameters(BaseModel):
 
 
 class Computation(Protocol[P]):
-    """One named computation, such as ``glm.fit``."""
+    """One named computation, such as ``glm.fit``.
+
+    One whose result is made of aggregates also declares ``individual_level = False``: without it a result is taken
+    for a model that may remember single people (see :func:`sealane.computations.registry.individual_level`).
+    """
 
     @property
     def name(self) -> str:

@@ -34,6 +34,15 @@ def get(name: str) -> Computation[Any]:
                      expected=f"one of {', '.join(names())}", hint=f"did you mean {', '.join(near)}?" if near else None)
 
 
+def individual_level(name: str) -> bool:
+    """Return whether a computation may release a model that remembers single people; yes, unless it declares not to.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    return bool(getattr(get(name), "individual_level", True))
+
+
 def read_parameters(name: str, values: Mapping[str, Any]) -> Parameters:
     """Check a study's parameters against what the computation takes.
 

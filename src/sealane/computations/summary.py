@@ -44,6 +44,8 @@ class SummaryParameters(Parameters):
 class Summary:
     """Count, missing, mean and spread of numbers; counts of levels."""
 
+    individual_level = False  # sums and coefficients over the cohort
+
     @property
     def name(self) -> str:
         """Return ``statistics.summary``."""

@@ -17,6 +17,8 @@ VERBS: dict[str, Role] = {
     "study.show": "anybody", "steward.list": "anybody",
     "dataset.add": "steward", "dataset.withdraw": "steward", "trust": "steward", "distrust": "steward",
     "study.approve": "steward", "study.refuse": "steward",
+    "dataset.profile": "steward", "dataset.grade": "steward", "dataset.publish": "steward", "dataset.filing": "steward",
+    "dataset.desensitise": "steward", "dataset.mock": "steward", "jurisdiction": "steward",
     "steward.appoint": "steward", "steward.dismiss": "steward",
 }
 """Who may use each command: ``anybody`` reads, and needs no more than the control socket."""

@@ -5,6 +5,7 @@ They run in the serving process, which hands in its agent, or in the command lin
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,10 +17,13 @@ from sealane.core.clock import to_text
 from sealane.core.ids import check_fingerprint, check_name
 from sealane.errors import InputError, RefusedError
 from sealane.governance.approval import SignedApproval, verify_approval, verify_refusal
+from sealane.governance.repair import load_repair
 from sealane.governance.roles import Caller, check_verb
 from sealane.governance.study import Study
 from sealane.node.agent import Agent
+from sealane.node.dataset_commands import DATASET_COMMANDS
 from sealane.node.datasets import add_dataset, check_dataset
+from sealane.node.grading import phase
 from sealane.node.home import NodeHome
 from sealane.node.mapping import parse_mapping
 from sealane.node.register import DatasetEntry, Register, Statement, StudyEntry
@@ -123,16 +127,17 @@ def status(place: Place) -> dict[str, Any]:
 
 @_checked
 def dataset_add(place: Place, *, name: str, source: str, contract: str, mapping: list[str] | None = None,
-                drop_invalid: bool = False) -> dict[str, Any]:
+                drop_invalid: bool = False, repair: str | None = None) -> dict[str, Any]:
     """Register a dataset; where its rows break the contract, return the whole report beside the error."""
     columns = parse_mapping(mapping or [])
+    steps = None if repair is None else load_repair(repair.encode(), find_contract(contract))
     try:
         report = add_dataset(place.register, name, source, contract, columns, now=place.home.clock(),
-                             drop_invalid=drop_invalid)
+                             drop_invalid=drop_invalid, repair=steps)
     except RefusedError as error:
         if error.code != "dataset.violates-contract":
             raise
-        found = check_dataset(name, source, find_contract(contract), columns, drop_invalid=drop_invalid)
+        found = check_dataset(name, source, find_contract(contract), columns, drop_invalid=drop_invalid, repair=steps)
         return {"report": found.to_dict(), "error": error.to_dict()}
     return {"report": report.to_dict(), "error": None}
 
@@ -140,7 +145,7 @@ def dataset_add(place: Place, *, name: str, source: str, contract: str, mapping:
 @_checked
 def dataset_list(place: Place) -> list[dict[str, Any]]:
     """List the registered datasets."""
-    return [_dataset(entry) for entry in place.register.datasets()]
+    return [_dataset(entry) | {"phase": phase(place.register, entry.name)} for entry in place.register.datasets()]
 
 
 @_checked
@@ -263,11 +268,17 @@ def steward_dismiss(place: Place, *, name: str) -> dict[str, Any]:
     return {"name": name, "dismissed": True}
 
 
+def at_home(command: Callable[..., Any]) -> Command:
+    """Return a command over a home as one over a place."""
+    return lambda place, **arguments: command(place.home, **arguments)
+
+
 COMMANDS: dict[str, Command] = {
     "steward.list": steward_list, "steward.appoint": steward_appoint, "steward.dismiss": steward_dismiss,
     "status": status, "dataset.add": dataset_add, "dataset.list": dataset_list, "dataset.withdraw": dataset_withdraw,
     "peers": peers, "trust": trust, "distrust": distrust, "study.list": study_list, "study.show": study_show,
     "study.approve": study_approve, "study.refuse": study_refuse,
+    **{name: at_home(command) for name, command in DATASET_COMMANDS.items()},
 }
 
 
@@ -309,7 +320,8 @@ def _speak(place: Place) -> bool:
 def _dataset(entry: DatasetEntry) -> dict[str, Any]:
     return {"name": entry.name, "source": str(parse_source(entry.source)), "contract": entry.contract_id,
             "version": entry.version, "rows": entry.rows, "excluded": entry.excluded,
-            "drop_invalid": entry.drop_invalid, "mapping": dict(entry.mapping), "added_at": entry.added_at}
+            "drop_invalid": entry.drop_invalid, "mapping": dict(entry.mapping), "added_at": entry.added_at,
+            "repair": json.loads(entry.repair) if entry.repair else None}
 
 
 def _study(register: Register, entry: StudyEntry) -> dict[str, Any]:

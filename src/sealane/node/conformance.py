@@ -52,11 +52,13 @@ class Checked:
         frame: typed columns by field name, all rows.
         invalid: shape ``(n_rows,)``, true where a row breaks some rule.
         failures: what was broken, in the order of the contract.
+        broken: by field, true where its value is there and breaks its type, range or levels.
     """
 
     frame: pd.DataFrame
     invalid: Mask
     failures: tuple[Failure, ...]
+    broken: Mapping[str, Mask]
 
 
 def check_rows(contract: Contract, columns: Mapping[str, pd.Series[Any]], rows: int) -> Checked:
@@ -70,22 +72,24 @@ def check_rows(contract: Contract, columns: Mapping[str, pd.Series[Any]], rows: 
     typed: dict[str, pd.Series[Any]] = {}
     invalid = np.zeros(rows, dtype=np.bool_)
     failures: list[Failure] = []
+    wrong: dict[str, Mask] = {}
     for field in contract.fields:
         if field.name not in columns:
             continue
         values, broken = check_column(columns[field.name].reset_index(drop=True), field)
         typed[field.name] = values
+        wrong[field.name] = broken["type"] | broken["range"] | broken["allowed"]
         for rule in ROW_RULES:
             count = int(broken[rule].sum())
             if count:
                 failures.append(Failure(field.name, rule, count))
                 invalid |= broken[rule]
-    return Checked(pd.DataFrame(typed, index=pd.RangeIndex(rows)), invalid, tuple(failures))
+    return Checked(pd.DataFrame(typed, index=pd.RangeIndex(rows)), invalid, tuple(failures), wrong)
 
 
 def check_column(raw: pd.Series[Any], field: Field) -> tuple[pd.Series[Any], dict[Rule, Mask]]:
     """Return a column typed by its field (NaN, NaT or None where missing or malformed), and who breaks which rule."""
-    missing = _missing(raw, field)
+    missing = missing_values(raw, field)
     values, malformed = _typed(raw, missing, field)
     none = np.zeros(len(raw), dtype=np.bool_)
     outside, unlisted = none, none
@@ -110,7 +114,8 @@ def narrow(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
     return pd.DataFrame(narrowed, index=frame.index)
 
 
-def _missing(raw: pd.Series[Any], field: Field) -> Mask:
+def missing_values(raw: pd.Series[Any], field: Field) -> Mask:
+    """Return which values of a column are missing, by what its field takes for missing."""
     missing = raw.isna().to_numpy(dtype=np.bool_)
     if _is_text(raw):
         # In a column of names "NA" may be a level (Namibia); in a column of numbers it is what R writes for missing.
@@ -126,7 +131,7 @@ def _typed(raw: pd.Series[Any], missing: Mask, field: Field) -> tuple[pd.Series[
     if field.type == "date":
         dates = _dates(present)
         return dates, np.asarray(~missing & dates.isna().to_numpy(), dtype=np.bool_)
-    numbers = _booleans(present) if field.type == "boolean" else _numbers(present)
+    numbers = _booleans(present) if field.type == "boolean" else numbers_of(present)
     malformed = ~missing & ~np.isfinite(numbers)
     if field.type == "integer":
         whole = np.where(np.isfinite(numbers), numbers, 0.0)
@@ -134,7 +139,8 @@ def _typed(raw: pd.Series[Any], missing: Mask, field: Field) -> tuple[pd.Series[
     return pd.Series(np.where(malformed, np.nan, numbers)), np.asarray(malformed, dtype=np.bool_)
 
 
-def _numbers(values: pd.Series[Any]) -> NDArray[np.float64]:
+def numbers_of(values: pd.Series[Any]) -> NDArray[np.float64]:
+    """Return a column as numbers, NaN where a value is missing or is none."""
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
         return np.full(len(values), np.nan)
     if _is_text(values):
@@ -154,7 +160,7 @@ def _number_or_none(value: Any) -> float | None:
 
 def _booleans(values: pd.Series[Any]) -> NDArray[np.float64]:
     if not _is_text(values):
-        numbers = _numbers(values)
+        numbers = numbers_of(values)
         return np.asarray(np.where(np.isin(numbers, (0.0, 1.0)), numbers, np.nan), dtype=np.float64)
     words = values.map(lambda value: None if value is None or value is pd.NA else str(value).strip().lower())
     known = dict.fromkeys(TRUE_TEXTS, 1.0) | dict.fromkeys(FALSE_TEXTS, 0.0)

@@ -15,14 +15,20 @@ from sealane.core.ids import check_name
 from sealane.errors import RefusedError
 from sealane.governance.approval import Approval
 from sealane.governance.contract import Contract
+from sealane.governance.quality import Profile, suppress
+from sealane.governance.repair import Repair, stored_repair
 from sealane.governance.study import Study
-from sealane.node.conformance import ROW_RULES, Failure, check_rows, narrow
+from sealane.node.conformance import ROW_RULES, Checked, Failure, check_rows, narrow
 from sealane.node.mapping import Mapped, full_mapping
+from sealane.node.profiling import count_rows
 from sealane.node.reading import read_table
 from sealane.node.register import DatasetEntry, Register
+from sealane.node.repairing import Repaired, repair_columns
 from sealane.node.sources import parse_source
 from sealane.sectors.registry import contract as find_contract
+from sealane.telemetry.logs import get_logger, log
 
+_LOG = get_logger(__name__)
 FAILURES_SHOWN = 8
 
 
@@ -39,6 +45,7 @@ class Report:
         failures: by field and rule, in the order of the contract.
         absent: nullable fields without a column; no computation can read them.
         drop_invalid: whether invalid rows are left out rather than refused.
+        repaired: what each step of the declared repair did.
     """
 
     name: str
@@ -49,6 +56,7 @@ class Report:
     failures: tuple[Failure, ...]
     absent: tuple[str, ...]
     drop_invalid: bool
+    repaired: tuple[Repaired, ...] = ()
 
     @property
     def accepted(self) -> bool:
@@ -67,7 +75,32 @@ class Report:
             "name": self.name, "contract": self.contract_id, "version": self.version, "accepted": self.accepted,
             "rows": self.rows, "invalid": self.invalid, "drop_invalid": self.drop_invalid, "absent": list(self.absent),
             "failures": [{"field": one.field, "rule": one.rule, "rows": one.rows} for one in self.failures],
+            "repaired": [one.to_dict() for one in self.repaired],
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A source as it was read, mapped, repaired and checked.
+
+    Attributes:
+        report: what was found.
+        frame: the valid rows, typed.
+        columns: source column by field.
+        content: SHA-256 of the source's content, hex.
+        raw: columns as they were read and repaired, by field.
+        checked: the same, typed, all rows.
+    """
+
+    report: Report
+    frame: pd.DataFrame
+    columns: dict[str, str]
+    content: str
+    raw: dict[str, pd.Series[Any]]
+    checked: Checked
+
+    def __repr__(self) -> str:
+        return f"Loaded({self.report.name}, {self.report.rows} rows)"
 
 
 class NodeDataset:
@@ -121,19 +154,19 @@ class NodeDataset:
 
 
 def check_dataset(name: str, source: str, contract: Contract, mapping: Mapping[str, Mapped], *,
-                  drop_invalid: bool = False) -> Report:
+                  drop_invalid: bool = False, repair: Repair | None = None) -> Report:
     """Read a source and report how it fits the contract, without registering it.
 
     Raises:
         InputError: the source cannot be read, or the mapping does not fit.
         RefusedError: the file changed while it was read.
     """
-    return _load(name, source, contract, mapping, drop_invalid=drop_invalid)[0]
+    return load(name, source, contract, mapping, drop_invalid=drop_invalid, repair=repair).report
 
 
 def add_dataset(register: Register, name: str, source: str, contract_id: str, mapping: Mapping[str, Mapped], *,
-                now: datetime, drop_invalid: bool = False) -> Report:
-    """Check a source against its contract and register it, or its new version.
+                now: datetime, drop_invalid: bool = False, repair: Repair | None = None) -> Report:
+    """Check a source against its contract, register it, or its new version, and profile it.
 
     Args:
         register: the node's register.
@@ -143,21 +176,41 @@ def add_dataset(register: Register, name: str, source: str, contract_id: str, ma
         mapping: source columns of fields that are named otherwise there.
         now: the present moment.
         drop_invalid: leave out rows that break the contract instead of refusing the dataset; recorded.
+        repair: what is done to the columns at every read, before they are held against the contract.
 
     Raises:
         InputError: the contract is unknown, the source cannot be read, or the mapping does not fit.
         RefusedError: rows break the contract, or none is left.
     """
     contract = find_contract(contract_id)
-    report, _, columns = _load(check_name(name, "dataset name"), source, contract, mapping, drop_invalid=drop_invalid)
+    loaded = load(check_name(name, "dataset name"), source, contract, mapping, drop_invalid=drop_invalid,
+                  repair=repair)
+    report = loaded.report
     if not report.accepted:
         raise _violation(report)
     register.put_dataset(DatasetEntry(
-        name=name, source=absolute_source(source), mapping=columns, contract_id=contract.id,
+        name=name, source=absolute_source(source), mapping=loaded.columns, contract_id=contract.id,
         contract_hash=contract.hash, version=report.version, rows=report.usable, excluded=report.invalid,
-        drop_invalid=drop_invalid, added_at=to_text(now),
+        drop_invalid=drop_invalid, added_at=to_text(now), repair="" if repair is None else repair.to_text(),
     ))
+    for step in report.repaired:
+        log(_LOG, "dataset.repaired", dataset=name, do=step.do, field=step.field, rows=step.rows)
+    register.lives.profile(name, report.version, loaded.content,
+                           suppress(count_rows(contract, loaded.raw, loaded.checked, now)))
     return report
+
+
+def profile_dataset(register: Register, name: str, *, now: datetime) -> Profile:
+    """Read the registered version again, and keep and return its profile with small cells hidden.
+
+    Raises:
+        InputError: unknown, or its source cannot be read.
+        RefusedError: ``dataset.changed``.
+    """
+    loaded, contract = _load_registered(register.dataset(name))
+    profile = suppress(count_rows(contract, loaded.raw, loaded.checked, now))
+    register.lives.profile(name, loaded.report.version, loaded.content, profile)
+    return profile
 
 
 def open_dataset(register: Register, name: str, version: str | None = None) -> NodeDataset:
@@ -173,16 +226,33 @@ def open_dataset(register: Register, name: str, version: str | None = None) -> N
         RefusedError: ``dataset.changed``; the rows, the contract or the registration are others by now.
     """
     entry = register.dataset(name)
+    if version is not None:
+        check_version(entry, version)
+    loaded, contract = _load_registered(entry)
+    return NodeDataset(entry, contract, loaded.frame)
+
+
+def contract_of(entry: DatasetEntry) -> Contract:
+    """Return the contract that a registered dataset conforms to.
+
+    Raises:
+        InputError: no installed sector pack has it any more.
+        RefusedError: ``dataset.changed``; its text is another by now.
+    """
     contract = find_contract(entry.contract_id)
     if contract.hash != entry.contract_hash:
         raise _changed(entry, "the data contract's text", contract.hash, entry.contract_hash)
-    if version not in (None, entry.version):
+    return contract
+
+
+def check_version(entry: DatasetEntry, version: str) -> None:
+    """Refuse another version than the registered one.
+
+    Raises:
+        RefusedError: ``dataset.changed``.
+    """
+    if version != entry.version:
         raise _changed(entry, "the registered version", entry.version, version)
-    mapping = {field: Mapped(column) for field, column in entry.mapping.items()}
-    report, frame, _ = _load(name, entry.source, contract, mapping, drop_invalid=entry.drop_invalid)
-    if report.version != entry.version:
-        raise _changed(entry, "its content", report.version, entry.version)
-    return NodeDataset(entry, contract, frame)
 
 
 def open_approved(register: Register, approval: Approval, study: Study) -> NodeDataset:
@@ -207,8 +277,14 @@ def absolute_source(text: str) -> str:
     return f"sqlite:{source.location}?table={source.table}" if source.kind == "sqlite" else source.location
 
 
-def _load(name: str, source: str, contract: Contract, mapping: Mapping[str, Mapped], *,
-          drop_invalid: bool) -> tuple[Report, pd.DataFrame, dict[str, str]]:
+def load(name: str, source: str, contract: Contract, mapping: Mapping[str, Mapped], *, drop_invalid: bool,
+         repair: Repair | None) -> Loaded:
+    """Read a source, map its columns, repair them and hold them against the contract.
+
+    Raises:
+        InputError: the source cannot be read, or the mapping does not fit.
+        RefusedError: the file changed while it was read.
+    """
     columns: dict[str, str] = {}
     duplicates: set[str] = set()
 
@@ -219,18 +295,32 @@ def _load(name: str, source: str, contract: Contract, mapping: Mapping[str, Mapp
 
     table = read_table(parse_source(source), choose)
     rows = len(table.frame)
-    checked = check_rows(contract, {field: table.frame[column] for field, column in columns.items()
-                                    if column not in duplicates}, rows)
+    raw = {field: table.frame[column] for field, column in columns.items() if column not in duplicates}
+    repaired: list[Repaired] = []
+    if repair is not None:
+        raw, rows, repaired = repair_columns(repair, contract, raw, rows)
+    checked = check_rows(contract, raw, rows)
     whole = [Failure(field, "duplicate-column", rows) for field, column in columns.items() if column in duplicates]
     unfilled = [field for field in contract.fields if field.name not in columns]
     whole += [Failure(field.name, "missing-column", rows) for field in unfilled if not field.nullable]
     version = content_hash({
         "content": table.content, "mapping": columns, "contract": contract.hash, "drop_invalid": drop_invalid,
+        "repair": "" if repair is None else repair.to_text(),
     }).hex()
     report = Report(name, contract.id, version, rows, int(checked.invalid.sum()), (*whole, *checked.failures),
-                    tuple(field.name for field in unfilled if field.nullable), drop_invalid)
+                    tuple(field.name for field in unfilled if field.nullable), drop_invalid, tuple(repaired))
     valid = checked.frame[~checked.invalid].reset_index(drop=True)
-    return report, narrow(valid, contract), columns
+    return Loaded(report, narrow(valid, contract), columns, table.content, raw, checked)
+
+
+def _load_registered(entry: DatasetEntry) -> tuple[Loaded, Contract]:
+    contract = contract_of(entry)
+    mapping = {field: Mapped(column) for field, column in entry.mapping.items()}
+    loaded = load(entry.name, entry.source, contract, mapping, drop_invalid=entry.drop_invalid,
+                  repair=stored_repair(entry.repair))
+    if loaded.report.version != entry.version:
+        raise _changed(entry, "its content", loaded.report.version, entry.version)
+    return loaded, contract
 
 
 def _violation(report: Report) -> RefusedError:

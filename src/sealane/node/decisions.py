@@ -19,6 +19,7 @@ from sealane.governance.approval import (
 from sealane.governance.policy import check_approvable
 from sealane.governance.study import Study
 from sealane.node.datasets import open_dataset
+from sealane.node.protection import check_protected
 from sealane.node.register import DatasetEntry, Register
 from sealane.sectors.registry import check_purpose
 
@@ -31,13 +32,16 @@ class Decisions:
         name: this node's name.
         key: its signing key.
         clock: tells the time.
+        sandboxed: whether computations run in a sandbox here.
     """
 
-    def __init__(self, register: Register, name: str, key: SigningKey, clock: Clock) -> None:
+    def __init__(self, register: Register, name: str, key: SigningKey, clock: Clock, *, sandboxed: bool = False
+                 ) -> None:
         self._register = register
         self._name = name
         self._key = key
         self._clock = clock
+        self._sandboxed = sandboxed
 
     def approve(self, study_hash: str, *, dataset: str | None = None,
                 waive_differencing: bool = False) -> SignedApproval:
@@ -51,8 +55,8 @@ class Decisions:
         Raises:
             InputError: the study, the dataset, the purpose or the computation is unknown, the parameters are not the
                 computation's, a column is no field of the contract, or the choice of dataset is open.
-            RefusedError: policy says no, the dataset changed or lacks a column, or something else was signed about
-                this study before.
+            RefusedError: policy says no, the dataset changed, lacks a column, is not graded, too poor or not protected
+                as its grade asks, or something else was signed about this study before.
         """
         study = self._register.study(study_hash)
         now = self._clock()
@@ -66,6 +70,8 @@ class Decisions:
                                got=study.hash[:16], hint="have it proposed again: a new proposal has a new hash")
         if isinstance(earlier, SignedApproval):
             return self._same(study, earlier, entry, waive_differencing)
+        check_protected(self._register, study, entry, own=self._key.fingerprint, sandboxed=self._sandboxed,
+                        person_approved=True)
         opened = open_dataset(self._register, entry.name, entry.version)
         opened.require(required_columns(study.computation, study.parameters, opened.contract))
         signed = sign_approval(self._key, Approval(

@@ -59,15 +59,18 @@ class Gate:
         own: this node's fingerprint.
         records: the node's register.
         datasets: opens a registered dataset in the version that was approved.
+        protection: refuses a study that does not protect the approved dataset as its grade asks.
         clock: tells the time.
     """
 
     def __init__(
-        self, own: Fingerprint, records: Records, datasets: Callable[[Approval, Study], Dataset], clock: Clock
+        self, own: Fingerprint, records: Records, datasets: Callable[[Approval, Study], Dataset],
+        protection: Callable[[Approval, Study], None], clock: Clock,
     ) -> None:
         self._own = own
         self._records = records
         self._datasets = datasets
+        self._protection = protection
         self._clock = clock
         self._answering: dict[str, set[str]] = {}
         self._answering_lock = Lock()
@@ -80,7 +83,8 @@ class Gate:
             runs_released: in which runs of a study, by its hash, this node has helped to open something.
 
         Raises:
-            RefusedError: not approved here or elsewhere, revoked, expired, run too often, or not installed.
+            RefusedError: not approved here or elsewhere, revoked, expired, run too often, not installed, or the data
+                is not graded, too poor or not protected as its grade asks.
             ProtocolError: a signature does not verify.
             InputError: the study's parameters are not the computation's.
         """
@@ -91,6 +95,7 @@ class Gate:
         approved = check_run(study, approvals, own_fingerprint=self._own, cohort=everyone, now=self._clock())
         self._check_runs(study, offer.run_id, runs_released)
         parameters = read_parameters(study.computation, study.parameters)
+        self._protection(approved[self._own], study)
         waived = frozenset(f for f, a in approved.items() if a.waives_differencing)
         return Admission(study, approvals, approved[self._own], waived, get(study.computation), parameters)
 

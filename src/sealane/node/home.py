@@ -15,6 +15,7 @@ from sealane.errors import InputError, RefusedError
 from sealane.node.datasets import open_approved
 from sealane.node.decisions import Decisions
 from sealane.node.gate import Gate
+from sealane.node.protection import check_approved
 from sealane.node.register import Register
 from sealane.rpc.identity import Identity, load_identity
 
@@ -29,11 +30,13 @@ class NodeHome:
         path: the directory.
         register: peers, datasets, studies, statements, cohorts.
         clock: tells the time.
+        sandboxed: whether computations run in a sandbox here; what the grade of some data asks for.
     """
 
     path: Path
     register: Register
     clock: Clock
+    sandboxed: bool = False
 
     @property
     def runs_path(self) -> Path:
@@ -52,11 +55,13 @@ class NodeHome:
     def decisions(self) -> Decisions:
         """Return the steward's side."""
         identity = self.identity()
-        return Decisions(self.register, identity.name, identity.signing_key, self.clock)
+        return Decisions(self.register, identity.name, identity.signing_key, self.clock, sandboxed=self.sandboxed)
 
     def gate(self) -> Gate:
         """Return the policy gate over this home's register and datasets."""
-        return Gate(self.identity().fingerprint, self.register, partial(open_approved, self.register), self.clock)
+        own = self.identity().fingerprint
+        protection = partial(check_approved, self.register, own, sandboxed=self.sandboxed)
+        return Gate(own, self.register, partial(open_approved, self.register), protection, self.clock)
 
 
 def open_home(path: Path, *, clock: Clock = system_clock) -> NodeHome:

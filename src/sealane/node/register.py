@@ -21,9 +21,12 @@ from sealane.errors import InputError, ProtocolError, RefusedError
 from sealane.governance.approval import SignedApproval, SignedRefusal, verify_approval, verify_refusal
 from sealane.governance.study import Study, parse_study
 from sealane.node.database import open_database, transaction
+from sealane.node.lives import Lives
 from sealane.node.register_schema import SCHEMA
 
 Statement = SignedApproval | SignedRefusal
+_COLUMNS = ("name, source, mapping, contract_id, contract_hash, version, rows, excluded, drop_invalid, added_at, "
+            "repair")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,12 @@ class DatasetEntry:
         mapping: source column by contract field.
         contract_id: of its data contract.
         contract_hash: of that contract's text at the time, hex.
-        version: SHA-256, hex, over content, mapping, contract and whether invalid rows are excluded.
+        version: SHA-256, hex, over content, mapping, repair, contract and whether invalid rows are excluded.
         rows: rows that computations read.
         excluded: invalid rows left out.
         drop_invalid: whether rows that break the contract are left out.
         added_at: RFC 3339, UTC.
+        repair: canonical text of the declared repair; empty where there is none.
     """
 
     name: str
@@ -53,6 +57,7 @@ class DatasetEntry:
     excluded: int
     drop_invalid: bool
     added_at: str
+    repair: str = ""
 
     def __repr__(self) -> str:
         return f"DatasetEntry({self.name}, {self.contract_id}, version {self.version[:12]})"
@@ -87,6 +92,7 @@ class Register:
         self._db = open_database(path, SCHEMA)
         self._lock = threading.RLock()
         self._clock = clock
+        self.lives = Lives(self._read, self._writing, self._now)
 
     def close(self) -> None:
         """Close the database."""
@@ -148,9 +154,11 @@ class Register:
         """Register a dataset, or its new version under the same name."""
         values = (check_name(entry.name, "dataset name"), entry.source, json.dumps(dict(entry.mapping)),
                   entry.contract_id, entry.contract_hash, entry.version, entry.rows, entry.excluded,
-                  entry.drop_invalid, entry.added_at)
+                  entry.drop_invalid, entry.added_at, entry.repair)
+        marks = ", ".join("?" * len(values))
         with self._writing() as db:
-            db.execute("INSERT OR REPLACE INTO datasets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            db.execute(f"INSERT OR REPLACE INTO datasets ({_COLUMNS}) VALUES ({marks})", values)  # noqa: S608 - ours
+            self.lives.register(db, entry.name, entry.version)
 
     def dataset(self, name: str) -> DatasetEntry:
         """Return a registered dataset.
@@ -158,7 +166,7 @@ class Register:
         Raises:
             InputError: there is none of that name.
         """
-        rows = self._read("SELECT * FROM datasets WHERE name = ?", name)
+        rows = self._read(f"SELECT {_COLUMNS} FROM datasets WHERE name = ?", name)  # noqa: S608 - ours
         if not rows:
             known = ", ".join(entry.name for entry in self.datasets())
             raise InputError("dataset.unknown", "no such dataset is registered here", got=repr(name[:80]),
@@ -167,13 +175,16 @@ class Register:
 
     def datasets(self, contract_id: str | None = None) -> list[DatasetEntry]:
         """Return the registered datasets, or those under one contract, by name."""
-        entries = map(_dataset, self._read("SELECT * FROM datasets ORDER BY name"))
+        entries = map(_dataset, self._read(f"SELECT {_COLUMNS} FROM datasets ORDER BY name"))  # noqa: S608 - ours
         return [entry for entry in entries if contract_id in (None, entry.contract_id)]
 
     def remove_dataset(self, name: str) -> bool:
         """Forget a dataset; return whether it was known. Whom it answered is remembered all the same."""
         with self._writing() as db:
-            return db.execute("DELETE FROM datasets WHERE name = ?", (name,)).rowcount > 0
+            known = db.execute("DELETE FROM datasets WHERE name = ?", (name,)).rowcount > 0
+            if known:
+                self.lives.withdraw(db, name)
+            return known
 
     # Studies
 
@@ -302,9 +313,9 @@ class Register:
 
 
 def _dataset(row: Iterable[Any]) -> DatasetEntry:
-    name, source, mapping, contract_id, contract_hash, version, rows, excluded, drop_invalid, added_at = row
+    name, source, mapping, contract_id, contract_hash, version, rows, excluded, drop_invalid, added_at, repair = row
     return DatasetEntry(name, source, json.loads(mapping), contract_id, contract_hash, version, rows, excluded,
-                        bool(drop_invalid), added_at)
+                        bool(drop_invalid), added_at, repair)
 
 
 def _statement(row: tuple[Any, ...]) -> Statement:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sealane.node import lives
+
 SCHEMA = (
     """
     CREATE TABLE peers (
@@ -57,4 +59,5 @@ SCHEMA = (
         at TEXT NOT NULL
     ) STRICT;
     """,
+    lives.SCHEMA,
 )

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 
+from sealane.governance.classification import GradingTable, load_grading
 from sealane.governance.contract import Contract, load_contract
 
 
 @dataclass(frozen=True, slots=True)
 class SectorPack:
-    """Contracts and purposes of one sector.
+    """Contracts, purposes and proposed labels of one sector.
 
     Attributes:
         name: of the sector, such as ``finance``.
         title: for people.
         contracts: by id.
         purposes: what a study of this sector may be for, each with one sentence that says what it covers.
+        grading: labels that are proposed for fields; without a table of the pack's own, cautious ones.
     """
 
     name: str
     title: str
     contracts: Mapping[str, Contract]
     purposes: Mapping[str, str]
+    grading: GradingTable = field(default_factory=GradingTable)
 
 
 def load_contracts(package: str) -> dict[str, Contract]:
@@ -36,3 +39,12 @@ def load_contracts(package: str) -> dict[str, Contract]:
                                                                    key=lambda entry: entry.name)
              if entry.name.endswith(".toml"))
     return {contract.id: contract for contract in found}
+
+
+def load_table(package: str) -> GradingTable:
+    """Read the grading table that lies beside a pack's contracts.
+
+    Raises:
+        InputError: it is no table of labels.
+    """
+    return load_grading(files(package).joinpath("grading.toml").read_bytes())

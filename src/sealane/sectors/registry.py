@@ -8,6 +8,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 
 from sealane.errors import InputError
+from sealane.governance.classification import GradingTable
 from sealane.governance.contract import Contract
 from sealane.sectors.pack import SectorPack
 
@@ -58,6 +59,14 @@ def contract(contract_id: str) -> Contract:
                          got=repr(contract_id[:80]), expected=", ".join(sorted(known)),
                          hint=f"did you mean {' or '.join(near)}?" if near else "is the sector pack installed here?")
     return known[contract_id]
+
+
+def grading(contract_id: str) -> GradingTable:
+    """Return the grading table of the pack that holds a contract; a cautious one where none does."""
+    for one in packs().values():
+        if contract_id in one.contracts:
+            return one.grading
+    return GradingTable()
 
 
 def check_purpose(sector: str, purpose: str) -> None:

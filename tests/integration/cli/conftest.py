@@ -32,6 +32,7 @@ def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]
             added = run_well("dataset", "add", "loans", "--from", root / f"{name}.csv", "--contract", CONTRACT,
                              "--home", root / name)
             assert (added["rows"], added["failures"]) == (ROWS, [])
+            assert run_well("dataset", "grade", "loans", "--accept", "--home", root / name)["phase"] == "graded"
             # west does not verify alice: see test_refusals
             for peer in [p for p in prints if p != name and (name, p) != ("west", "alice")]:
                 run_well("node", "trust", peer, prints[peer], "--home", root / name)

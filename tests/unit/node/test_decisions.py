@@ -14,6 +14,7 @@ from sealane.governance.contract import Contract
 from sealane.governance.study import Study
 from sealane.node.datasets import add_dataset
 from sealane.node.decisions import Decisions
+from sealane.node.grading import grade
 from sealane.node.register import Register
 
 Make = Callable[..., Study]
@@ -25,6 +26,7 @@ def add(tmp_path: Path, register: Register, contract: Contract, clock: ManualClo
         path = tmp_path / f"{name}.csv"
         path.write_text(f"bad,income,grade\n1,{income},A\n")
         add_dataset(register, name, str(path), contract.id, {}, now=clock())
+        grade(register, name, accept=True)
         return path
     return run
 

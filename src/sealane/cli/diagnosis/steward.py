@@ -52,6 +52,10 @@ def datasets(path: Path) -> Iterator[Check]:
             try:
                 open_dataset(home.register, entry.name)
                 yield ok("dataset", f"{entry.name}: {entry.rows:,} rows, unchanged")
+                life = home.register.lives.life(entry.name)
+                if life is None or not life.usable:
+                    yield warn("dataset", f"{entry.name} is not graded: no study can use it",
+                               f"`sealane dataset grade {entry.name}`")
             except SealaneError as error:
                 yield fail("dataset", f"{entry.name}: {error}", error.hint)
         if not entries:

@@ -30,6 +30,8 @@ PERFECT = 1e-18
 class GlmFit:
     """Generalised linear model with the canonical link."""
 
+    individual_level = False  # sums and coefficients over the cohort
+
     @property
     def name(self) -> str:
         """Return ``glm.fit``."""

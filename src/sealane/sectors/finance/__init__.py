@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sealane.sectors.pack import SectorPack, load_contracts
+from sealane.sectors.pack import SectorPack, load_contracts, load_table
 
 PACK = SectorPack(
     name="finance",
@@ -15,4 +15,5 @@ PACK = SectorPack(
         "model-validation": "Checking a model already in use: discrimination, calibration, drift, fairness",
         "portfolio-statistics": "Aggregate statistics of credit portfolios for supervision or benchmarking",
     },
+    grading=load_table("sealane.sectors.finance"),
 )
