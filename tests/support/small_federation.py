@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,10 +46,15 @@ class Federation:
         return {name: self.root / name for name in NODES}
 
     def propose(self, name: str) -> str:
-        """Propose the small scorecard under a name and return its hash."""
+        """Propose the small scorecard under a name and return its hash, once it has reached every node."""
         file = self.root / f"{name}.toml"
         file.write_text(STUDY.format(name=name))
         found: str = run_well("study", "propose", file, "--home", self.analyst)["hash"]
+        deadline = time.monotonic() + 10.0
+        for home in self.nodes.values():
+            while found not in [study["hash"] for study in run_well("study", "list", "--home", home)]:
+                assert time.monotonic() < deadline, f"the study did not reach {home.name}"
+                time.sleep(0.05)
         return found
 
     def approve_everywhere(self, study: str) -> None:

@@ -115,6 +115,18 @@ def test_a_tampered_study_is_not_run(federation: Federation) -> None:
         database.execute("UPDATE studies SET body = ? WHERE hash = ?", (body, study))
 
 
+def test_a_label_that_was_raised_stops_the_next_run(federation: Federation) -> None:
+    federation.propose("graded")
+    federation.approve_everywhere("graded")
+    grade = ("dataset", "grade", "loans", "--home", federation.nodes["west"])
+    run_well(*grade, "--set", "int_rate=internal:5")
+    done = run("run", "start", "graded", "--json", "--home", federation.analyst)
+    assert (done.code, done.error["code"]) == (3, "protection.core-data")
+    refused("grade.reason-missing", 3, *grade, "--set", "int_rate=internal:2")
+    run_well(*grade, "--set", "int_rate=internal:3")
+    assert run_well("run", "start", "graded", "--home", federation.analyst)["state"] == "COMPLETED"
+
+
 def test_rows_that_break_the_contract_are_reported_by_number(federation: Federation, tmp_path: Path) -> None:
     frame = federation.frames["north"].copy()
     frame.loc[:4, "int_rate"] = 666.25
