@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Mapping
+from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
@@ -174,6 +175,8 @@ class Contract(BaseModel):
                 raise ValueError("a rule compares numbers with numbers, dates with dates, texts with texts")
             if rule.value is not None and isinstance(rule.value, str) == (types[rule.left] in RANGED):
                 raise ValueError("a rule compares a number with a number, anything else with a text")
+            if types[rule.left] == "date" and rule.value is not None:
+                date.fromisoformat(str(rule.value))  # a ValueError says what is wrong with it
         if self.freshness is not None and types.get(self.freshness.field) != "date":
             raise ValueError("freshness names a field of type date")
         return self

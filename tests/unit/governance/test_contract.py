@@ -172,6 +172,7 @@ def test_keys_rules_and_freshness_are_under_the_hash() -> None:
     ('key = ["a"]', 'key = ["b"]'), ('key = ["a"]', 'key = ["a", "a"]'), ('left = "n"', 'left = "b"'),
     ('right = "m"', 'right = "d"'), ('right = "m"', 'value = "text"'), ('right = "m"', ""),
     ('right = "m"', 'right = "m"\nvalue = 3'), ('where = { a = "x" }', 'where = { b = "x" }'),
+    ('left = "n"\nrelation = ">"\nright = "m"', 'left = "d"\nrelation = ">"\nvalue = "in May"'),
     ('field = "d"', 'field = "n"'), ('relation = ">"', 'relation = "~"'),
     ("[freshness]", '[[rules]]\nname = "n over m"\nleft = "n"\nrelation = "<"\nvalue = 3\n[freshness]'),
 ])
