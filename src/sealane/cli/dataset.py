@@ -10,6 +10,7 @@ import click
 from sealane.cli.groups import noun
 from sealane.cli.names import contract_ids, dataset_names
 from sealane.cli.output import amount, facts, note, show, table, write_error, write_json
+from sealane.cli.publishing import publish, unpublish
 from sealane.cli.settings import settings_of
 from sealane.errors import from_dict
 
@@ -20,6 +21,10 @@ FORMS = "path.csv, path.parquet, path.sqlite?table=NAME or postgresql://HOST/DAT
                            "dataset list", "dataset withdraw loans"))
 def dataset() -> None:
     """Register a node's datasets under their data contracts."""
+
+
+dataset.add_command(publish)
+dataset.add_command(unpublish)
 
 
 @dataset.command(examples=(

@@ -22,6 +22,9 @@ from sealane.node.agent import Agent
 from sealane.node.datasets import add_dataset, check_dataset
 from sealane.node.home import NodeHome
 from sealane.node.mapping import parse_mapping
+from sealane.node.metering_commands import metering_show, metering_statement
+from sealane.node.publication_commands import dataset_publish, dataset_published, dataset_unpublish
+from sealane.node.publications import withdraw_if_published
 from sealane.node.register import DatasetEntry, Register, Statement, StudyEntry
 from sealane.node.sources import parse_source
 from sealane.node.stewardship import FRESH, check_request, read_signed
@@ -148,6 +151,9 @@ def dataset_withdraw(place: Place, *, name: str) -> dict[str, Any]:
     """Forget a dataset: studies that were approved for it can run no more."""
     entry = place.register.dataset(name)
     place.register.remove_dataset(name)
+    withdrawn = withdraw_if_published(place.home, name)
+    if withdrawn is not None and place.agent is not None:
+        place.agent.post(withdrawn)
     stopped = [study.study.name for study in place.register.studies()
                if _approved_dataset(place.register, study.study) == name]
     return {"withdrawn": _dataset(entry), "studies": stopped}
@@ -268,6 +274,9 @@ COMMANDS: dict[str, Command] = {
     "status": status, "dataset.add": dataset_add, "dataset.list": dataset_list, "dataset.withdraw": dataset_withdraw,
     "peers": peers, "trust": trust, "distrust": distrust, "study.list": study_list, "study.show": study_show,
     "study.approve": study_approve, "study.refuse": study_refuse,
+    "dataset.publish": _checked(dataset_publish), "dataset.unpublish": _checked(dataset_unpublish),
+    "dataset.published": _checked(dataset_published),
+    "metering.show": _checked(metering_show), "metering.statement": _checked(metering_statement),
 }
 
 
