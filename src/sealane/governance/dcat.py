@@ -65,7 +65,7 @@ def _dataset(publication: Publication) -> dict[str, Any]:
     described = publication.description or (
         f"{publication.title}, under the data contract {publication.contract}, at {publication.node}")
     content: dict[str, Any] = {
-        "@id": dataset_iri(publication), "@type": "dcat:Dataset",
+        "@id": dataset_iri(publication), "@type": ["dcat:Dataset", "dcat:Resource"],
         "dct:identifier": f"{publication.node}/{publication.dataset}",
         "dct:title": publication.title, "dct:description": described,
         "dct:publisher": _agent(f"urn:sealane:node:{publication.fingerprint}", publication.node),
