@@ -240,7 +240,8 @@ def read_statement(data: bytes) -> SignedStatement:
 def _signed(key: SigningKey, signed: SignedStatement, side: Side, role: str) -> SignedStatement:
     if key.fingerprint != side.fingerprint:
         raise RefusedError("settlement.not-your-side", f"the statement names another key as its {role}",
-                           got=key.fingerprint, expected=f"{side.name} {side.fingerprint}")
+                           got=key.fingerprint, expected=f"{side.name} {side.fingerprint}",
+                           hint="only the two parties that a statement names sign it")
     return replace(signed, signatures=(*signed.signatures, (key.fingerprint, key.sign(STATEMENT_KIND, signed.body))))
 
 

@@ -22,7 +22,6 @@ from sealane.governance.catalog_statement import CatalogStatement, SignedPublica
 from sealane.governance.publication import Withdrawal, sign_publication, sign_withdrawal, verify_publication
 from sealane.rpc.catalog_codec import decode_catalog
 
-
 NUMBERS = count()
 
 
