@@ -183,7 +183,7 @@ class Session:
             bounds.at_most(found, MAXIMUM_ENTRIES, "entries of a catalog")
             if not page.next:
                 return found
-            if page.next <= after:
+            if page.next.split("/") <= after.split("/"):
                 raise ProtocolError("catalog.pages", "the coordinator's catalog does not come to an end")
             after = page.next
 

@@ -69,10 +69,14 @@ def test_each_coalition_is_valued_once() -> None:
     assert len(asked) == 5
 
 
-@pytest.mark.parametrize("orders", [[], ["abc"], ["abcc"], ["abcde"]])
-def test_what_is_no_order_is_refused(orders: list[str]) -> None:
-    with pytest.raises(InputError):
+@pytest.mark.parametrize(("orders", "code"), [
+    ([], "contribution.no-orders"), (["abc"], "contribution.not-an-order"), (["abcc"], "contribution.not-an-order"),
+    (["abcde"], "contribution.not-an-order"),
+])
+def test_what_is_no_order_is_refused(orders: list[str], code: str) -> None:
+    with pytest.raises(InputError) as caught:
         sampled_shapley("abcd", airport, orders)
+    assert caught.value.code == code
 
 
 @pytest.mark.parametrize("names", ["", "aa"])

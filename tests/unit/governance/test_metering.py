@@ -103,14 +103,26 @@ def test_no_digit_is_lost_in_the_largest_bill() -> None:
     assert str(lines[2].amount).replace(".", "") == str((2**53 - 1) * 99999999999999)
 
 
-@pytest.mark.parametrize("text", [
-    'currency = "EUX"', 'currency = "EUR"\nper_run = 1.5', 'currency = "EUR"\nper_run = "-1"', 'per_run = "1"',
-    'currency = "EUR"\nper_run = "1e3"', 'currency = "EUR"\nper_hour = "1"', "currency", "x" * 5000,
+@pytest.mark.parametrize(("text", "code"), [
+    ('currency = "EUX"', "tariff.malformed"), ('currency = "EUR"\nper_run = 1.5', "tariff.malformed"),
+    ('currency = "EUR"\nper_run = "-1"', "tariff.malformed"), ('per_run = "1"', "tariff.malformed"),
+    ('currency = "EUR"\nper_run = "1e3"', "tariff.malformed"), ('currency = "EUR"\nper_hour = "1"', "tariff.malformed"),
+    ("currency", "tariff.not-toml"), ("x" * 5000, "tariff.too-large"),
 ])
-def test_what_is_no_tariff_is_refused(text: str) -> None:
+def test_what_is_no_tariff_is_refused(text: str, code: str) -> None:
     with pytest.raises(InputError) as caught:
         read_tariff(text.encode())
-    assert caught.value.code.startswith("tariff.")
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize("changes", [
+    {"run": "r-1"}, {"rows": -1}, {"rows": 1.5}, {"epsilon": "1e-3"}, {"epsilon": 1.0}, {"outcome": "It failed"},
+    {"ended_at": "now"}, {"values": [1]}, {"bytes_sent": 2**53},
+])
+def test_what_is_no_event_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(InputError) as caught:
+        event(0, **changes)
+    assert caught.value.code == "metering.malformed"
 
 
 def test_only_runs_that_completed_are_charged() -> None:
