@@ -26,8 +26,15 @@ def entries(home: Path, *filters: str) -> dict[str, str]:
 
 
 def await_entries(home: Path, wanted: set[str]) -> None:
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + 5  # one message, on a machine that may be busy
     while set(entries(home)) != wanted:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def await_study(home: Path, study: str) -> None:
+    deadline = time.monotonic() + 5
+    while study not in [one["hash"] for one in run_well("study", "list", "--home", home)]:
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
@@ -77,6 +84,8 @@ def finished(federation: Federation) -> dict[str, Any]:
     """A run that completed, as the analyst sees it."""
     run_well("node", "trust", "alice", federation.fingerprints["alice"], "--home", federation.nodes["west"])
     study = federation.propose("metered")
+    for home in federation.nodes.values():
+        await_study(home, study)
     federation.approve_everywhere(study)
     found: dict[str, Any] = run_well("run", "start", study, "--home", federation.analyst)
     return found
