@@ -69,6 +69,23 @@ def test_publish_look_and_withdraw(federation: Federation) -> None:
     refused("publication.none", 3, "dataset", "unpublish", "farms", "--home", north)
 
 
+@pytest.fixture(scope="module")
+def auditor(federation: Federation) -> Path:
+    """An auditor's home, enrolled."""
+    invited = run("coordinator", "invite", "vera", "--role", "auditor", "--home", federation.coordinator)
+    (federation.root / "vera.txt").write_text(invited.out)
+    run_well("auditor", "enrol", federation.root / "vera.txt", "--home", federation.root / "vera")
+    return federation.root / "vera"
+
+
+def test_an_auditor_reads_the_catalog_and_what_was_decided_about_it(federation: Federation, auditor: Path) -> None:
+    assert entries(auditor) == {"south/loans": "unknown"}
+    recorded = run_well("auditor", "events", "--limit", 500, "--home", auditor)
+    acts = [(e["kind"], e["party"], e["detail"]) for e in recorded if e["kind"].startswith("dataset.")]
+    assert acts == [("dataset.published", "north", "loans"), ("dataset.published", "south", "loans"),
+                    ("dataset.withdrawn", "north", "loans")]
+
+
 def test_another_key_than_the_known_one_is_said(federation: Federation) -> None:
     run_well("dataset", "publish", "loans", "--home", federation.nodes["west"])
     run_well("analyst", "trust", "west", federation.fingerprints["south"], "--home", federation.analyst)
@@ -91,8 +108,11 @@ def finished(federation: Federation) -> dict[str, Any]:
     return found
 
 
-def test_nodes_and_analyst_see_what_a_run_used(federation: Federation, finished: dict[str, Any]) -> None:
+def test_nodes_analyst_and_auditor_see_what_a_run_used(
+    federation: Federation, finished: dict[str, Any], auditor: Path
+) -> None:
     seen = run_well("metering", "show", "--run", finished["run"], "--home", federation.analyst)["runs"]
+    assert run_well("metering", "show", "--study", "metered", "--home", auditor)["runs"] == seen
     assert {one["node"] for one in seen} == set(NODES)
     for one in seen:
         own = run_well("metering", "show", "--study", "metered", "--home", federation.nodes[one["node"]])
