@@ -77,7 +77,8 @@ def statement(study: str, since: str, until: str, tariff: Path, recipient: str |
 @metering.command(examples=("metering countersign s.json", "metering countersign s.json --output both.json"))
 @click.argument("file", type=FILE)
 @click.option("--output", type=FILE, help="Where to write it; by default FILE is replaced.")
-def countersign(file: Path, output: Path | None) -> None:
+@click.option("--compare", is_flag=True, help="First hold completed runs against what the coordinator saw of them.")
+def countersign(file: Path, output: Path | None, compare: bool) -> None:
     """Sign FILE as its recipient, once its figures and the node's signature hold, and the node's key is known."""
     from sealane.cli.statement_view import present
     from sealane.governance.statement import countersign as sign
@@ -88,6 +89,8 @@ def countersign(file: Path, output: Path | None) -> None:
     signed = _read(file)
     settlement = verify_statement(signed)
     words = _check_keys(home, settlement, demand=True)
+    if compare:
+        _compare_with_seen(home, settlement)
     both = sign(load_identity(home).signing_key, signed)
     (output or file).write_bytes(write_statement(both))
     show({"output": str(output or file), "keys": words, "statement": settlement.model_dump(mode="json")},
@@ -155,6 +158,23 @@ def _compare_with_own(settlement: Settlement) -> None:
         if kept.get(event.run) != event.model_dump(mode="json"):
             raise RefusedError("settlement.not-what-was-metered", "the statement lists what this node did not meter",
                                got=event.run, hint="compare with `sealane metering show`")
+
+
+def _compare_with_seen(home: Path, settlement: Settlement) -> None:
+    """At the recipient: name the first completed run that the coordinator did not see so."""
+    from sealane.cli.connecting import session
+    from sealane.errors import RefusedError
+    from sealane.governance.metering import charged
+
+    with session(home) as opened:
+        seen = {status.run_id: status for status in opened.runs() if status.study_hash == settlement.study}
+    for event in charged(settlement.events):
+        status = seen.get(event.run)
+        if status is None or (status.state, status.exchanges) != ("COMPLETED", event.rounds):
+            right = "no such run" if status is None else f"{status.state}, {status.exchanges} rounds"
+            raise RefusedError("settlement.not-what-was-seen", "the coordinator saw a run otherwise than the statement",
+                               got=f"{event.run}, completed in {event.rounds} rounds", expected=right,
+                               hint="ask the node; `sealane metering show` is what the coordinator saw")
 
 
 def _show_seen(home: Path, study: str | None, run_id: str | None) -> None:

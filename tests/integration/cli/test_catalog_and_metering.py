@@ -16,6 +16,9 @@ from small_federation import NODES, ROWS, Federation
 
 from sealane.core.canonical import canonical_bytes
 from sealane.core.clock import system_clock, to_text
+from sealane.governance.statement import Settlement, sign_statement, write_statement
+from sealane.governance.statement import settle as settle_events
+from sealane.rpc.identity import load_identity
 
 pytestmark = pytest.mark.integration
 TARIFF = 'currency = "EUR"\nper_run = "10.00"\nper_million_rows = "1000"\nper_round = "0.01"\n'
@@ -146,7 +149,7 @@ def test_settled_by_both_sides(federation: Federation, finished: dict[str, Any],
     assert int(rows[-1]["bytes_sent"]) == sum(int(row["bytes_sent"]) for row in rows[:-1])
 
     refused("settlement.not-signed", 3, "metering", "verify", file, "--both", "--home", federation.analyst)
-    both = run_well("metering", "countersign", file, "--home", federation.analyst)
+    both = run_well("metering", "countersign", file, "--compare", "--home", federation.analyst)
     assert both["keys"]["north"] in ("verified", "seen")
     for home in (federation.analyst, federation.nodes["north"], tmp_path / "nobody"):
         assert run_well("metering", "verify", file, "--both", "--home", home)["signed_by"] == ["north", "alice"]
@@ -157,6 +160,20 @@ def test_settled_by_both_sides(federation: Federation, finished: dict[str, Any],
 def settled_again(federation: Federation, directory: Path) -> Path:
     settle(federation, directory / "again.json")
     return directory / "again.json"
+
+
+def test_a_node_that_overstates_its_rounds(federation: Federation, finished: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "statement.json"
+    said = Settlement.model_validate(settle(federation, file))
+    more = settle_events(
+        node=said.node, recipient=said.recipient, study=said.study, study_name=said.study_name, tariff=said.tariff,
+        period=(said.period_from, said.period_to), issued_at=said.issued_at,
+        events=[event.model_copy(update={"rounds": event.rounds + 100}) for event in said.events])
+    file.write_bytes(write_statement(sign_statement(load_identity(federation.nodes["north"]).signing_key, more)))
+    error = refused("settlement.not-what-was-seen", 3, "metering", "countersign", file, "--compare", "--home",
+                    federation.analyst)
+    assert finished["run"] in error["got"]
+    refused("settlement.not-what-was-metered", 3, "metering", "verify", file, "--home", federation.nodes["north"])
 
 
 def test_lies_in_a_statement_are_named(federation: Federation, finished: dict[str, Any], tmp_path: Path) -> None:
