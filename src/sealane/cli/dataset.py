@@ -9,10 +9,11 @@ from typing import Any
 import click
 
 from sealane.cli.dataset_expose import desensitise, mock, read_text
-from sealane.cli.dataset_grade import filing, grade, profile, publish
+from sealane.cli.dataset_grade import filing, grade, profile
 from sealane.cli.groups import noun
 from sealane.cli.names import contract_ids, dataset_names
 from sealane.cli.output import amount, facts, note, show, table, write_error, write_json
+from sealane.cli.publishing import publish, unpublish
 from sealane.cli.settings import settings_of
 from sealane.errors import from_dict
 
@@ -25,7 +26,7 @@ def dataset() -> None:
     """Register a node's datasets under their data contracts, grade them, and show what may be shown."""
 
 
-for _verb in (profile, grade, publish, filing, desensitise, mock):
+for _verb in (profile, grade, publish, unpublish, filing, desensitise, mock):
     dataset.add_command(_verb)
 
 

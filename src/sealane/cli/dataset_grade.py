@@ -1,4 +1,4 @@
-"""``sealane dataset profile|grade|publish|filing``: what a steward does with a dataset before a study may use it."""
+"""``sealane dataset profile|grade|filing``: what a steward does with a dataset before a study may use it."""
 
 from __future__ import annotations
 
@@ -45,14 +45,6 @@ def grade(name: str, accept: bool, changes: tuple[str, ...], reason: str, review
         ("field", "label", "proposed", "why"),
         ((f["field"], f["label"] or "-", f["proposed"], "; ".join(f["why"]) + (f" ({f['reason']})" if f["reason"]
                                                                               else "")) for f in found["fields"]))]))
-
-
-@click.command(cls=SealaneCommand, examples=("dataset publish loans",))
-@click.argument("name", shell_complete=dataset_names)
-def publish(name: str) -> None:
-    """Offer a graded dataset's metadata to others; rows and profile stay here."""
-    found = _call("dataset.publish", name=name)
-    show(found, f"{name} is {found['phase']}")
 
 
 @click.command(cls=SealaneCommand, examples=(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -12,10 +12,12 @@ from google.protobuf.message import Message
 
 from sealane.api.audit.v1 import audit_pb2 as audit
 from sealane.api.audit.v1.audit_pb2_grpc import AuditServiceStub
+from sealane.api.catalog.v1.catalog_pb2_grpc import CatalogServiceStub
 from sealane.api.run.v1 import run_pb2 as pb
 from sealane.api.run.v1.run_pb2_grpc import RunServiceStub
 from sealane.api.study.v1 import study_pb2 as study_pb
 from sealane.api.study.v1.study_pb2_grpc import StudyServiceStub
+from sealane.client.catalog import CatalogEntry, check_entry
 from sealane.client.known import Known
 from sealane.client.status import RunStatus, read_status
 from sealane.computations.registry import get
@@ -23,9 +25,11 @@ from sealane.core.canonical import parse_canonical
 from sealane.core.ids import Fingerprint, fingerprint
 from sealane.crypto.sealing import unseal_own
 from sealane.errors import InputError, ProtocolError
+from sealane.governance.catalog_query import CatalogQuery
 from sealane.governance.recipient import recipient_of
 from sealane.governance.study import Recipient, Study, parse_study
 from sealane.rpc import bounds
+from sealane.rpc.catalog_codec import decode_catalog, encode_query
 from sealane.rpc.codec import decode_party, decode_study
 from sealane.rpc.identity import Identity, load_identity
 from sealane.rpc.notices import PartyRecord, StudyRecord
@@ -37,6 +41,7 @@ from sealane.secagg.result import MAXIMUM_RESULT, result_hash, result_info, unsa
 
 DEADLINE_SECONDS = 20.0
 WATCH_SECONDS = 24 * 3600.0
+MAXIMUM_ENTRIES = 20_000
 M = TypeVar("M", bound=Message)
 
 
@@ -80,6 +85,7 @@ class Session:
         self._studies = StudyServiceStub(self._channel)
         self._runs = RunServiceStub(self._channel)
         self._audit = AuditServiceStub(self._channel)
+        self._catalog = CatalogServiceStub(self._channel)
 
     def __enter__(self) -> Session:
         return self
@@ -165,6 +171,21 @@ class Session:
         if not isinstance(payload, dict):
             raise ProtocolError("result.malformed", "the result is not a document", got=type(payload).__name__)
         return Opened(study, status, payload, endorsed)
+
+    def catalog(self, query: CatalogQuery, known: Mapping[str, tuple[str, bool]]) -> list[CatalogEntry]:
+        """List what nodes publish, each entry's signature checked against the fingerprints that are known here."""
+        found: list[CatalogEntry] = []
+        after = ""
+        while True:
+            page = self._call(self._catalog.ListEntries, encode_query(query, after))
+            entries = bounds.at_most(tuple(page.entries), 1000, "entries of a page")
+            found += [check_entry(decode_catalog(entry), query, known) for entry in entries]
+            bounds.at_most(found, MAXIMUM_ENTRIES, "entries of a catalog")
+            if not page.next:
+                return found
+            if page.next.split("/") <= after.split("/"):
+                raise ProtocolError("catalog.pages", "the coordinator's catalog does not come to an end")
+            after = page.next
 
     def events(self, after: int = 0, limit: int = 100) -> list[audit.Event]:
         """List what the coordinator recorded; auditors only."""

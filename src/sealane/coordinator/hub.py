@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from sealane.coordinator.catalog_mirror import mirror
 from sealane.coordinator.coordination import Coordination
 from sealane.coordinator.registry import Party, Registry
 from sealane.coordinator.run_facts import Patience, RunFacts
@@ -21,6 +22,7 @@ from sealane.coordinator.store import Store
 from sealane.core.ids import Fingerprint
 from sealane.errors import ProtocolError, RefusedError, SealaneError, UnavailableError
 from sealane.governance.approval import SignedApproval, SignedRefusal, claimed_study, verify_approval, verify_refusal
+from sealane.governance.catalog_statement import SignedPublication, SignedWithdrawal
 from sealane.governance.study import Study, parse_study
 from sealane.rpc.codec import FromCoordinator, FromNode
 from sealane.rpc.notices import Directory, Hello, PartyRecord, RunEnded, Statement, StudyRecord
@@ -139,6 +141,8 @@ class Hub:
                 raise ProtocolError("stream.second-hello", "a stream says hello once")
             case SignedApproval() | SignedRefusal():
                 self.state(sender, message)
+            case SignedPublication() | SignedWithdrawal():
+                mirror(self.store, sender, message)
             case _:
                 run = self.runs.get(message.run_id)
                 if run is not None:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from sealane.api.audit.v1.audit_pb2_grpc import add_AuditServiceServicer_to_server
+from sealane.api.catalog.v1.catalog_pb2_grpc import add_CatalogServiceServicer_to_server
 from sealane.api.enrolment.v1.enrolment_pb2_grpc import (
     add_EnrolmentServiceServicer_to_server,
     add_RenewalServiceServicer_to_server,
@@ -16,6 +17,7 @@ from sealane.api.run.v1.run_pb2_grpc import add_RunServiceServicer_to_server
 from sealane.api.stream.v1.stream_pb2_grpc import add_NodeStreamServiceServicer_to_server
 from sealane.api.study.v1.study_pb2_grpc import add_StudyServiceServicer_to_server
 from sealane.coordinator.audit_service import AuditServicer
+from sealane.coordinator.catalog_service import CatalogServicer
 from sealane.coordinator.home import load_coordinator
 from sealane.coordinator.hub import Hub
 from sealane.coordinator.run_facts import Patience
@@ -50,6 +52,7 @@ async def serving(home: Path, *, clock: Clock = system_clock) -> AsyncIterator[H
     add_StudyServiceServicer_to_server(StudyServicer(hub), main_port)
     add_RunServiceServicer_to_server(RunServicer(hub), main_port)
     add_AuditServiceServicer_to_server(AuditServicer(hub), main_port)
+    add_CatalogServiceServicer_to_server(CatalogServicer(hub), main_port)
     add_RenewalServiceServicer_to_server(renewal, main_port)
     enrolment_port = new_server(largest=MAX_ENROLMENT_BYTES)
     add_EnrolmentServiceServicer_to_server(enrolment, enrolment_port)

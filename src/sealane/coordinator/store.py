@@ -24,6 +24,7 @@ from sqlalchemy import (
     update,
 )
 
+from sealane.coordinator.catalog_store import CatalogStore
 from sealane.coordinator.database import metadata, reading, writing
 from sealane.coordinator.run_facts import RunFacts, Tally
 from sealane.coordinator.run_state import RunState
@@ -115,6 +116,7 @@ class Store:
         metadata.create_all(engine)
         self._engine = engine
         self._clock = clock
+        self.catalog = CatalogStore(engine)
 
     def add_study(self, study: Study, proposer: str) -> bool:
         """Keep a proposed study; False where it was there already."""

@@ -93,6 +93,17 @@ def published(life: Life) -> Life:
     return Life(Phase.PUBLISHED, life.version, profiled=True)
 
 
+def unpublished(life: Life) -> Life:
+    """Return the life after its metadata were taken back; studies may use it as before.
+
+    Raises:
+        RefusedError: it is not published.
+    """
+    if life.phase is not Phase.PUBLISHED:
+        raise _illegal("unpublish", life)
+    return Life(Phase.GRADED, life.version, profiled=True)
+
+
 def withdrawn(life: Life) -> Life:
     """Return the life after a steward took the dataset back.
 

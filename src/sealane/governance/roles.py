@@ -14,11 +14,12 @@ Role = Literal["anybody", "operator", "steward"]
 
 VERBS: dict[str, Role] = {
     "status": "anybody", "dataset.list": "anybody", "peers": "anybody", "study.list": "anybody",
-    "study.show": "anybody", "steward.list": "anybody",
+    "study.show": "anybody", "steward.list": "anybody", "dataset.published": "anybody", "metering.show": "anybody",
     "dataset.add": "steward", "dataset.withdraw": "steward", "trust": "steward", "distrust": "steward",
     "study.approve": "steward", "study.refuse": "steward",
-    "dataset.profile": "steward", "dataset.grade": "steward", "dataset.publish": "steward", "dataset.filing": "steward",
+    "dataset.profile": "steward", "dataset.grade": "steward", "dataset.filing": "steward",
     "dataset.desensitise": "steward", "dataset.mock": "steward", "jurisdiction": "steward",
+    "dataset.publish": "steward", "dataset.unpublish": "steward", "metering.statement": "steward",
     "steward.appoint": "steward", "steward.dismiss": "steward",
 }
 """Who may use each command: ``anybody`` reads, and needs no more than the control socket."""

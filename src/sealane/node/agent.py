@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 
 from sealane._version import __version__
 from sealane.computations.registry import names
 from sealane.core.entropy import random_bytes
 from sealane.errors import InputError, ProtocolError, RefusedError, SealaneError
 from sealane.governance.approval import SignedApproval, claimed_study
+from sealane.node import aftermath
 from sealane.node.gate import Gate
 from sealane.node.home import NodeHome
+from sealane.node.publications import announcements
 from sealane.node.run_thread import RunThread
 from sealane.node.stream import Link, open_link
 from sealane.rpc.codec import FromCoordinator, FromNode
-from sealane.rpc.notices import Directory, Failure, Hello, RunOffer, StudyRecord, Welcome
+from sealane.rpc.notices import Directory, Failure, Hello, RunEnded, RunOffer, StudyRecord, Welcome
 from sealane.rpc.renewal import needs_renewal, renew
 from sealane.secagg.messages import Contribution, Proposal, Release, SealedResult
 from sealane.secagg.scheme import get_scheme
@@ -79,9 +82,11 @@ class Agent:
                 await asyncio.to_thread(run.stop)
 
     def speak(self) -> None:
-        """Send this institution's statements that the coordinator does not have yet."""
+        """Send this institution's statements that the coordinator does not have yet, and all about its catalog."""
         for _, statement in self.home.register.unsent():
             self.post(statement)
+        for announced in announcements(self.home):
+            self.post(announced)
 
     def post(self, message: FromNode) -> None:
         """Send a message, from any thread. Without a stream it is dropped: after the next hello it is asked for."""
@@ -111,6 +116,8 @@ class Agent:
                         self.problem = None
                         log(_LOG, "coordinator.connected", address=link.address)
                         self.speak()
+                        for question in aftermath.questions(self.home, [r for r, t in self.runs.items() if t.alive]):
+                            self._post(question)
                         continue
                     await self._receive(message)
             finally:
@@ -131,8 +138,10 @@ class Agent:
                 self._offer(message)
             case _:
                 run = self.runs.get(message.run_id)
-                if run is not None:
+                if run is not None and run.alive:
                     run.deliver(message)
+                elif isinstance(message, RunEnded):
+                    aftermath.end(self.home, message)
 
     def _study(self, record: StudyRecord) -> None:
         """Remember a study and what was signed about it; what does not verify is left out and logged."""
@@ -174,7 +183,7 @@ class Agent:
             self._study(offer.study)
             key = self.home.identity().signing_key
             self.runs[offer.run_id] = RunThread(offer, key, self.gate, self.home.runs_path, self.post,
-                                                self.backend)
+                                                self.backend, partial(aftermath.record, self.home))
 
     async def _keep_certificate(self) -> None:
         while True:

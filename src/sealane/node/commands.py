@@ -26,6 +26,9 @@ from sealane.node.datasets import add_dataset, check_dataset
 from sealane.node.grading import phase
 from sealane.node.home import NodeHome
 from sealane.node.mapping import parse_mapping
+from sealane.node.metering_commands import metering_show, metering_statement
+from sealane.node.publication_commands import dataset_publish, dataset_published, dataset_unpublish
+from sealane.node.publications import withdraw_if_published
 from sealane.node.register import DatasetEntry, Register, Statement, StudyEntry
 from sealane.node.sources import parse_source
 from sealane.node.stewardship import FRESH, check_request, read_signed
@@ -139,6 +142,8 @@ def dataset_add(place: Place, *, name: str, source: str, contract: str, mapping:
             raise
         found = check_dataset(name, source, find_contract(contract), columns, drop_invalid=drop_invalid, repair=steps)
         return {"report": found.to_dict(), "error": error.to_dict()}
+    if phase(place.register, name) != "published":
+        _withdraw(place, name)  # what others read is of rows that are there no more
     return {"report": report.to_dict(), "error": None}
 
 
@@ -153,6 +158,7 @@ def dataset_withdraw(place: Place, *, name: str) -> dict[str, Any]:
     """Forget a dataset: studies that were approved for it can run no more."""
     entry = place.register.dataset(name)
     place.register.remove_dataset(name)
+    _withdraw(place, name)
     stopped = [study.study.name for study in place.register.studies()
                if _approved_dataset(place.register, study.study) == name]
     return {"withdrawn": _dataset(entry), "studies": stopped}
@@ -279,6 +285,9 @@ COMMANDS: dict[str, Command] = {
     "peers": peers, "trust": trust, "distrust": distrust, "study.list": study_list, "study.show": study_show,
     "study.approve": study_approve, "study.refuse": study_refuse,
     **{name: at_home(command) for name, command in DATASET_COMMANDS.items()},
+    "dataset.publish": _checked(dataset_publish), "dataset.unpublish": _checked(dataset_unpublish),
+    "dataset.published": _checked(dataset_published),
+    "metering.show": _checked(metering_show), "metering.statement": _checked(metering_statement),
 }
 
 
@@ -337,6 +346,12 @@ def _decision(register: Register, study: Study) -> str:
     if own is None:
         return "waiting"
     return "approved" if isinstance(own, SignedApproval) else "refused"
+
+
+def _withdraw(place: Place, name: str) -> None:
+    withdrawn = withdraw_if_published(place.home, name)
+    if withdrawn is not None and place.agent is not None:
+        place.agent.post(withdrawn)
 
 
 def _approved_dataset(register: Register, study: Study) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from urllib.parse import quote
 from sealane.errors import InputError, RefusedError, SealaneError, UnavailableError
 
 BUSY_TIMEOUT_MS = 10_000
+_MAKING = threading.Lock()
 
 
 def open_database(path: Path | str, schema: Sequence[str] = ()) -> sqlite3.Connection:
@@ -112,16 +114,17 @@ def translate(error: sqlite3.Error) -> SealaneError:
 
 def _make_private(path: Path) -> None:
     # SQLite gives -wal and -shm the mode of the main file, so the file is made first, and narrowed if it was not ours.
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise InputError("database.not-writable", "the database file cannot be opened", got=error.strerror,
-                         hint="check the home directory: it must exist and be yours") from error
-    try:
-        if os.fstat(handle).st_mode & 0o077:
-            os.fchmod(handle, 0o600)
-    finally:
-        os.close(handle)
+    # One that exists is not opened: closing any descriptor of a file drops all of a process's POSIX locks on it, those
+    # of its other connections too, and the next foreign process to close the database would take its log away.
+    with _MAKING:
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            if path.stat().st_mode & 0o077:
+                path.chmod(0o600)
+        except OSError as error:
+            raise InputError("database.not-writable", "the database file cannot be opened", got=error.strerror,
+                             hint="check the home directory: it must exist and be yours") from error
 
 
 def _migrate(connection: sqlite3.Connection, schema: Sequence[str]) -> None:

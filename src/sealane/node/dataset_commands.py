@@ -14,7 +14,7 @@ from sealane.governance.grade import Decided
 from sealane.governance.quality import Profile, quality
 from sealane.node.datasets import profile_dataset
 from sealane.node.exposing import Exposed, write_desensitised, write_mock
-from sealane.node.grading import check_jurisdiction, file, grade, phase, proposals, publish
+from sealane.node.grading import check_jurisdiction, file, grade, phase, proposals
 from sealane.node.home import NodeHome
 
 _checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True, strict=True))
@@ -43,13 +43,6 @@ def dataset_grade(home: NodeHome, *, name: str, accept: bool = False, changes: d
     return {"name": name, "version": version, "phase": phase(register, name),
             "fields": [_field(field, standing.proposal.label, standing.proposal.reasons, decided.get(field))
                        for field, standing in proposals(register, name).items()]}
-
-
-@_checked
-def dataset_publish(home: NodeHome, *, name: str) -> dict[str, Any]:
-    """Offer a dataset's metadata to others."""
-    publish(home.register, name)
-    return {"name": name, "phase": phase(home.register, name)}
 
 
 @_checked
@@ -83,7 +76,7 @@ def jurisdiction(home: NodeHome, *, code: str | None = None) -> dict[str, Any]:
 
 
 DATASET_COMMANDS: dict[str, Callable[..., Any]] = {
-    "dataset.profile": dataset_profile, "dataset.grade": dataset_grade, "dataset.publish": dataset_publish,
+    "dataset.profile": dataset_profile, "dataset.grade": dataset_grade,
     "dataset.filing": dataset_filing, "dataset.desensitise": dataset_desensitise, "dataset.mock": dataset_mock,
     "jurisdiction": jurisdiction,
 }

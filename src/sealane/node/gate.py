@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from datetime import datetime
 from threading import Lock
 from typing import Any, Protocol
 
@@ -114,6 +115,10 @@ class Gate:
 
         previous = [named(earlier) for earlier in self._records.cohorts(admission.own.dataset_version)]
         check_cohort(previous, named(cohort), named(admission.waived), colluding=study.colluding)
+
+    def now(self) -> datetime:
+        """Return the present moment by this node's clock."""
+        return self._clock()
 
     def open_dataset(self, admission: Admission) -> Dataset:
         """Open the approved dataset, in the approved version.

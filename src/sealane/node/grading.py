@@ -59,15 +59,16 @@ def grade(register: Register, name: str, *, accept: bool = False, changes: Mappi
     return decided
 
 
-def publish(register: Register, name: str) -> None:
-    """Offer a dataset's metadata to others.
+def publish(register: Register, name: str) -> int:
+    """Note that a dataset's metadata are offered to others, and return its grade: the strictest of its fields.
 
     Raises:
         InputError: unknown.
         RefusedError: not graded.
     """
-    register.dataset(name)
+    version = register.dataset(name).version
     register.lives.publish(name)
+    return max(decided.label.grade for decided in register.lives.labels(name, version).values())
 
 
 def file(register: Register, name: str, *, jurisdiction: str | None, important: bool, reference: str) -> Filing:

@@ -51,6 +51,7 @@ SCHEMA = (
         PRIMARY KEY (run_id, attempt)
     ) STRICT;
     """,
+    "ALTER TABLE runs ADD COLUMN used BLOB;",
 )
 
 
@@ -177,6 +178,18 @@ class Journal:
         with self._writing():
             self._db.execute("UPDATE introductions SET acquainted = ? WHERE run_id = ? AND attempt = ?",
                              (kept.reveal(), run_id, attempt))
+
+    def use(self, run_id: str, used: bytes) -> None:
+        """Keep what a run has used so far, with the next write."""
+        self._deferred.append(("UPDATE runs SET used = ? WHERE run_id = ?", (used, run_id)))
+
+    def used(self, run_id: str) -> tuple[bytes | None, int]:
+        """Return what a run has used, and how many exchanges of its last attempt are finished."""
+        self.settle()
+        row = self._db.execute(
+            "SELECT used, (SELECT count(*) FROM exchanges WHERE exchanges.run_id = runs.run_id "
+            "AND exchanges.attempt = runs.attempt AND total NOT NULL) FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        return (None, 0) if row is None else (row[0], int(row[1]))
 
     def exchange(self, run_id: str, attempt: int, number: int) -> ExchangeRow | None:
         """Return what is known of an exchange."""

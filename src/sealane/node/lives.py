@@ -144,6 +144,13 @@ class Lives:
         with self._writing() as db:
             _write(db, name, dataset_state.published(_known(db, name)))
 
+    def unpublish(self, name: str) -> None:
+        """Note that a dataset's metadata are offered no more, where they were."""
+        life = self.life(name)
+        if life is not None and life.phase is Phase.PUBLISHED:
+            with self._writing() as db:
+                _write(db, name, dataset_state.unpublished(_known(db, name)))
+
     # What is known of a version
 
     def profile_of(self, name: str, version: str) -> Profile | None:

@@ -60,4 +60,21 @@ SCHEMA = (
     ) STRICT;
     """,
     lives.SCHEMA,
+    """
+    CREATE TABLE publications (
+        dataset TEXT PRIMARY KEY,
+        sequence INTEGER NOT NULL,
+        kind TEXT NOT NULL CHECK (kind IN ('publication', 'withdrawal')),
+        body BLOB NOT NULL,
+        public_key BLOB NOT NULL,
+        signature BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE metered_runs (
+        run_id TEXT PRIMARY KEY,
+        study TEXT NOT NULL,
+        ended_at TEXT NOT NULL,
+        body BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX metered_runs_by_study ON metered_runs (study, ended_at);
+    """,
 )

@@ -25,6 +25,7 @@ from sealane.node.cohort import NodeCohort
 from sealane.node.gate import Admission, Gate
 from sealane.node.inbox import Inbox
 from sealane.node.journal import Journal, RunRow
+from sealane.node.run_meter import Metered, RunMeter, metered_run
 from sealane.rpc.codec import FromCoordinator, FromNode
 from sealane.rpc.notices import Failure, Nudge, RunEnded, RunOffer
 from sealane.secagg.attempt import Attempt, sign_endorsement, sign_join, verify_endorsement
@@ -74,6 +75,7 @@ class NodeRun:
         journal: this node's memory of its runs.
         post: sends a message to the coordinator, or drops it where there is no stream; it is asked for again.
         ended: called once, when the run is over for this node.
+        metered: keeps what the run used, on disk, before it counts as over here.
 
     Raises:
         RefusedError: the gate does not let the run in.
@@ -89,16 +91,19 @@ class NodeRun:
         post: Callable[[FromNode], None],
         ended: Callable[[str], None] = lambda run_id: None,
         backend: str = "cpu",
+        metered: Metered = lambda event: None,
     ) -> None:
         self.run_id = offer.run_id
         self._key = key
         self._gate = gate
         self._journal = journal
-        self._post = post
         self._ended = ended
         self._backend = backend
         self._admission: Admission = gate.admit(offer, runs_released=journal.runs_released)
         self._row: RunRow = journal.join(offer.run_id, self.study.hash, random_secret())
+        self._meter = RunMeter(journal, offer.run_id)
+        self._post = self._meter.counting(post)
+        self._metered = metered
         self._running: _Running | None = None
         self._failed: SealaneError | None = None
         if self._row.ended:
@@ -225,9 +230,11 @@ class NodeRun:
         )
         running.cohort = cohort
         dataset = gate.open_dataset(admission)
+        self._meter.opened(admission.own.dataset, getattr(dataset, "rows", 0))
         payload = await admission.computation.run(dataset, cohort, admission.parameters)
         result = salted(canonical_bytes(payload), cohort.transcript)
         gate.check_result(admission, result)
+        self._meter.endorsed()
         self._journal.settle()  # or a node that lies could make this one endorse two results, before and after a crash
         running.endorsement = sign_endorsement(self._key, attempt, cohort.transcript, result_hash(result))
         self._post(running.endorsement)
@@ -258,6 +265,9 @@ class NodeRun:
         if self._running is not None:
             self._running.task.cancel()
         try:
+            self._meter.close()
+            self._metered(metered_run(self._journal, self.run_id, self.study, self._key.fingerprint, error,
+                                      self._gate.now()))
             self._journal.end(self.run_id)
         except UnavailableError as full:
             # Nobody is told: the run is over for everybody else, who would only say so again.

@@ -14,6 +14,7 @@ from sealane.errors import SealaneError
 from sealane.node.gate import Gate
 from sealane.node.journal import Journal
 from sealane.node.run import NodeRun
+from sealane.node.run_meter import Metered
 from sealane.rpc.codec import FromCoordinator, FromNode
 from sealane.rpc.notices import Failure, RunOffer
 from sealane.telemetry.logs import get_logger, log
@@ -26,7 +27,7 @@ class RunThread:
 
     def __init__(
         self, offer: RunOffer, key: SigningKey, gate: Gate, journal: Path, post: Callable[[FromNode], None],
-        backend: str = "cpu",
+        backend: str = "cpu", metered: Metered = lambda event: None,
     ) -> None:
         self.run_id = offer.run_id
         self._offer = offer
@@ -35,6 +36,7 @@ class RunThread:
         self._journal = journal
         self._post = post
         self._backend = backend
+        self._metered = metered
         self._loop = asyncio.new_event_loop()
         self._run: NodeRun | None = None
         self._over = asyncio.Event()
@@ -78,7 +80,8 @@ class RunThread:
         try:
             with closing(Journal(self._journal)) as journal:
                 self._run = NodeRun(self._offer, self._key, self._gate, journal, self._post,
-                                    ended=lambda _: self._over.set(), backend=self._backend)
+                                    ended=lambda _: self._over.set(), backend=self._backend,
+                                    metered=self._metered)
                 await self._over.wait()
                 await self._run.close()
         except SealaneError as error:

@@ -13,7 +13,9 @@ from sealane.core.ids import Fingerprint
 from sealane.crypto.agreement import CIPHERTEXT_BYTES, PUBLIC_KEY_BYTES
 from sealane.errors import ProtocolError
 from sealane.governance.approval import SignedApproval, SignedRefusal
+from sealane.governance.catalog_statement import CatalogStatement, SignedPublication, SignedWithdrawal
 from sealane.rpc import bounds
+from sealane.rpc.catalog_codec import decode_catalog, encode_catalog
 from sealane.rpc.error_detail import describe_error, described_error
 from sealane.rpc.notices import (
     Directory,
@@ -47,6 +49,7 @@ from sealane.secagg.messages import (
 
 FromNode = (
     Hello | Join | Introduction | Contribution | Release | Proposal | Endorsement | SealedResult | Failure | Statement
+    | CatalogStatement
 )
 FromCoordinator = (
     Welcome | StudyRecord | RunOffer | Start | Introduced | Arrival | Opening | Proposal | Endorsed | RunEnded | Nudge
@@ -89,6 +92,8 @@ def encode_from_node(message: FromNode) -> pb.ConnectRequest:
             return pb.ConnectRequest(failure=pb.Failure(run_id=message.run_id, error=describe_error(message.error)))
         case SignedApproval() | SignedRefusal():
             return pb.ConnectRequest(statement=encode_statement(message))
+        case SignedPublication() | SignedWithdrawal():
+            return pb.ConnectRequest(catalog_statement=encode_catalog(message))
 
 
 def decode_from_node(request: pb.ConnectRequest) -> FromNode:
@@ -129,6 +134,8 @@ def decode_from_node(request: pb.ConnectRequest) -> FromNode:
             return Failure(bounds.run_id(request.failure.run_id), described_error(request.failure.error))
         case "statement":
             return decode_statement(request.statement)
+        case "catalog_statement":
+            return decode_catalog(request.catalog_statement)
         case other:
             raise ProtocolError("wire.unknown-message", "message of an unknown kind", got=other,
                                 hint="the peer runs another version: see `sealane doctor`")

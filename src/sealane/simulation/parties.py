@@ -39,6 +39,11 @@ class FrameDataset:
         """The contract, inferred or given."""
         return self._contract
 
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self._frame)
+
     def frame(self, columns: Sequence[str]) -> pd.DataFrame:
         """Return the named columns of all rows."""
         return self._frame[list(columns)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -25,6 +25,7 @@ from sealane.governance.study import Participant, Study, make_study
 from sealane.rpc.notices import StudyRecord
 from sealane.secagg.attempt import verify_endorsement
 from sealane.secagg.result import MAXIMUM_RESULT, result_hash, result_info, unsalted
+from sealane.simulation.contribution import Contributions, contribution
 from sealane.simulation.engine import Engine
 from sealane.simulation.faults import Fault, Script
 from sealane.simulation.loops import run_here
@@ -48,6 +49,7 @@ class Simulation:
                                  got=type(frame).__name__, expected="a pandas DataFrame")
         self.contract = contract or infer_contract(frames)
         self._patience = patience or Patience(round_s=30.0)
+        self._frames = dict(frames)
         self._analyst = SimulatedAnalyst()
         self.nodes: dict[str, SimulatedNode] = {}
         for name, frame in frames.items():
@@ -88,6 +90,15 @@ class Simulation:
             minimum_cohort=minimum_cohort or max(min(len(self.nodes), 3), colluding + 2), waive=waive_differencing,
             faults=faults))
         return self._open(coordination, engine, seconds)
+
+    def part(self, names: Collection[str]) -> Simulation:
+        """Return a federation of some of the institutions, under the same contract, that remembers no run."""
+        frames = {name: frame for name, frame in self._frames.items() if name in names}
+        return Simulation(frames, contract=self.contract, patience=self._patience)
+
+    def contribution(self, computation: str, metric: Callable[[Any], float], **options: Any) -> Contributions:
+        """Return what each institution adds to a metric of a result; see :mod:`sealane.simulation.contribution`."""
+        return contribution(self, computation, metric, **options)
 
     async def _run(
         self, computation: str, parameters: dict[str, Any], *, scheme: str, minimum_cohort: int, minimum_count: int,

@@ -44,7 +44,7 @@ def test_profile_grade_publish(added: Path, tmp_path: Path) -> None:
                       "--home", added)
     term = next(one for one in graded["fields"] if one["field"] == "term")
     assert (graded["phase"], term["label"], term["reason"]) == ("graded", "public:1", "on our site")
-    assert run_well("dataset", "publish", "loans", "--home", added)["phase"] == "published"
+    assert run_well("dataset", "publish", "loans", "--home", added)["grade"] == 3
     assert "published" in run("dataset", "list", "--home", added).out
 
 

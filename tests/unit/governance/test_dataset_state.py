@@ -13,6 +13,7 @@ from sealane.governance.dataset_state import (
     profiled,
     published,
     registered,
+    unpublished,
     withdrawn,
 )
 
@@ -24,13 +25,13 @@ TABLE = {
     ("graded", "profile"): "graded", ("graded", "grade"): "graded", ("graded", "publish"): "published",
     ("graded", "again"): "stale", ("graded", "withdraw"): "withdrawn",
     ("published", "profile"): "published", ("published", "grade"): "graded", ("published", "publish"): "published",
-    ("published", "again"): "stale", ("published", "withdraw"): "withdrawn",
+    ("published", "again"): "stale", ("published", "withdraw"): "withdrawn", ("published", "unpublish"): "graded",
     ("stale", "profile"): "stale+", ("stale", "again"): "stale", ("stale", "withdraw"): "withdrawn",
     ("stale+", "profile"): "stale+", ("stale+", "grade"): "graded", ("stale+", "again"): "stale",
     ("stale+", "withdraw"): "withdrawn",
     ("withdrawn", "again"): "registered",
 }
-ACTS = {"profile": profiled, "grade": graded, "publish": published, "withdraw": withdrawn}
+ACTS = {"profile": profiled, "grade": graded, "publish": published, "unpublish": unpublished, "withdraw": withdrawn}
 
 
 def word(life: Life) -> str:

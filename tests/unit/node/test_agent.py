@@ -63,6 +63,8 @@ async def pauses(lines: Iterator[Line], count: int, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(module, "needs_renewal", lambda certificate, now: False)
     monkeypatch.setattr(module, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": sleeping}))
     monkeypatch.setattr(module, "FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr(module, "announcements", lambda home: [])
+    monkeypatch.setattr(module.aftermath, "questions", lambda home, under_way: [])
     monkeypatch.setattr(module, "HELD_S", 0.03)
     home: Any = SimpleNamespace(identity=lambda: SimpleNamespace(certificate=None), clock=system_clock,
                                 register=SimpleNamespace(unsent=list))

@@ -128,3 +128,17 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         open_database(tmp_path / "missing" / "node.sqlite")
     assert caught.value.code == "database.not-writable"
+
+
+def test_a_second_connection_keeps_the_locks_of_the_first(tmp_path: Path) -> None:
+    """Another process that opens and closes the database may not think itself the last, and take the log away."""
+    path = tmp_path / "two.sqlite"
+    schema = ("CREATE TABLE t (x INTEGER) STRICT;",)
+    first = open_database(path, schema)
+    open_database(path, schema).close()
+    code = f"import sqlite3; db = sqlite3.connect({str(path)!r}); db.execute('SELECT * FROM t'); db.close()"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert (tmp_path / "two.sqlite-wal").exists()
+    with transaction(first) as db:
+        db.execute("INSERT INTO t VALUES (1)")
+    first.close()

@@ -139,7 +139,7 @@ def test_a_dataset_of_before_has_a_phase_after_the_schema_grew(tmp_path: Path) -
     from sealane.node.database import open_database
     from sealane.node.register_schema import SCHEMA
 
-    before = [script for script in SCHEMA if script is not lives.SCHEMA]
+    before = SCHEMA[: SCHEMA.index(lives.SCHEMA)]
     db = open_database(tmp_path / "old.sqlite", before)
     db.execute("INSERT INTO datasets VALUES ('loans', '/l', '{}', 'c/v1', 'h', 'v', 1, 0, 0, '2026')")
     db.close()

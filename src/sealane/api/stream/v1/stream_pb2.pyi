@@ -1,3 +1,4 @@
+from sealane.api.catalog.v1 import catalog_pb2 as _catalog_pb2
 from sealane.api.errors.v1 import error_detail_pb2 as _error_detail_pb2
 from sealane.api.study.v1 import study_pb2 as _study_pb2
 from google.protobuf.internal import containers as _containers
@@ -9,7 +10,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ConnectRequest(_message.Message):
-    __slots__ = ("hello", "join", "contribution", "release", "proposal", "endorsement", "sealed_result", "failure", "statement", "chunk", "introduction")
+    __slots__ = ("hello", "join", "contribution", "release", "proposal", "endorsement", "sealed_result", "failure", "statement", "chunk", "introduction", "catalog_statement")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     JOIN_FIELD_NUMBER: _ClassVar[int]
     CONTRIBUTION_FIELD_NUMBER: _ClassVar[int]
@@ -21,6 +22,7 @@ class ConnectRequest(_message.Message):
     STATEMENT_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     INTRODUCTION_FIELD_NUMBER: _ClassVar[int]
+    CATALOG_STATEMENT_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     join: Join
     contribution: Contribution
@@ -32,7 +34,8 @@ class ConnectRequest(_message.Message):
     statement: _study_pb2.SignedStatement
     chunk: Chunk
     introduction: Introduction
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., join: _Optional[_Union[Join, _Mapping]] = ..., contribution: _Optional[_Union[Contribution, _Mapping]] = ..., release: _Optional[_Union[Release, _Mapping]] = ..., proposal: _Optional[_Union[Proposal, _Mapping]] = ..., endorsement: _Optional[_Union[Endorsement, _Mapping]] = ..., sealed_result: _Optional[_Union[SealedResult, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., statement: _Optional[_Union[_study_pb2.SignedStatement, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., introduction: _Optional[_Union[Introduction, _Mapping]] = ...) -> None: ...
+    catalog_statement: _catalog_pb2.CatalogStatement
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., join: _Optional[_Union[Join, _Mapping]] = ..., contribution: _Optional[_Union[Contribution, _Mapping]] = ..., release: _Optional[_Union[Release, _Mapping]] = ..., proposal: _Optional[_Union[Proposal, _Mapping]] = ..., endorsement: _Optional[_Union[Endorsement, _Mapping]] = ..., sealed_result: _Optional[_Union[SealedResult, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., statement: _Optional[_Union[_study_pb2.SignedStatement, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., introduction: _Optional[_Union[Introduction, _Mapping]] = ..., catalog_statement: _Optional[_Union[_catalog_pb2.CatalogStatement, _Mapping]] = ...) -> None: ...
 
 class ConnectResponse(_message.Message):
     __slots__ = ("welcome", "study", "run_offer", "start", "arrival", "opening", "proposal", "endorsed", "run_ended", "nudge", "chunk", "directory", "introduced")

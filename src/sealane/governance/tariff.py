@@ -1,0 +1,112 @@
+"""Prices, and amounts by them in exact decimals: what an institution asks for the use of its node and data."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from sealane.errors import InputError
+from sealane.governance.currency import CODES, smallest_unit
+from sealane.governance.metering import DIGITS, Totals
+
+MAXIMUM_BYTES = 4096
+Price = Annotated[str, Field(pattern=r"^(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,6})?$")]
+
+
+class Tariff(BaseModel):
+    """Prices as decimal strings; one that is left out is zero. Only runs that completed are charged.
+
+    Attributes:
+        currency: ISO 4217 code.
+        per_run: for each run.
+        per_million_rows: for a million rows read, in proportion.
+        per_round: for each collective call.
+        per_epsilon: for one unit of epsilon charged, in proportion.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    currency: str
+    per_run: Price = "0"
+    per_million_rows: Price = "0"
+    per_round: Price = "0"
+    per_epsilon: Price = "0"
+
+    @field_validator("currency")
+    @classmethod
+    def _known(cls, code: str) -> str:
+        if code not in CODES:
+            raise ValueError("a currency is an active code of ISO 4217, such as EUR")
+        return code
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a bill: what, how much of it, at what price, and the amount rounded to the currency's unit."""
+
+    what: str
+    quantity: Decimal
+    price: Decimal
+    amount: Decimal
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the line as decimal strings without exponents."""
+        return {"what": self.what, "quantity": f"{self.quantity:f}", "price": f"{self.price:f}",
+                "amount": f"{self.amount:f}"}
+
+
+def bill(totals: Totals, tariff: Tariff) -> tuple[Line, ...]:
+    """Return the lines that totals come to by a tariff.
+
+    Each line is exact until its end and is then rounded half to even; the sum of the lines is the amount due.
+    """
+    quantities = (("runs", Decimal(totals.runs), tariff.per_run),
+                  ("million rows", Decimal(totals.rows).scaleb(-6), tariff.per_million_rows),
+                  ("rounds", Decimal(totals.rounds), tariff.per_round),
+                  ("epsilon", totals.epsilon, tariff.per_epsilon))
+    unit = smallest_unit(tariff.currency)
+    with localcontext(prec=DIGITS):
+        return tuple(Line(what, quantity, Decimal(price),
+                          (quantity * Decimal(price)).quantize(unit, rounding=ROUND_HALF_EVEN))
+                     for what, quantity, price in quantities)
+
+
+def due(lines: tuple[Line, ...]) -> Decimal:
+    """Return the sum of a bill's lines."""
+    with localcontext(prec=DIGITS):
+        return sum((line.amount for line in lines), Decimal(0))
+
+
+def read_tariff(data: bytes) -> Tariff:
+    """Read a tariff from TOML.
+
+    Raises:
+        InputError: too large, no TOML, or no tariff.
+    """
+    if len(data) > MAXIMUM_BYTES:
+        raise InputError("tariff.too-large", "the tariff is too large", got=f"{len(data)} bytes",
+                         expected=f"at most {MAXIMUM_BYTES}")
+    try:
+        content = tomllib.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InputError("tariff.not-toml", "the tariff is not TOML", got=str(error)[:200]) from error
+    return make_tariff(content)
+
+
+def make_tariff(content: Any) -> Tariff:
+    """Build a tariff from plain values.
+
+    Raises:
+        InputError: it is none.
+    """
+    try:
+        return Tariff.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        raise InputError("tariff.malformed", "the tariff is malformed",
+                         got=f"{'.'.join(map(str, first['loc']))[:80]}: {first['msg'][:200]}",
+                         hint='prices are decimal strings, such as per_run = "10.00"') from error
