@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sealane.computations.registry import get, read_parameters
 from sealane.computations.requirements import required_columns
 from sealane.core.clock import Clock, to_text
 from sealane.crypto.signing import SigningKey
@@ -18,6 +19,7 @@ from sealane.governance.approval import (
 )
 from sealane.governance.policy import check_approvable
 from sealane.governance.study import Study
+from sealane.node.charging import price_under
 from sealane.node.datasets import open_dataset
 from sealane.node.protection import check_protected
 from sealane.node.register import DatasetEntry, Register
@@ -74,6 +76,8 @@ class Decisions:
                         person_approved=True)
         opened = open_dataset(self._register, entry.name, entry.version)
         opened.require(required_columns(study.computation, study.parameters, opened.contract))
+        price_under(study, get(study.computation), read_parameters(study.computation, study.parameters),
+                    opened.contract)
         signed = sign_approval(self._key, Approval(
             study=study.hash, node=self._name, fingerprint=self._key.fingerprint, dataset=entry.name,
             dataset_version=entry.version, waives_differencing=waive_differencing, approved_at=to_text(now),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,14 +66,18 @@ class NodeLedger:
                 self._connection = None
                 self._ledger, self._number, self._hash, self._lines = Ledger(), 0, GENESIS, []
 
-    def reserve(self, request: Request) -> None:
+    def reserve(self, request: Request, guard: Callable[[Ledger], None] = lambda ledger: None) -> None:
         """Hold what a run asks for, before it computes; the same run again changes nothing.
 
+        Args:
+            request: what it asks for.
+            guard: asked about a run that is new, before anything else can be added; it raises to refuse.
+
         Raises:
-            RefusedError: a cap or the dataset's privacy unit forbids it.
+            RefusedError: a cap, the dataset's privacy unit or the guard forbids it.
             ProtocolError: the run is over, or asked for something else before.
         """
-        self._add(Reserve(request))
+        self._add(Reserve(request), guard)
 
     def commit(self, run: str, exchange: int) -> None:
         """Charge a sum, before anything that helps to open it leaves; the same one again changes nothing.
@@ -117,11 +121,12 @@ class NodeLedger:
             self._catch_up(self._db())
             yield self._ledger
 
-    def _add(self, act: Act) -> None:
+    def _add(self, act: Act, guard: Callable[[Ledger], None] = lambda ledger: None) -> None:
         with self._lock, transaction(self._db()) as db:
             self._catch_up(db)
             if not self._ledger.check(act):
                 return
+            guard(self._ledger)
             line = Line(self._number + 1, to_text(self._clock()), act)
             body = line.canonical()
             db.execute("INSERT INTO lines (number, body, hash) VALUES (?, ?, ?)",

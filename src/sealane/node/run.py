@@ -225,6 +225,7 @@ class NodeRun:
         )
         running.cohort = cohort
         dataset = gate.open_dataset(admission)
+        rounds.reserve(dataset.contract)
         payload = await admission.computation.run(dataset, cohort, admission.parameters)
         result = salted(canonical_bytes(payload), cohort.transcript)
         gate.check_result(admission, result)
@@ -258,6 +259,7 @@ class NodeRun:
         if self._running is not None:
             self._running.task.cancel()
         try:
+            self._gate.ledger.void(self.run_id)
             self._journal.end(self.run_id)
         except UnavailableError as full:
             # Nobody is told: the run is over for everybody else, who would only say so again.

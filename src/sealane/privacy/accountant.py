@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from functools import lru_cache
@@ -37,6 +37,7 @@ from sealane.privacy.mechanism import Concentrated, DiscreteGaussian, Laplace, M
 Way = Literal["zcdp", "rdp", "pld"]
 Counts = tuple[tuple[Mechanism, int], ...]
 Line = tuple[Decimal, Decimal]
+INFINITE = Decimal("Infinity")
 _DIGITS = 50
 _FLOAT_SLACK = Decimal("1e-9")
 """Relative, and far above what a thousand compositions lose in floats."""
@@ -57,12 +58,14 @@ class Spent:
 def compose(mechanisms: Iterable[tuple[Mechanism, int]], delta: Decimal) -> Spent:
     """Return the smallest known epsilon for which all of these together are (epsilon, delta)-private.
 
+    It is infinite where delta is below what the sampler's inexactness alone costs.
+
     Args:
         mechanisms: each with how often it was released.
         delta: between 0 and 1.
 
     Raises:
-        InputError: delta is not between 0 and 1, or below what the sampler's inexactness costs.
+        InputError: delta is not between 0 and 1.
     """
     if not (delta.is_finite() and 0 < delta < 1):
         raise InputError("privacy.bad-delta", "delta is between 0 and 1", got=delta)
@@ -76,14 +79,23 @@ def compose(mechanisms: Iterable[tuple[Mechanism, int]], delta: Decimal) -> Spen
 def _compose(counts: Counts, delta: Decimal) -> Spent:
     if not counts:
         return Spent(Decimal(0), "zcdp")
-    slip = _slip(counts)
-    found = [Spent(_by_rdp(counts, delta, slip), "rdp")]
-    lines = [[line for line in _lines(mechanism)] for mechanism, _ in counts]
-    if all(lines):
-        found.append(Spent(_by_lines(counts, delta, slip), "zcdp"))
+    ways: list[tuple[Way, Callable[[Counts, Decimal, Slip], Decimal]]] = [("rdp", _by_rdp)]
+    if all(_lines(mechanism) for mechanism, _ in counts):
+        ways.append(("zcdp", _by_lines))
     if len(counts) <= _MOST_DISTRIBUTIONS and all(_has_distribution(mechanism) for mechanism, _ in counts):
-        found.append(Spent(_by_distributions(counts, delta, slip), "pld"))
-    return min(found, key=lambda spent: spent.epsilon)
+        ways.append(("pld", _by_distributions))
+    slip = _slip(counts)
+    return min((Spent(_or_infinite(bound, counts, delta, slip), way) for way, bound in ways), key=lambda s: s.epsilon)
+
+
+def _or_infinite(bound: Callable[[Counts, Decimal, Slip], Decimal], counts: Counts, delta: Decimal,
+                 slip: Slip) -> Decimal:
+    try:
+        return bound(counts, delta, slip)
+    except InputError as error:
+        if error.code != "privacy.delta-too-small":
+            raise
+        return INFINITE
 
 
 def _by_lines(counts: Counts, delta: Decimal, slip: Slip) -> Decimal:
@@ -174,7 +186,7 @@ def _slip(counts: Counts) -> Slip:
 
 
 def _from_float(epsilon: float) -> Decimal:
-    return Decimal("Infinity") if math.isinf(epsilon) else up(Decimal(epsilon) * (1 + _FLOAT_SLACK), 15)
+    return INFINITE if math.isinf(epsilon) else up(Decimal(epsilon) * (1 + _FLOAT_SLACK), 15)
 
 
 def _high(value: Decimal) -> float:

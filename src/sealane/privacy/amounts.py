@@ -7,10 +7,10 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
 
 from sealane.errors import InputError
 
-_PLAIN = re.compile(r"[0-9]{1,24}(?:\.[0-9]{1,40})?(?:[eE][-+]?[0-9]{1,3})?")
+_PLAIN = re.compile(r"[0-9]{1,24}(?:\.[0-9]{1,90})?(?:[eE][-+]?[0-9]{1,3})?")
 LARGEST = Decimal("1e12")
 SMALLEST = Decimal("1e-60")
-_DIGITS = 60
+_DIGITS = 100
 
 
 def parse_amount(text: str, name: str) -> Decimal:

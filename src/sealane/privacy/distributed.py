@@ -44,6 +44,8 @@ _SLACK = Decimal(10) ** -40
 _PI_SQUARED = Decimal("9.86960440108935861883449099987615113531369940724079062641")  # cut off: tau grows
 _NARROWEST = Decimal("0.5")
 _TERMS = 4096
+_HUGE = Decimal(10**5)
+"""An epsilon whose exponential nothing outweighs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +177,12 @@ def drawn_inexactly(exact: Callable[[Decimal], Decimal], delta: Decimal, slip: S
         left, epsilon = delta, Decimal(-1)
         while True:
             needed = exact(left) + 2 * slip.ratio
-            if needed <= epsilon:
-                return _up(epsilon)
+            if needed.is_infinite() or needed <= epsilon:
+                return _up(max(epsilon, needed)) if needed.is_finite() else needed
             epsilon = needed * (1 + Decimal("1e-12"))
-            left = (delta - epsilon.exp() * slip.deficit) / slip.ratio.exp() - slip.excess
-            if left <= 0:
+            rare = epsilon.exp() * slip.deficit if slip.deficit and epsilon < _HUGE else _HUGE * slip.deficit
+            left = (delta - rare) / slip.ratio.exp() - slip.excess
+            if left <= 0 or (slip.deficit and epsilon >= _HUGE):
                 raise InputError("privacy.delta-too-small", "delta is below what the sampler's inexactness costs",
                                  got=delta, hint="fewer rounds or entries, more noise, or a larger delta")
 

@@ -186,7 +186,8 @@ class Ledger:
                                expected="a cap on epsilon",
                                hint=f"`sealane ledger cap {request.dataset} --epsilon 1 --delta 1e-6`")
         for cap in caps:
-            assert cap.epsilon is not None and cap.delta is not None
+            assert cap.epsilon is not None
+            assert cap.delta is not None
             before = self.mechanisms(request.dataset, request.version, cap.scope, cap.target)
             total = compose([*before, (mechanism, sums)], cap.delta).epsilon
             if total > cap.epsilon:
@@ -194,12 +195,13 @@ class Ledger:
                 alone = compose([(mechanism, sums)], cap.delta).epsilon
                 raise RefusedError(
                     "ledger.cap-exceeded", f"the privacy budget does not allow this run: {name_of(cap)}",
-                    got=f"epsilon {text_of(up(alone))} asked at delta {text_of(cap.delta)}, {text_of(up(total))} in all",
+                    got=f"epsilon {text_of(up(alone))} at delta {text_of(cap.delta)}, {text_of(up(total))} in all",
                     expected=f"at most {text_of(cap.epsilon)}, of which {text_of(down(left))} is left",
                     hint=f"`sealane ledger explain {request.dataset}` says what it was spent on")
 
     def _check_releases(self, request: Request) -> None:
-        limits = [("dataset", "", f"the cap of dataset {request.dataset}", self.release_cap(request.dataset))]
+        limits: list[tuple[Scope, str, str, int]] = [
+            ("dataset", "", f"the cap of dataset {request.dataset}", self.release_cap(request.dataset))]
         limits += [(cap.scope, cap.target, name_of(cap), cap.releases) for cap in self._caps_on(request)
                    if cap.scope != "dataset" and cap.releases is not None]
         for scope, target, name, most in limits:

@@ -99,7 +99,8 @@ def read_mechanism(content: Mapping[str, Any]) -> Mechanism:
         if type(value) is not (int if whole else str):
             raise InputError("privacy.bad-mechanism", f"{field.name} of a mechanism has the wrong type",
                              got=type(value).__name__)
-        read[field.name] = value if whole else Decimal(0) if value == "0" else parse_amount(value, field.name)
+        read[field.name] = (value if whole else Decimal(0) if value == "0"
+                            else parse_amount(str(value), field.name))
     mechanism: Mechanism = shape(**read)
     return check(mechanism)
 
