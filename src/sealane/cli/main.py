@@ -23,6 +23,7 @@ NOUNS = {
     "node": ("sealane.cli.node:node", "Enrol and serve an institution's node."),
     "steward": ("sealane.cli.steward:steward", "Make a data steward's key, and appoint stewards at a node."),
     "dataset": ("sealane.cli.dataset:dataset", "Register a node's datasets under their data contracts."),
+    "ledger": ("sealane.cli.ledger:ledger", "Cap and explain the privacy that a node's datasets have spent."),
     "study": ("sealane.cli.study:study", "Write, check, propose, approve and refuse studies."),
     "run": ("sealane.cli.run:run", "Start, follow and report runs of an approved study."),
     "analyst": ("sealane.cli.analyst:analyst", "Enrol an analyst."),

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any, Protocol, runtime_checkable
 
 from sealane.governance.contract import Contract
+from sealane.governance.pricing import check_promise
+from sealane.governance.study import Study
 from sealane.privacy.acts import ALL_ROWS
 from sealane.privacy.mechanism import Price
 
@@ -46,3 +48,15 @@ def price_of(computation: object, params: Any, contract: Contract, honest: int) 
 def rows_of(computation: object, params: Any) -> str:
     """Return which rows a computation reads."""
     return computation.rows(params) if isinstance(computation, Filtering) else ALL_ROWS
+
+
+def price_under(study: Study, computation: object, params: Any, contract: Contract) -> Price | None:
+    """Return what one run of a study costs a dataset, None where it adds no noise.
+
+    Raises:
+        InputError: no noise keeps what the parameters promise.
+        RefusedError: it costs more than the study allows.
+    """
+    price = price_of(computation, params, contract, study.smallest_cohort - study.colluding)
+    check_promise(study, price)
+    return price

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from sealane.computations.pricing import price_of, rows_of
+from sealane.computations.pricing import price_under, rows_of
 from sealane.governance.approval import Approval
 from sealane.governance.contract import Contract
 from sealane.governance.differencing import check_rows
-from sealane.governance.pricing import check_promise, check_sum
+from sealane.governance.pricing import check_sum
 from sealane.governance.study import Study
 from sealane.node.ledger import NodeLedger
 from sealane.privacy.acts import Request
 from sealane.privacy.ledger import Ledger
 from sealane.privacy.mechanism import Price
 from sealane.secagg.layout import Layout
-
-
-def price_under(study: Study, computation: object, parameters: object, contract: Contract) -> Price | None:
-    """Return what one run of a study costs a dataset, None where it adds no noise.
-
-    Raises:
-        InputError: no noise keeps what the parameters promise.
-        RefusedError: it costs more than the study allows.
-    """
-    price = price_of(computation, parameters, contract, study.smallest_cohort - study.colluding)
-    check_promise(study, price)
-    return price
 
 
 class Charging:
@@ -49,6 +37,7 @@ class Charging:
         self._computation = computation
         self._parameters = parameters
         self._price: Price | None = None
+        self._released = False
 
     def reserve(self, contract: Contract) -> None:
         """Hold what the run may cost, before it computes; after a restart or in another attempt, the same again.
@@ -78,4 +67,7 @@ class Charging:
         """
         if self._price is not None:
             check_sum(layout, self._price)
+        elif self._released:
+            return  # without noise a run counts once, however many sums it opens
         self._ledger.commit(self._run_id, number)
+        self._released = True

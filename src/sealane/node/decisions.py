@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sealane.computations.pricing import price_under
 from sealane.computations.registry import get, read_parameters
 from sealane.computations.requirements import required_columns
 from sealane.core.clock import Clock, to_text
@@ -19,7 +20,6 @@ from sealane.governance.approval import (
 )
 from sealane.governance.policy import check_approvable
 from sealane.governance.study import Study
-from sealane.node.charging import price_under
 from sealane.node.datasets import open_dataset
 from sealane.node.protection import check_protected
 from sealane.node.register import DatasetEntry, Register
