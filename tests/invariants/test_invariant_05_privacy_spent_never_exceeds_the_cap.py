@@ -124,6 +124,11 @@ def test_invariant_05_killed_before_any_statement(tmp_path: Path, traced: Callab
     assert step > 60
 
 
+RUNS = st.sampled_from("pqrst")
+CRASHES = st.sampled_from([0] * 9 + [1, 2, 3, 4, 5, 6])
+"""Before which statement of an act it crashes; 0: not at all."""
+
+
 class CrashingLedger(RuleBasedStateMachine):
     """Any acts in any order, crashes between any two statements of one, and a clock that jumps about."""
 
@@ -138,7 +143,7 @@ class CrashingLedger(RuleBasedStateMachine):
         self.left: set[tuple[str, int]] = set()
         self.over: set[str] = set()
         self.open()
-        allow(self.ledger)
+        allow(self.ledger).reserve(request("p", 2))
 
     def open(self) -> None:
         self.ledger = NodeLedger(self.path, self.clock)
@@ -156,6 +161,10 @@ class CrashingLedger(RuleBasedStateMachine):
                 if Path(f"{self.path}{ending}").exists():
                     shutil.copy(f"{self.path}{ending}", f"{self.crashed}{ending}")
 
+    def known(self) -> list[str]:
+        with self.ledger.reading() as book:
+            return sorted(run for run in book.entries if run not in self.over)
+
     def perform(self, act: Callable[[], None], crash: int) -> bool:
         """Do something; return whether the caller lives to see it done."""
         self.countdown, self.crashed = crash, None
@@ -172,17 +181,25 @@ class CrashingLedger(RuleBasedStateMachine):
         self.open()
         return False
 
-    @rule(run=st.sampled_from("pqrstuvw"), sums=st.integers(1, 3), crash=st.integers(0, 6))
+    @rule(run=RUNS, sums=st.integers(1, 3), crash=CRASHES)
     def reserve(self, run: str, sums: int, crash: int) -> None:
         self.perform(lambda: self.ledger.reserve(request(run, sums)), crash)
 
-    @rule(run=st.sampled_from("pqrstuvw"), exchange=st.integers(0, 3), crash=st.integers(0, 6))
-    def commit_and_let_go(self, run: str, exchange: int, crash: int) -> None:
+    @rule(exchange=st.integers(0, 3), crash=CRASHES)
+    def commit_of_nothing(self, exchange: int, crash: int) -> None:
+        assert not self.perform(lambda: self.ledger.commit("never reserved", exchange), crash)
+
+    @precondition(lambda self: self.known())
+    @rule(data=st.data(), exchange=st.integers(0, 3), crash=CRASHES)
+    def commit_and_let_go(self, data: st.DataObject, exchange: int, crash: int) -> None:
+        run = data.draw(st.sampled_from(self.known()))
         if self.perform(lambda: self.ledger.commit(run, exchange), crash):
             self.left.add((run, exchange))
 
-    @rule(run=st.sampled_from("pqrstuvw"), crash=st.integers(0, 6))
-    def end(self, run: str, crash: int) -> None:
+    @precondition(lambda self: self.known())
+    @rule(data=st.data(), crash=CRASHES)
+    def end(self, data: st.DataObject, crash: int) -> None:
+        run = data.draw(st.sampled_from(self.known()))
         if self.perform(lambda: self.ledger.void(run), crash):
             self.over.add(run)
 
@@ -218,7 +235,7 @@ class CrashingLedger(RuleBasedStateMachine):
 
 
 TestCrashingLedger = CrashingLedger.TestCase
-TestCrashingLedger.settings = settings(max_examples=25, stateful_step_count=25, deadline=None,
+TestCrashingLedger.settings = settings(max_examples=60, stateful_step_count=40, deadline=None,
                                        suppress_health_check=[HealthCheck.too_slow])
 
 

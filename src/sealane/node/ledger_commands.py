@@ -26,7 +26,7 @@ def ledger_cap(home: NodeHome, *, dataset: str, epsilon: str | None = None, delt
     """Set a cap; what is not given stays as it was."""
     if recipient is not None and study is not None:
         raise InputError("ledger.bad-cap", "a cap is for a recipient or for a study", got="both",
-                         expected="one of --recipient and --study, or neither")
+                         expected="one of --recipient and --study, or neither", hint="set two caps: both will hold")
     home.register.dataset(dataset)
     scope, target, label = _target(home, recipient, study)
     amounts = (None if epsilon is None else parse_amount(epsilon, "epsilon"),
@@ -67,7 +67,8 @@ def ledger_forecast(home: NodeHome, *, dataset: str, computation: str, parameter
     entry = home.register.dataset(dataset)
     if not colluding + 2 <= minimum_cohort:
         raise InputError("study.cohort-too-small", "the minimum cohort does not outnumber the colluding nodes",
-                         got=f"minimum_cohort {minimum_cohort}", expected=f"at least {colluding + 2}")
+                         got=f"minimum_cohort {minimum_cohort}", expected=f"at least {colluding + 2}",
+                         hint="raise --minimum-cohort, or lower --colluding")
     found = get(computation)
     price = price_of(found, read_parameters(computation, parameters), find_contract(entry.contract_id),
                      minimum_cohort - colluding)

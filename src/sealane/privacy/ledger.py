@@ -230,7 +230,8 @@ def make_cap(dataset: str, scope: Scope, target: str, label: str, epsilon: Decim
     if (epsilon is None) != (delta is None) or (epsilon is None and releases is None):
         raise InputError("ledger.bad-cap", "a cap limits epsilon at a delta, or releases, or both",
                          got="only one of epsilon and delta" if releases is None or epsilon or delta else "nothing",
-                         expected="--epsilon with --delta, or --releases")
+                         expected="--epsilon with --delta, or --releases",
+                         hint="for example --epsilon 1 --delta 1e-6")
     if releases is not None and not 0 <= releases <= 1_000_000:
         raise InputError("ledger.bad-cap", "a number of releases is out of range", got=releases,
                          expected="0 to 1,000,000")
