@@ -178,13 +178,13 @@ def _axes(params: PrivateTableParameters, contract: governed.Contract) -> list[l
     """Return the levels of each column, missing last: from the contract and the study, never from rows."""
     axes = []
     if params.unit is not None and contract.field(params.unit).type not in ("text", "integer", "category"):
-        raise InputError("private_table.unit-type", f"column {params.unit!r} cannot say whom a row is about",
+        raise InputError("private-table.unit-type", f"column {params.unit!r} cannot say whom a row is about",
                          got=contract.field(params.unit).type, expected="text, integer or category")
     for name in params.columns:
         field = contract.field(name)
         edges = params.bins.get(name)
         if (field.type in ("number", "integer")) != (edges is not None) or field.type in ("date", "text"):
-            raise InputError("private_table.column-type", f"column {name!r} cannot be counted like this",
+            raise InputError("private-table.column-type", f"column {name!r} cannot be counted like this",
                              got=f"a {field.type} {'without' if edges is None else 'with'} bins",
                              expected="a category or boolean, or a number with bins")
         levels = (_bins(edges) if edges is not None else
@@ -192,7 +192,7 @@ def _axes(params: PrivateTableParameters, contract: governed.Contract) -> list[l
         axes.append([*levels, MISSING])
     cells = math.prod(len(levels) for levels in axes)
     if cells > MAXIMUM_CELLS:
-        raise InputError("private_table.too-many-cells", "the table has too many cells", got=cells,
+        raise InputError("private-table.too-many-cells", "the table has too many cells", got=cells,
                          expected=f"at most {MAXIMUM_CELLS}")
     return axes
 

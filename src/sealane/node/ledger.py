@@ -19,7 +19,9 @@ from sealane.errors import ProtocolError
 from sealane.node.database import open_database, transaction
 from sealane.privacy.acts import GENESIS, Act, Cap, Commit, Line, Request, Reserve, Void, chain, read_line
 from sealane.privacy.ledger import Ledger
+from sealane.telemetry.logs import get_logger, log
 
+_LOG = get_logger(__name__)
 SCHEMA = (
     """
     CREATE TABLE lines (
@@ -134,6 +136,7 @@ class NodeLedger:
             # Applied only once it is read back: should the disk refuse it, this instance is not ahead of the file.
         with self._lock:
             self._catch_up(self._db())
+        log(_LOG, "ledger.line", act=type(act).__name__.lower(), number=line.number)
 
     def _catch_up(self, db: sqlite3.Connection) -> None:
         """Take in the lines that were added since, by whomever, and check that they continue the chain."""

@@ -102,7 +102,8 @@ def _target(home: NodeHome, recipient: str | None, study: str | None) -> tuple[S
     if recipient is not None:
         return "recipient", _fingerprint(home, recipient), recipient
     if study is not None:
-        found = home.register.study(study)
+        named = [entry.study for entry in home.register.studies() if entry.study.name == study]
+        found = named[0] if len(named) == 1 else home.register.study(study)
         return "study", found.hash, f"{found.name} ({found.hash[:12]})"
     return "dataset", "", ""
 

@@ -110,12 +110,12 @@ def test_a_table_reads_all_rows() -> None:
 
 
 @pytest.mark.parametrize(("change", "code"), [
-    ({"columns": ["amount"]}, "private_table.column-type"),
-    ({"columns": ["who"], "unit": None}, "private_table.column-type"),
-    ({"bins": {"grade": [1]}}, "private_table.column-type"),
-    ({"unit": "amount"}, "private_table.unit-type"),
+    ({"columns": ["amount"]}, "private-table.column-type"),
+    ({"columns": ["who"], "unit": None}, "private-table.column-type"),
+    ({"bins": {"grade": [1]}}, "private-table.column-type"),
+    ({"unit": "amount"}, "private-table.unit-type"),
     ({"columns": ["amount", "more"], "bins": {"amount": list(range(1000)), "more": list(range(1000))}},
-     "private_table.too-many-cells"),
+     "private-table.too-many-cells"),
 ])
 def test_tables_that_cannot_be_made_are_refused_before_they_are_priced(change: dict[str, Any], code: str) -> None:
     frames = {name: frame.assign(more=frame["amount"], who=[str(k) for k in range(len(frame))])
