@@ -28,7 +28,7 @@ def ledger() -> None:
 @click.option("--delta", metavar="DECIMAL", help="Chance that epsilon does not hold; far below 1 / rows.")
 @click.option("--releases", type=click.IntRange(0), help="Most releases without noise (200 where none is set).")
 @click.option("--recipient", shell_complete=peer_names, help="Cap what this verified party receives.")
-@click.option("--study", shell_complete=study_names, metavar="STUDY", help="Cap what this study costs: by name or hash.")
+@click.option("--study", shell_complete=study_names, metavar="STUDY", help="Cap what this study costs.")
 def cap(dataset: str, epsilon: str | None, delta: str | None, releases: int | None, recipient: str | None,
         study: str | None) -> None:
     """Set a cap on DATASET: in all, towards one recipient, or for one study. What is not given stays as it was.

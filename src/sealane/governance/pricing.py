@@ -8,6 +8,7 @@ from sealane.privacy.accountant import compose
 from sealane.privacy.amounts import parse_amount, parse_delta, text_of, up
 from sealane.privacy.distributed import DistributedGaussian
 from sealane.privacy.mechanism import Price
+from sealane.secagg.conditional_rounding import norm_bound
 from sealane.secagg.layout import Layout
 
 
@@ -32,7 +33,9 @@ def check_promise(study: Study, price: Price | None) -> None:
 
 
 def check_sum(layout: Layout, price: Price) -> None:
-    """Refuse a sum that is not the one that was priced: one without noise, with less, or with more entries.
+    """Refuse a sum that is not the one that was priced: without noise, with less, longer, or of a larger norm.
+
+    How much one row or person changes counts is the computation's word; the norm of an update is in the sum's plan.
 
     Raises:
         RefusedError: it is another.
@@ -46,8 +49,11 @@ def check_sum(layout: Layout, price: Price) -> None:
     if not isinstance(mechanism, DistributedGaussian):
         return
     narrowest = min(share.sigma for share in shares if share is not None)
-    if layout.length > mechanism.entries or narrowest < mechanism.sigma:
+    longest = sum(norm_bound(place.norm, place.bound, place.bits, place.length)
+                  for place in layout.places if place.kind == "update" and place.norm)
+    if layout.length > mechanism.entries or narrowest < mechanism.sigma or longest > mechanism.norm_squared:
         raise RefusedError("ledger.sum-differs", "a sum is not the one that was priced",
-                           got=f"{layout.length} entries, noise of {narrowest:.6g} at a node",
-                           expected=f"at most {mechanism.entries} entries, noise of {mechanism.sigma:.6g}",
+                           got=f"{layout.length} entries, noise of {narrowest:.6g} at a node, squared norm {longest}",
+                           expected=f"at most {mechanism.entries} entries, noise of {mechanism.sigma:.6g}, squared "
+                                    f"norm at most {mechanism.norm_squared}",
                            hint="the computation's price is wrong: it cannot run here")

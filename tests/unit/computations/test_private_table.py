@@ -54,7 +54,7 @@ def test_a_value_at_an_edge_is_in_the_bin_above(run_pooled: Callable[..., Any]) 
 
 def test_a_person_counts_so_many_rows_and_rows_about_nobody_none(run_pooled: Callable[..., Any]) -> None:
     frame = pd.DataFrame({"who": ["p", "p", "p", "q", None], "bad": [True, True, False, False, True]})
-    frames = {name: frame for name in ("a", "b", "c")}
+    frames = dict.fromkeys(("a", "b", "c"), frame)
     found = run_pooled(frames, PrivateTable(), ASKED | {"columns": ["bad"], "unit": "who", "rows_per_unit": 2},
                        minimum_count=1)
     assert found.counts.fillna(0).to_dict() == {"0": 3, "1": 6, "missing": 0}  # p twice, q once, at each of three

@@ -16,7 +16,7 @@ from sealane.governance.pricing import check_promise, check_sum
 from sealane.governance.study import Study
 from sealane.privacy.mechanism import Concentrated, Price
 from sealane.secagg.layout import plan
-from sealane.secagg.terms import Term, count, real
+from sealane.secagg.terms import Term, count, real, update
 
 Build = Callable[..., Study]
 UNIT_GAUSSIAN = 1 / (2 * Decimal("4.530877117") ** 2)
@@ -58,6 +58,7 @@ def test_a_sum_as_it_was_priced_passes() -> None:
     ({"cells": cells(), "rows": count([1], 10)}, 1, "ledger.sum-without-noise"),
     ({"cells": cells(5)}, 1, "ledger.sum-differs"),
     ({"cells": cells(sigma=Decimal("4.99"))}, 1, "ledger.sum-differs"),
+    ({"u": update(np.zeros(4), 1.0, 8, norm=1.0, noise=SIGMA)}, 1, "ledger.sum-differs"),  # a norm of 127 steps
     ({"cells": cells()}, 0, "ledger.sum-differs"),  # shared among three, each of whom adds less
 ])
 def test_another_sum_is_refused(terms: dict[str, Term], colluding: int, code: str) -> None:

@@ -141,11 +141,13 @@ def test_nothing_is_signed_that_could_not_be_computed(register: Register, decisi
     ({"computation": "statistics.summary", "parameters": {"columns": ["grade"]}}, "study.not-private"),
 ])
 def test_a_study_that_costs_more_than_it_promises_is_not_approved(
-    register: Register, decisions: Decisions, make: Make, add: Callable[..., Path], promise: dict[str, object], code: str
+    register: Register, decisions: Decisions, make: Make, add: Callable[..., Path], promise: dict[str, object],
+    code: str
 ) -> None:
     add()
     table = {"columns": ["grade"], "epsilon": "2", "delta": "1e-6"}
-    study = register.record_study(make(**({"parameters": table, "epsilon": "1", "delta": "1e-6"} | promise)).canonical())
+    dear = make(**({"parameters": table, "epsilon": "1", "delta": "1e-6"} | promise))
+    study = register.record_study(dear.canonical())
     assert code_of(lambda: decisions.approve(study.hash)) == code
     assert register.own_statement(study.hash) is None
     allowed = register.record_study(make(computation="statistics.private_table", parameters=table, epsilon="2",

@@ -7,6 +7,7 @@ from decimal import Decimal, localcontext
 
 import pytest
 from dp_accounting import get_epsilon_gaussian
+from expected_error import raises
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -126,5 +127,5 @@ def test_one_more_never_costs_less(widths: list[tuple[str, int]], more: object) 
 
 @pytest.mark.parametrize("delta", ["0", "1", "-1e-6", "2", "NaN"])
 def test_delta_is_between_zero_and_one(delta: str) -> None:
-    with pytest.raises(InputError, match="privacy.bad-delta"):
+    with raises("privacy.bad-delta", InputError):
         compose([], Decimal(delta))

@@ -10,7 +10,15 @@ from sealane.core.canonical import canonical_bytes, parse_canonical
 from sealane.errors import InputError
 from sealane.privacy.amounts import difference, down, parse_amount, parse_delta, text_of, up
 from sealane.privacy.distributed import DistributedGaussian
-from sealane.privacy.mechanism import Concentrated, DiscreteGaussian, Laplace, Mechanism, check, describe, read_mechanism
+from sealane.privacy.mechanism import (
+    Concentrated,
+    DiscreteGaussian,
+    Laplace,
+    Mechanism,
+    check,
+    describe,
+    read_mechanism,
+)
 
 LONG = Decimal("3.14159265358979323846264338327950288419716939937510582097494")
 MECHANISMS: list[Mechanism] = [
