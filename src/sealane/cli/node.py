@@ -119,7 +119,7 @@ def backup(out: Path, passphrase_file: Path | None) -> None:
     from sealane.rpc.backup import backup as write_backup
 
     home = settings_of().home_of("node")
-    open_home(home).register.close()
+    open_home(home).close()
     size = write_backup(home, read_passphrase(passphrase_file, confirm=True), out,
                         snapshots={"node.sqlite": snapshot, LEDGER: snapshot})
     show({"backup": str(out), "bytes": size}, f"wrote {out}, {size:,} bytes")
