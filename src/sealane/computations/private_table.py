@@ -82,6 +82,8 @@ class PrivateTableParameters(Parameters):
 class PrivateTable:
     """A table of counts under differential privacy."""
 
+    individual_level = False
+
     @property
     def name(self) -> str:
         """Return ``statistics.private_table``."""
