@@ -10,12 +10,12 @@ from pydantic import ConfigDict, validate_call
 from sealane.computations.pricing import price_of
 from sealane.computations.registry import get, read_parameters
 from sealane.errors import InputError
+from sealane.node.datasets import contract_of
 from sealane.node.home import NodeHome
 from sealane.privacy.acts import Reserve, Scope
 from sealane.privacy.amounts import parse_amount, parse_delta
 from sealane.privacy.ledger import Ledger, make_cap
 from sealane.privacy.overview import explain, forecast, overview
-from sealane.sectors.registry import contract as find_contract
 
 _checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True, strict=True))
 
@@ -70,7 +70,7 @@ def ledger_forecast(home: NodeHome, *, dataset: str, computation: str, parameter
                          got=f"minimum_cohort {minimum_cohort}", expected=f"at least {colluding + 2}",
                          hint="raise --minimum-cohort, or lower --colluding")
     found = get(computation)
-    price = price_of(found, read_parameters(computation, parameters), find_contract(entry.contract_id),
+    price = price_of(found, read_parameters(computation, parameters), contract_of(entry),
                      minimum_cohort - colluding)
     asked = None if recipient is None else (recipient, _fingerprint(home, recipient))
     with home.ledger.reading() as ledger:
