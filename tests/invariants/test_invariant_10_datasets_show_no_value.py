@@ -21,6 +21,7 @@ from sealane.errors import SealaneError
 from sealane.governance.repair import load_repair
 from sealane.node.commands import Place, execute
 from sealane.node.home import NodeHome
+from sealane.node.ledger import NodeLedger
 from sealane.sectors.registry import contract
 from sealane.telemetry.logs import configure_logging
 
@@ -64,7 +65,8 @@ def clean(text: str) -> bool:
 
 def command(steward: Steward, which: str, /, **arguments: Any) -> str:
     """What a command returns, or says where it refuses, as text."""
-    place = Place(NodeHome(steward.root, steward.register, steward.clock))
+    place = Place(NodeHome(steward.root, steward.register, steward.clock,
+                           NodeLedger(steward.root / "ledger.sqlite", steward.clock)))
     try:
         return json.dumps(execute(place, which, arguments))
     except SealaneError as error:

@@ -23,6 +23,7 @@ from sealane.node.datasets import add_dataset, open_approved
 from sealane.node.decisions import Decisions
 from sealane.node.gate import Admission, Gate
 from sealane.node.grading import grade
+from sealane.node.ledger import NodeLedger
 from sealane.node.protection import check_approved
 from sealane.node.register import Register
 from sealane.rpc.notices import RunOffer, StudyRecord
@@ -80,7 +81,8 @@ class Steward:
         record = StudyRecord(study.canonical(), "alice", to_text(self.clock()), (own, *others))
         fingerprint = KEYS["north"].fingerprint
         gate = Gate(fingerprint, self.register, partial(open_approved, self.register),
-                    partial(check_approved, self.register, fingerprint, sandboxed=self.sandboxed), self.clock)
+                    partial(check_approved, self.register, fingerprint, sandboxed=self.sandboxed), self.clock,
+                    NodeLedger(":memory:", self.clock))
         return gate.admit(RunOffer(new_run_id(), record), runs_released=lambda study_hash: frozenset())
 
     def refusal(self, study: Study) -> str:

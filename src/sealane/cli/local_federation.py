@@ -134,7 +134,7 @@ def _prepare_homes(homes: Mapping[str, Path], analyst: Path, data: Mapping[str, 
                 home.register.trust(peer, fingerprint)
         add_dataset(home.register, DATASET, str(data[name]), contract, {}, now=system_clock())
         grade(home.register, DATASET, accept=True)
-        home.register.close()
+        home.close()
 
 
 def _start(processes: dict[str, subprocess.Popen[bytes]], names: Sequence[str], root: Path) -> None:

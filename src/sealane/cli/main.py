@@ -24,6 +24,7 @@ NOUNS = {
     "steward": ("sealane.cli.steward:steward", "Make a data steward's key, and appoint stewards at a node."),
     "dataset": ("sealane.cli.dataset:dataset", "Register a node's datasets under their data contracts."),
     "catalog": ("sealane.cli.catalog:catalog", "Look through what nodes publish of their datasets."),
+    "ledger": ("sealane.cli.ledger:ledger", "Cap and explain the privacy that a node's datasets have spent."),
     "study": ("sealane.cli.study:study", "Write, check, propose, approve and refuse studies."),
     "run": ("sealane.cli.run:run", "Start, follow and report runs of an approved study."),
     "metering": ("sealane.cli.metering:metering",

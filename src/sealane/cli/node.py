@@ -115,13 +115,13 @@ def backup(out: Path, passphrase_file: Path | None) -> None:
     """Write an encrypted copy of keys, settings and register to OUT. Keys of single runs are never in it."""
     from sealane.cli.passphrase import read_passphrase
     from sealane.node.database import snapshot
-    from sealane.node.home import open_home
+    from sealane.node.home import LEDGER, open_home
     from sealane.rpc.backup import backup as write_backup
 
     home = settings_of().home_of("node")
-    open_home(home).register.close()
+    open_home(home).close()
     size = write_backup(home, read_passphrase(passphrase_file, confirm=True), out,
-                        snapshots={"node.sqlite": snapshot})
+                        snapshots={"node.sqlite": snapshot, LEDGER: snapshot})
     show({"backup": str(out), "bytes": size}, f"wrote {out}, {size:,} bytes")
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from hashlib import sha256
 from pathlib import Path
 
+from sealane.computations.pricing import price_under
+from sealane.computations.registry import get, read_parameters
 from sealane.computations.requirements import required_columns
 from sealane.core.clock import system_clock
 from sealane.core.ids import fingerprint
 from sealane.errors import RefusedError
+from sealane.governance.study import Study
 from sealane.governance.study_file import StudyFile, read_study_file
 from sealane.sectors.registry import check_purpose, contract
 
@@ -18,7 +21,7 @@ def check_file(path: Path) -> tuple[StudyFile, list[str]]:
 
     Raises:
         InputError: what is wrong first, from the file's form to the columns.
-        RefusedError: the contract belongs to another sector than the study.
+        RefusedError: the contract belongs to another sector than the study, or a run costs more than it promises.
     """
     file = read_study_file(path)
     check_purpose(file.sector, file.purpose)
@@ -27,15 +30,16 @@ def check_file(path: Path) -> tuple[StudyFile, list[str]]:
         raise RefusedError("study.other-sector", "the data contract belongs to another sector than the study",
                            got=file.data_contract, expected=f"a contract of {file.sector}")
     columns = required_columns(file.computation, file.parameters, fields)
-    _check_rules(file)
+    parameters = read_parameters(file.computation, file.parameters)
+    price_under(_with_stand_ins(file), get(file.computation), parameters, fields)
     return file, columns
 
 
-def _check_rules(file: StudyFile) -> None:
+def _with_stand_ins(file: StudyFile) -> Study:
     """Make the study with stand-ins for parties that only a coordinator knows: its own rules need them."""
     names = list(file.participants) if file.participants is not None else [
         f"stand-in-{number}" for number in range(max(file.minimum_cohort, file.colluding + 2, 0))]
     directory: dict[str, str] = {name: fingerprint(sha256(name.encode("utf-8")).digest()) for name in names}
     if isinstance(file.participants, dict):
         directory |= file.participants
-    file.model_copy(update={"recipients": None}).resolve(directory, [], system_clock())
+    return file.model_copy(update={"recipients": None}).resolve(directory, [], system_clock())

@@ -72,6 +72,8 @@ def present(document: dict[str, Any]) -> str:
         ("quality floor", study["quality_floor"]),
         ("jurisdictions", ", ".join(f"{p['name']} {p['jurisdiction']}" for p in
                                     (*study["participants"], *study["recipients"]) if p["jurisdiction"]) or None),
+        ("privacy", None if study["epsilon"] is None else
+         f"epsilon {study['epsilon']} at delta {study['delta']} at most, for one run"),
         ("limits", f"{study['rounds']} rounds a run, {study['runs']} runs, to {study['expires']}"),
         ("proposed", f"by {document['proposer'] or '?'} at {document['received_at']}"),
     ])

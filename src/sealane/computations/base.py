@@ -36,6 +36,10 @@ class Cohort(Protocol):
         """Number of institutions whose rows are summed."""
 
     @property
+    def honest(self) -> int:
+        """Fewest shares of noise in a sum that no colluder knows: the smallest cohort, less the colluding ones."""
+
+    @property
     def minimum_count(self) -> int:
         """Fewest rows that may stand behind a released cell."""
 

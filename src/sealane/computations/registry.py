@@ -10,10 +10,12 @@ from pydantic import ValidationError
 
 from sealane.computations.base import Computation, Parameters
 from sealane.computations.glm.fit import GlmFit
+from sealane.computations.private_table import PrivateTable
 from sealane.computations.summary import Summary
 from sealane.errors import InputError
 
-_BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for computation in (GlmFit(), Summary())}
+_BUILT_IN: dict[str, Computation[Any]] = {
+    computation.name: computation for computation in (GlmFit(), PrivateTable(), Summary())}
 
 
 def names() -> list[str]:

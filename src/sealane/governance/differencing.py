@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
 from math import comb
@@ -86,6 +87,47 @@ def check_cohort(previous: Collection[AbstractSet[str]], proposed: AbstractSet[s
                        got=f"{len(cohorts)} different cohorts, not waived by {', '.join(unwaived)}",
                        expected="the same cohort as before, or a waiver by every institution at risk",
                        hint="run with the whole of the earlier cohort; the difference of two sums is somebody's data")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rows that all filters together cannot tell apart, over the cohort.
+
+    Attributes:
+        rows: how many there are.
+        institutions: how many institutions hold some of them.
+    """
+
+    rows: int
+    institutions: int
+
+
+def check_rows(previous: Collection[str], proposed: str, groups: Collection[Group] | None = None, *,
+               minimum_count: int, colluding: int) -> None:
+    """Refuse a filter of rows that, next to earlier ones, would let a few rows or a few institutions be isolated.
+
+    Sums over two different filters give, by subtraction, the sum over the rows that only one of them takes.
+
+    Args:
+        previous: filters that this dataset version was answered for, as text; ``all`` is one of them.
+        proposed: the filter to be answered next.
+        groups: the smallest groups of rows that all of these tell apart, by a secure count; None if nobody counted.
+        minimum_count: fewest rows behind anything released.
+        colluding: how many institutions may pool what they know.
+
+    Raises:
+        RefusedError: ``rows.differencing``.
+    """
+    if all(earlier == proposed for earlier in previous):
+        return
+    small = None if groups is None else sum(
+        0 < group.rows < minimum_count or (group.rows > 0 and group.institutions < colluding + 2) for group in groups)
+    if small == 0:
+        return
+    raise RefusedError("rows.differencing", "this dataset version was answered for other rows already",
+                       got="rows that nobody counted" if small is None else f"{small} groups too small",
+                       expected=f"groups of {minimum_count} rows and {colluding + 2} institutions, or none between "
+                                "the filters", hint="ask for the same rows as before")
 
 
 def _pivot(row: list[Fraction]) -> int:

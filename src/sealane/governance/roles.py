@@ -20,6 +20,7 @@ VERBS: dict[str, Role] = {
     "dataset.profile": "steward", "dataset.grade": "steward", "dataset.filing": "steward",
     "dataset.desensitise": "steward", "dataset.mock": "steward", "jurisdiction": "steward",
     "dataset.publish": "steward", "dataset.unpublish": "steward", "metering.statement": "steward",
+    "ledger.show": "anybody", "ledger.explain": "anybody", "ledger.forecast": "anybody", "ledger.cap": "steward",
     "steward.appoint": "steward", "steward.dismiss": "steward",
 }
 """Who may use each command: ``anybody`` reads, and needs no more than the control socket."""

@@ -13,6 +13,7 @@ from sealane.core.clock import from_text, to_text
 from sealane.core.ids import CONTRACT_ID, FINGERPRINT, NAME
 from sealane.errors import InputError, SealaneError
 from sealane.governance.recipient import verify_recipient
+from sealane.privacy.amounts import parse_amount, parse_delta
 from sealane.secagg.ckks import refusal as ckks
 
 VERSION: Final = "sealane.study/v1"
@@ -88,6 +89,8 @@ class Study(_Part):
         colluding: how many nodes may collude with the coordinator without learning another's contribution.
         rounds: most exchanges in one run; they are numbered from 0.
         runs: most runs under this study.
+        epsilon: the most that one run may cost each dataset's privacy, a decimal as text; None for no promise.
+        delta: that epsilon is at; given where epsilon is.
         expires: RFC 3339 moment in UTC from which no round starts.
         participants: sorted by fingerprint, names and fingerprints distinct.
         recipients: sorted by fingerprint, names and fingerprints distinct.
@@ -107,6 +110,8 @@ class Study(_Part):
     colluding: Annotated[int, Field(ge=0, le=MAXIMUM_PARTICIPANTS)] = 1
     rounds: Annotated[int, Field(ge=1, le=100_000)] = 200
     runs: Annotated[int, Field(ge=1, le=10_000)] = 10
+    epsilon: Annotated[str, Field(max_length=60)] | None = None
+    delta: Annotated[str, Field(max_length=60)] | None = None
     expires: str
     participants: Annotated[tuple[Participant, ...], Field(max_length=MAXIMUM_PARTICIPANTS)]
     recipients: Annotated[tuple[Recipient, ...], Field(max_length=MAXIMUM_PARTICIPANTS)] = ()
@@ -132,6 +137,12 @@ class Study(_Part):
         if self.scheme not in SCHEMES:
             raise InputError("study.unknown-scheme", "no such scheme of secure aggregation", got=repr(self.scheme[:40]),
                              expected=" or ".join(SCHEMES))
+        if (self.epsilon is None) != (self.delta is None):
+            raise InputError("study.half-a-promise", "a study gives both of epsilon and delta, or neither",
+                             got="epsilon" if self.delta is None else "delta")
+        if self.epsilon is not None and self.delta is not None:
+            parse_amount(self.epsilon, "epsilon")
+            parse_delta(self.delta)
         if self.minimum_cohort < self.colluding + 2:
             raise InputError("study.cohort-too-small", "the minimum cohort does not outnumber the colluding nodes",
                              got=f"minimum_cohort {self.minimum_cohort}", expected=f"at least {self.colluding + 2}",

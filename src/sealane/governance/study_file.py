@@ -48,6 +48,8 @@ class StudyFile(BaseModel):
     colluding: int = Field(default=1, strict=True)
     rounds: int = Field(default=200, strict=True)
     runs: int = Field(default=10, strict=True)
+    epsilon: str | None = None
+    delta: str | None = None
     participants: list[str] | dict[str, str] | None = None
     recipients: list[str] | None = None
     jurisdictions: dict[str, str] = Field(default_factory=dict)
@@ -190,6 +192,7 @@ colluding = 1            # nodes that may work together with the coordinator and
 rounds = 200             # most exchanges in one run
 runs = 10                # most runs
 valid_days = 30          # or: expires = 2027-01-31
+# epsilon = "1"          # most privacy that one run may cost, with delta = "1e-6"; for computations with noise
 
 # participants = ["north", "south", "west"]     # default: every institution enrolled
 # recipients = ["alice"]                        # default, and all there can be: whoever proposes

@@ -42,7 +42,9 @@ def end(home: NodeHome, ended: RunEnded) -> None:
         try:
             study = home.register.study(row.study_hash)
             own = Fingerprint(home.identity().fingerprint)
-            record(home, metered_run(journal, ended.run_id, study, own, ended.error, home.clock()))
+            home.ledger.void(ended.run_id)
+            record(home, metered_run(journal, ended.run_id, study, own, ended.error, home.clock(),
+                                     home.ledger.charged(ended.run_id, study.delta)))
             journal.end(ended.run_id)
         except SealaneError as error:
             log(_LOG, "run.end-not-kept", error=error, run=ended.run_id)  # asked again after the next hello

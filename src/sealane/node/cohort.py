@@ -41,6 +41,9 @@ class RoundGate(Protocol):
     def check_release(self, survivors: frozenset[Fingerprint]) -> None:
         """Raise RefusedError unless the sum of these may be answered; remember on disk that it was."""
 
+    def charge(self, number: int, layout: Layout) -> None:
+        """Charge a sum on disk, before the first byte that helps to open it leaves, or raise RefusedError."""
+
 
 class NodeCohort:
     """The cohort of one attempt, from inside one node.
@@ -80,6 +83,11 @@ class NodeCohort:
         return self._role.attempt.size
 
     @property
+    def honest(self) -> int:
+        """Fewest shares of noise in a sum that no colluder knows."""
+        return self._role.attempt.smallest - self._role.attempt.colluding
+
+    @property
     def minimum_count(self) -> int:
         """Fewest rows that may stand behind a released cell."""
         return self._minimum_count
@@ -99,6 +107,8 @@ class NodeCohort:
             return self._replay(number, layout, known, known.total, known.digest)
         self._gate.check_round(number)
         state = self._contribute(number, layout, terms, known)
+        if not self._role.scheme.whole_cohort:
+            self._gate.charge(number, layout)  # shares of the key go with the upload: this is the point of no return
         self._send(state.message)
         if known is not None and known.digest is not None and known.share is not None:
             self._send(self._role.seal(state, known.digest, known.share))
@@ -106,6 +116,7 @@ class NodeCohort:
         released = self._role.release(state, arrival)
         self._gate.check_round(number)
         self._gate.check_release(released.survivors)
+        self._gate.charge(number, layout)  # charged already where the upload was the point of no return
         self._journal.released(self._run, self._attempt, number, released.digest, released.share,
                                whole_cohort=self._role.scheme.whole_cohort)
         if known is None or known.digest is None:

@@ -25,6 +25,7 @@ from sealane.node.dataset_commands import DATASET_COMMANDS
 from sealane.node.datasets import add_dataset, check_dataset
 from sealane.node.grading import phase
 from sealane.node.home import NodeHome
+from sealane.node.ledger_commands import LEDGER_COMMANDS
 from sealane.node.mapping import parse_mapping
 from sealane.node.metering_commands import metering_show, metering_statement
 from sealane.node.publication_commands import dataset_publish, dataset_published, dataset_unpublish
@@ -284,10 +285,10 @@ COMMANDS: dict[str, Command] = {
     "status": status, "dataset.add": dataset_add, "dataset.list": dataset_list, "dataset.withdraw": dataset_withdraw,
     "peers": peers, "trust": trust, "distrust": distrust, "study.list": study_list, "study.show": study_show,
     "study.approve": study_approve, "study.refuse": study_refuse,
-    **{name: at_home(command) for name, command in DATASET_COMMANDS.items()},
     "dataset.publish": _checked(dataset_publish), "dataset.unpublish": _checked(dataset_unpublish),
     "dataset.published": _checked(dataset_published),
     "metering.show": _checked(metering_show), "metering.statement": _checked(metering_statement),
+    **{name: at_home(command) for name, command in (DATASET_COMMANDS | LEDGER_COMMANDS).items()},
 }
 
 

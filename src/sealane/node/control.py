@@ -143,7 +143,7 @@ def _run_here(home: Path, request: dict[str, Any], clock: Clock) -> Any:
         try:
             return execute(Place(opened), request["command"], request["arguments"], request.get("signed"))
         finally:
-            opened.register.close()
+            opened.close()
 
 
 def too_large() -> InputError:

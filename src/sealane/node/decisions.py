@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sealane.computations.pricing import price_under
+from sealane.computations.registry import get, read_parameters
 from sealane.computations.requirements import required_columns
 from sealane.core.clock import Clock, to_text
 from sealane.crypto.signing import SigningKey
@@ -74,6 +76,8 @@ class Decisions:
                         person_approved=True)
         opened = open_dataset(self._register, entry.name, entry.version)
         opened.require(required_columns(study.computation, study.parameters, opened.contract))
+        price_under(study, get(study.computation), read_parameters(study.computation, study.parameters),
+                    opened.contract)
         signed = sign_approval(self._key, Approval(
             study=study.hash, node=self._name, fingerprint=self._key.fingerprint, dataset=entry.name,
             dataset_version=entry.version, waives_differencing=waive_differencing, approved_at=to_text(now),

@@ -19,10 +19,14 @@ from sealane.core.clock import Clock
 from sealane.core.ids import Fingerprint
 from sealane.errors import RefusedError
 from sealane.governance.approval import Approval, SignedApproval
+from sealane.governance.contract import Contract
 from sealane.governance.differencing import check_cohort
 from sealane.governance.policy import check_round, check_run
 from sealane.governance.study import Study, parse_study
+from sealane.node.charging import Charging
+from sealane.node.ledger import NodeLedger
 from sealane.rpc.notices import RunOffer, Statement
+from sealane.secagg.layout import Layout
 from sealane.secagg.result import MAXIMUM_RESULT
 
 RunsReleased = Callable[[str], frozenset[str]]
@@ -62,17 +66,19 @@ class Gate:
         datasets: opens a registered dataset in the version that was approved.
         protection: refuses a study that does not protect the approved dataset as its grade asks.
         clock: tells the time.
+        ledger: the node's privacy ledger.
     """
 
     def __init__(
         self, own: Fingerprint, records: Records, datasets: Callable[[Approval, Study], Dataset],
-        protection: Callable[[Approval, Study], None], clock: Clock,
+        protection: Callable[[Approval, Study], None], clock: Clock, ledger: NodeLedger,
     ) -> None:
         self._own = own
         self._records = records
         self._datasets = datasets
         self._protection = protection
         self._clock = clock
+        self.ledger = ledger
         self._answering: dict[str, set[str]] = {}
         self._answering_lock = Lock()
 
@@ -188,6 +194,8 @@ class _Rounds:
         self._admission = admission
         self._run_id = run_id
         self._runs_released = runs_released
+        self._charging = Charging(gate.ledger, run_id, admission.study, admission.own, admission.computation,
+                                  admission.parameters)
         self._remembered: set[frozenset[Fingerprint]] = set()
 
     def check_round(self, number: int) -> None:
@@ -199,3 +207,11 @@ class _Rounds:
         if survivors not in self._remembered:
             self._gate.remember(self._admission, self._run_id, survivors, self._runs_released)
             self._remembered.add(survivors)
+
+    def reserve(self, contract: Contract) -> None:
+        """Hold in the ledger what the run may cost. See :meth:`sealane.node.charging.Charging.reserve`."""
+        self._charging.reserve(contract)
+
+    def charge(self, number: int, layout: Layout) -> None:
+        """See :class:`sealane.node.cohort.RoundGate`."""
+        self._charging.commit(number, layout)

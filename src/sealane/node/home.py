@@ -15,10 +15,12 @@ from sealane.errors import InputError, RefusedError
 from sealane.node.datasets import open_approved
 from sealane.node.decisions import Decisions
 from sealane.node.gate import Gate
+from sealane.node.ledger import NodeLedger
 from sealane.node.protection import check_approved
 from sealane.node.register import Register
 from sealane.rpc.identity import Identity, load_identity
 
+LEDGER = "ledger.sqlite"
 DEFAULT_HOME = Path("~/.sealane/node")
 
 
@@ -30,13 +32,20 @@ class NodeHome:
         path: the directory.
         register: peers, datasets, studies, statements, cohorts.
         clock: tells the time.
+        ledger: privacy spent; its file is opened when it is first used.
         sandboxed: whether computations run in a sandbox here; what the grade of some data asks for.
     """
 
     path: Path
     register: Register
     clock: Clock
+    ledger: NodeLedger
     sandboxed: bool = False
+
+    def close(self) -> None:
+        """Close the databases."""
+        self.register.close()
+        self.ledger.close()
 
     @property
     def runs_path(self) -> Path:
@@ -61,7 +70,7 @@ class NodeHome:
         """Return the policy gate over this home's register and datasets."""
         own = self.identity().fingerprint
         protection = partial(check_approved, self.register, own, sandboxed=self.sandboxed)
-        return Gate(own, self.register, partial(open_approved, self.register), protection, self.clock)
+        return Gate(own, self.register, partial(open_approved, self.register), protection, self.clock, self.ledger)
 
 
 def open_home(path: Path, *, clock: Clock = system_clock) -> NodeHome:
@@ -75,7 +84,8 @@ def open_home(path: Path, *, clock: Clock = system_clock) -> NodeHome:
     if identity.role != "node":
         raise InputError("home.not-a-node", "this home belongs to another role", got=identity.role, expected="node",
                          hint="name the node's home with --home or SEALANE_HOME")
-    return NodeHome(path, Register(path / "node.sqlite", identity.fingerprint, clock), clock)
+    return NodeHome(path, Register(path / "node.sqlite", identity.fingerprint, clock), clock,
+                    NodeLedger(path / LEDGER, clock))
 
 
 @contextmanager

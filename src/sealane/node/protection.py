@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sealane.computations.registry import individual_level
+from sealane.computations.pricing import Priced
+from sealane.computations.registry import get, individual_level
 from sealane.computations.requirements import required_columns
 from sealane.errors import RefusedError
 from sealane.governance.approval import Approval
@@ -43,7 +44,8 @@ def check_protected(register: Register, study: Study, entry: DatasetEntry, *, ow
     check_quality(entry.name, profile, study.quality_floor)
     filings = {filing.jurisdiction for filing in lives.filings(entry.name)}
     check_protection(study, {name: labels[name].label for name in columns}, Setting(
-        individual_level=individual_level(study.computation), noised=False, person_approved=person_approved,
+        individual_level=individual_level(study.computation), noised=isinstance(get(study.computation), Priced),
+        person_approved=person_approved,
         sandboxed=sandboxed, jurisdiction=lives.jurisdiction(), own=own, filings=frozenset(filings - {IMPORTANT}),
         important_approved=IMPORTANT in filings,
     ))

@@ -231,6 +231,7 @@ class NodeRun:
         running.cohort = cohort
         dataset = gate.open_dataset(admission)
         self._meter.opened(admission.own.dataset, getattr(dataset, "rows", 0))
+        rounds.reserve(dataset.contract)
         payload = await admission.computation.run(dataset, cohort, admission.parameters)
         result = salted(canonical_bytes(payload), cohort.transcript)
         gate.check_result(admission, result)
@@ -266,8 +267,9 @@ class NodeRun:
             self._running.task.cancel()
         try:
             self._meter.close()
+            self._gate.ledger.void(self.run_id)
             self._metered(metered_run(self._journal, self.run_id, self.study, self._key.fingerprint, error,
-                                      self._gate.now()))
+                                      self._gate.now(), self._gate.ledger.charged(self.run_id, self.study.delta)))
             self._journal.end(self.run_id)
         except UnavailableError as full:
             # Nobody is told: the run is over for everybody else, who would only say so again.

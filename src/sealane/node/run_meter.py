@@ -84,7 +84,7 @@ class RunMeter:
 
 
 def metered_run(journal: Journal, run_id: str, study: Study, own: Fingerprint, error: SealaneError | None,
-                now: datetime) -> MeteredRun:
+                now: datetime, epsilon: str | None) -> MeteredRun:
     """Return the event of a run that ended, from what the journal holds of it.
 
     Args:
@@ -94,6 +94,7 @@ def metered_run(journal: Journal, run_id: str, study: Study, own: Fingerprint, e
         own: this node's fingerprint.
         error: why the run ended, if not by completing.
         now: the present moment.
+        epsilon: what the ledger charged for it.
     """
     kept, rounds = journal.used(run_id)
     used = _read(kept)
@@ -102,7 +103,8 @@ def metered_run(journal: Journal, run_id: str, study: Study, own: Fingerprint, e
     return metered({
         "run": run_id, "study": study.hash, "node": name, "fingerprint": own, "dataset": used.dataset,
         "rows": round_down(used.rows, study.minimum_count), "rounds": rounds, "bytes_sent": used.bytes_sent,
-        "cpu_us": used.cpu_us, "wall_us": used.wall_us, "outcome": outcome, "ended_at": to_text(now)})
+        "cpu_us": used.cpu_us, "wall_us": used.wall_us, "outcome": outcome, "ended_at": to_text(now),
+        "epsilon": epsilon})
 
 
 def _read(kept: bytes | None) -> Used:

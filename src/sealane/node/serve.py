@@ -42,4 +42,4 @@ async def serving(path: Path, *, backend: str = "cpu", clock: Clock = system_clo
                     keeping.cancel()
             log(_LOG, "node.stopped")
     finally:
-        home.register.close()
+        home.close()

@@ -31,6 +31,7 @@ divergence to epsilon and delta).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal, localcontext
 
@@ -43,6 +44,22 @@ _SLACK = Decimal(10) ** -40
 _PI_SQUARED = Decimal("9.86960440108935861883449099987615113531369940724079062641")  # cut off: tau grows
 _NARROWEST = Decimal("0.5")
 _TERMS = 4096
+_HUGE = Decimal(10**5)
+"""An epsilon whose exponential nothing outweighs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slip:
+    """How far drawn noise is from what it should be, over all values drawn: N ratio, N excess, N deficit above."""
+
+    ratio: Decimal = Decimal(0)
+    excess: Decimal = Decimal(0)
+    deficit: Decimal = Decimal(0)
+
+    def __add__(self, other: Slip) -> Slip:
+        with localcontext() as context:
+            context.prec, context.rounding = _DIGITS, ROUND_CEILING
+            return Slip(self.ratio + other.ratio, self.excess + other.excess, self.deficit + other.deficit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +117,13 @@ class DistributedGaussian:
         """Bound the Rényi divergence of an order of at least 1."""
         with localcontext() as context:
             context.prec = _DIGITS
-            return _up(min(order * slope + constant for slope, constant in self._lines()))
+            return _up(min(order * slope + constant for slope, constant in self.lines()))
 
     def rho(self) -> Decimal:
         """Return the rho for which one release is rho-zCDP: the divergence is at most rho times its order."""
         with localcontext() as context:
             context.prec = _DIGITS
-            return _up(min(slope + constant for slope, constant in self._lines()))
+            return _up(min(slope + constant for slope, constant in self.lines()))
 
     def epsilon(self, delta: Decimal, rounds: int = 1) -> Decimal:
         """Return an epsilon for which ``rounds`` such releases are (epsilon, delta)-differentially private.
@@ -119,21 +136,18 @@ class DistributedGaussian:
                              got=f"delta {delta}, {rounds} rounds")
         with localcontext() as context:
             context.prec = _DIGITS
-            lines = [(rounds * slope, rounds * constant) for slope, constant in self._lines()]
-            drawn = rounds * self.honest * self.entries
-            shift = 2 * drawn * self.ratio
-            left, epsilon = delta, Decimal(-1)
-            while True:
-                needed = min(_converted(slope, constant, left) for slope, constant in lines) + shift
-                if needed <= epsilon:
-                    return _up(epsilon)
-                epsilon = needed * (1 + Decimal("1e-12"))
-                left = (delta - epsilon.exp() * drawn * self.deficit) / (shift / 2).exp() - drawn * self.excess
-                if left <= 0:
-                    raise InputError("privacy.delta-too-small", "delta is below what the sampler's inexactness costs",
-                                     got=delta, hint="fewer rounds or entries, more noise, or a larger delta")
+            lines = [(rounds * slope, rounds * constant) for slope, constant in self.lines()]
+            return drawn_inexactly(lambda left: min(converted(slope, constant, left) for slope, constant in lines),
+                                   delta, self.slip(rounds))
 
-    def _lines(self) -> list[tuple[Decimal, Decimal]]:
+    def slip(self, rounds: int = 1) -> Slip:
+        """Return what the sampler's inexactness adds up to over ``rounds`` releases."""
+        with localcontext() as context:
+            context.prec, context.rounding = _DIGITS, ROUND_CEILING
+            drawn = rounds * self.honest * self.entries
+            return Slip(drawn * self.ratio, drawn * self.excess, drawn * self.deficit)
+
+    def lines(self) -> list[tuple[Decimal, Decimal]]:
         """Return the bounds as (slope, constant): the divergence of order a is at most slope a + constant."""
         if not self.norm_squared:
             return [(Decimal(0), Decimal(0))]
@@ -147,7 +161,33 @@ class DistributedGaussian:
         ]
 
 
-def _converted(slope: Decimal, constant: Decimal, delta: Decimal) -> Decimal:
+def drawn_inexactly(exact: Callable[[Decimal], Decimal], delta: Decimal, slip: Slip) -> Decimal:
+    """Return the epsilon for delta of noise that was drawn nearly as it should be.
+
+    Args:
+        exact: gives the epsilon for a delta if the noise were drawn exactly.
+        delta: between 0 and 1.
+        slip: how far the drawn noise is from that.
+
+    Raises:
+        InputError: delta is so small that the sampler's inexactness alone costs it.
+    """
+    with localcontext() as context:
+        context.prec = _DIGITS
+        left, epsilon = delta, Decimal(-1)
+        while True:
+            needed = exact(left) + 2 * slip.ratio
+            if needed.is_infinite() or needed <= epsilon:
+                return _up(max(epsilon, needed)) if needed.is_finite() else needed
+            epsilon = needed * (1 + Decimal("1e-12"))
+            rare = epsilon.exp() * slip.deficit if slip.deficit and epsilon < _HUGE else _HUGE * slip.deficit
+            left = (delta - rare) / slip.ratio.exp() - slip.excess
+            if left <= 0 or (slip.deficit and epsilon >= _HUGE):
+                raise InputError("privacy.delta-too-small", "delta is below what the sampler's inexactness costs",
+                                 got=delta, hint="fewer rounds or entries, more noise, or a larger delta")
+
+
+def converted(slope: Decimal, constant: Decimal, delta: Decimal) -> Decimal:
     """Return the epsilon for delta where the divergence of order a is at most slope a + constant, for some good a.
 
     Any order gives a true bound, so the search for it may be done in floats.

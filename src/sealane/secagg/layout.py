@@ -24,7 +24,7 @@ from sealane.ring.base import ArrayValues, Values
 from sealane.ring.words import WIDTHS, Width, Words, from_bytes, to_bytes
 from sealane.secagg.conditional_rounding import clip_norm, norm_bound, round_within
 from sealane.secagg.fixed_point import decode_integers, decode_reals, encode_integers, encode_reals
-from sealane.secagg.noise import Noised, Share, share_of
+from sealane.secagg.noise import Noised, Share, draw, share_of
 from sealane.secagg.quantize import CLIPS, Quantized, dequantize, largest
 from sealane.secagg.terms import Kind, Term
 
@@ -57,6 +57,11 @@ class Place:
     def share(self) -> Share | None:
         """The noise that one node adds."""
         return None if self.noise is None else share_of(*self.noise)
+
+    @property
+    def reach(self) -> float:
+        """The largest magnitude that one node's entry of a statistic can have, its noise included."""
+        return self.bound + (0 if self.share is None else self.share.tail)
 
     @property
     def largest(self) -> int:
@@ -170,7 +175,8 @@ def plan(terms: Mapping[str, Term], cohort: int, *, smallest: int | None = None,
     kinds = {term.kind for term in terms.values()}
     if "update" in kinds and len(kinds) > 1:
         raise InputError("sum.mixed", "updates and statistics cannot share a sum", hint="use two sums")
-    width = max(_width(name, term, cohort) for name, term in terms.items())
+    shared = (cohort if smallest is None else smallest, colluding)
+    width = max(_width(name, term, cohort, shared) for name, term in terms.items())
     places: list[Place] = []
     start = 0
     for name in sorted(terms):
@@ -179,7 +185,7 @@ def plan(terms: Mapping[str, Term], cohort: int, *, smallest: int | None = None,
         fraction = 0
         if term.kind == "real":
             fraction = min(MAXIMUM_FRACTION, width - 1 - _integer_bits(term.bound, cohort))
-        noise = None if term.noise is None else (term.noise, cohort if smallest is None else smallest, colluding)
+        noise = None if term.noise is None else (term.noise, *shared)
         places.append(Place(name, term.kind, term.values.shape, term.bound, term.bits, fraction, start, length,
                             term.norm, noise))
         start += length
@@ -204,7 +210,7 @@ def encode(layout: Layout, terms: Mapping[str, Term], rounding_seed: Secret) -> 
         values = terms[place.name].values.reshape(-1)
         if place.kind == "count":
             _check_bound(place.name, np.abs(values.astype(np.float64)), place.bound)
-            parts.append(encode_integers(np.ascontiguousarray(values, dtype=np.int64), layout.width))
+            parts.append(encode_integers(_noised(place, values, rounding_seed), layout.width))
             continue
         if not np.isfinite(values).all():
             raise InputError("sum.not-finite", f"term {place.name!r} holds a value that is not finite",
@@ -245,13 +251,26 @@ def decode(
             part = np.ascontiguousarray(total[:, place.start : end])
             # Half as much again as the bound allows: rounding of floats is far inside, and a forged total far outside.
             magnitude = np.abs(decode_reals(part, place.fraction, layout.width))
-            _check_total(layout, place, int((magnitude > 1.5 * layout.cohort * place.bound + 1).sum()))
+            _check_total(layout, place, int((magnitude > 1.5 * layout.cohort * place.reach + 1).sum()))
             values = (decode_integers(part, layout.width) if place.kind == "count"
                       else decode_reals(part, place.fraction, layout.width))
         else:
             values = _read_updates(layout, place, total, addends, overwrite)
         out[place.name] = values.reshape(place.shape)
     return out
+
+
+def _noised(place: Place, values: NDArray[Any], rounding_seed: Secret) -> NDArray[np.int64]:
+    """Return the integers of a count, with this node's share of noise where there is one."""
+    integers = np.ascontiguousarray(values, dtype=np.int64)
+    if place.share is None:
+        return integers
+    return integers + draw(place.share, _noise_seed(place, rounding_seed), 0, place.length)
+
+
+def _noise_seed(place: Place, rounding_seed: Secret) -> Secret:
+    # Nothing of the cohort or of the description enters: noise drawn anew for the same values could be averaged away.
+    return derive(rounding_seed, "noise of a term", place.name.encode())
 
 
 def _update(place: Place, values: NDArray[Any], rounding_seed: Secret) -> Values:
@@ -263,7 +282,7 @@ def _update(place: Place, values: NDArray[Any], rounding_seed: Secret) -> Values
         rounded = Quantized(values, place.bound, place.bits, seed)
     if place.share is None:
         return rounded
-    return Noised(rounded, place.share, derive(rounding_seed, "noise of a term", place.name.encode()))
+    return Noised(rounded, place.share, _noise_seed(place, rounding_seed))
 
 
 def _read_updates(layout: Layout, place: Place, total: Values, addends: int, overwrite: bool) -> NDArray[Any]:
@@ -295,7 +314,7 @@ def _integer_bits(bound: float, cohort: int) -> int:
     return max(0, math.frexp(bound * cohort)[1]) + 1
 
 
-def _width(name: str, term: Term, cohort: int) -> Width:
+def _width(name: str, term: Term, cohort: int, shared: tuple[int, int]) -> Width:
     if not BOUNDS[0] <= term.bound <= BOUNDS[1]:
         raise InputError("sum.bad-bound", f"term {name!r} needs a positive, finite bound", got=term.bound,
                          expected="from 2^-1000 to 2^1000")
@@ -306,7 +325,11 @@ def _width(name: str, term: Term, cohort: int) -> Width:
             raise InputError("sum.bad-bound", f"term {name!r} is clipped to an unusable bound", got=term.bound,
                              expected="from 2^-64 to 2^64")
         return 64
-    needed = 1 + _integer_bits(term.bound, cohort)
+    if term.kind == "real" and term.noise is not None:
+        raise InputError("sum.noise-on-reals", f"term {name!r} asks for noise on real numbers", got="a real term",
+                         expected="counts or an update", hint="noise is drawn on integers: scale and round them first")
+    tail = 0 if term.noise is None else share_of(term.noise, *shared).tail
+    needed = 1 + _integer_bits(term.bound + tail, cohort)
     if term.kind == "count" and needed > 64:
         raise InputError("sum.too-wide", f"the cohort's sum of term {name!r} does not fit 64 bits",
                          got=f"{needed} bits", hint="lower the bound")

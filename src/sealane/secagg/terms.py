@@ -25,8 +25,9 @@ class Term:
         bits: width of a quantised entry, 4 to 24; only for ``update``.
         norm: largest Euclidean norm of an update at one node: longer ones are scaled down, and rounding is drawn again
             until it keeps to it. 0 where there is none.
-        noise: deviation of the discrete Gaussian noise on the sum, in steps of the quantised grid, that survivors but
-            for the colluding ones add to it before it is protected. None where there is none.
+        noise: deviation of the discrete Gaussian noise on the sum, in steps of the quantised grid (of a count: in
+            ones), that survivors but for the colluding ones add to it before it is protected. None where there is
+            none; ``real`` has none.
     """
 
     values: NDArray[Any]
@@ -37,9 +38,10 @@ class Term:
     noise: Decimal | None = None
 
 
-def count(values: Any, bound: float) -> Term:
-    """Describe integers, each at most ``bound`` in absolute value at one node."""
-    return Term(np.asarray(values, dtype=np.int64), "count", float(bound))
+def count(values: Any, bound: float, *, noise: Decimal | str | None = None) -> Term:
+    """Describe integers, each at most ``bound`` in absolute value at one node. See :class:`Term` for ``noise``."""
+    return Term(np.asarray(values, dtype=np.int64), "count", float(bound),
+                noise=None if noise is None else Decimal(noise))
 
 
 def real(values: Any, bound: float) -> Term:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from decimal import Decimal
 
 import pandas as pd
 
@@ -19,12 +20,17 @@ from sealane.governance.contract import Contract
 from sealane.governance.study import Study
 from sealane.node.gate import Gate
 from sealane.node.journal import Journal
+from sealane.node.ledger import NodeLedger
 from sealane.node.run import NodeRun
+from sealane.privacy.ledger import make_cap
 from sealane.rpc.codec import FromCoordinator, FromNode
 from sealane.rpc.notices import Failure, RunOffer, Statement
 from sealane.secagg.messages import Endorsement
 
 LIFETIME = timedelta(days=1)
+DATASET = "frame"
+SIMULATED_EPSILON = Decimal("1e9")
+"""In simulation nobody is to be protected; set a cap at a node's ``ledger`` to see it hold."""
 
 
 class FrameDataset:
@@ -84,7 +90,10 @@ class SimulatedNode:
         self.records = MemoryRecords()
         self.journal = Journal(":memory:")
         self.clock = clock
-        self.gate = Gate(self.key.fingerprint, self.records, lambda approval, study: self.dataset, _ungraded, clock)
+        self.ledger = NodeLedger(":memory:", clock)
+        self.ledger.put_cap(make_cap(DATASET, "dataset", "", "", SIMULATED_EPSILON, Decimal("1e-6"), None))
+        self.gate = Gate(self.key.fingerprint, self.records, lambda approval, study: self.dataset, _ungraded, clock,
+                         self.ledger)
         self.run: NodeRun | None = None
         self.up = True
 
@@ -95,7 +104,7 @@ class SimulatedNode:
 
     def approve(self, study: Study, *, waives_differencing: bool = False) -> Statement:
         """Sign a study, as the institution's steward would."""
-        approval = Approval(study.hash, self.name, self.fingerprint, "frame", self.dataset_version,
+        approval = Approval(study.hash, self.name, self.fingerprint, DATASET, self.dataset_version,
                             waives_differencing, to_text(self.clock()))
         self.records.statements[study.hash] = sign_approval(self.key, approval)
         return self.records.statements[study.hash]

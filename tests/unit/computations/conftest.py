@@ -86,6 +86,7 @@ class MemoryCohort:
     def __init__(self, meeting: Meeting, name: str, minimum_count: int) -> None:
         self._meeting, self._name, self.minimum_count = meeting, name, minimum_count
         self.size = len(meeting.names)
+        self.honest = max(self.size - 1, 1)  # noise is left out here: sums are exact
 
     async def sum(self, terms: Mapping[str, Term]) -> dict[str, np.ndarray]:
         total = await self._meeting.meet(self._name, terms, self._meeting.add)

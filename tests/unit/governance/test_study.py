@@ -37,6 +37,7 @@ def test_order_of_participants_does_not_matter(build: Build, keys: dict[str, Sig
     {"name": "other"}, {"purpose": "anti-fraud"}, {"parameters": {"outcome": "bad"}}, {"minimum_cohort": 4},
     {"minimum_count": 11}, {"colluding": 0}, {"rounds": 201}, {"runs": 1}, {"expires": "2026-07-02T00:00:00Z"},
     {"computation": "statistics.summary"}, {"data_contract": "finance.credit-application/v2"}, {"sector": "health"},
+    {"epsilon": "1", "delta": "1e-6"},
 ])
 def test_every_field_is_bound_by_the_hash(build: Build, change: dict[str, Any]) -> None:
     assert build(**change).hash != build().hash
@@ -57,7 +58,11 @@ def test_every_field_is_bound_by_the_hash(build: Build, change: dict[str, Any]) 
     ({"name": "scorecard\n"}, "study.malformed"),
     ({"computation": "glm"}, "study.malformed"),
     ({"data_contract": "finance"}, "study.malformed"),
-    ({"epsilon": "1.0"}, "study.malformed"),
+    ({"charity": "1.0"}, "study.malformed"),
+    ({"epsilon": 1.0, "delta": "1e-6"}, "study.malformed"),
+    ({"epsilon": "1.0"}, "study.half-a-promise"),
+    ({"epsilon": "one", "delta": "1e-6"}, "privacy.bad-amount"),
+    ({"epsilon": "1", "delta": "1"}, "privacy.bad-delta"),
     ({"parameters": {"a": float("nan")}}, "canonical.not-json"),
     ({"parameters": {"a": 2**60}}, "canonical.not-json"),
     ({"parameters": {"a": "x" * 513}}, "study.parameters-too-large"),

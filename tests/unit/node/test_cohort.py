@@ -16,7 +16,7 @@ from sealane.node.cohort import NodeCohort
 from sealane.node.inbox import Inbox
 from sealane.node.journal import Journal
 from sealane.ring.base import ArrayValues
-from sealane.secagg.layout import encode, plan
+from sealane.secagg.layout import Layout, encode, plan
 from sealane.secagg.masking.scheme import Masking
 from sealane.secagg.messages import Contribution, Proposal, Release
 from sealane.secagg.node_role import Contributed
@@ -34,6 +34,9 @@ class Rounds:
 
     def check_release(self, survivors: frozenset[Fingerprint]) -> None:
         self._ask("release", len(survivors))
+
+    def charge(self, number: int, layout: Layout) -> None:
+        self._ask("charge", number)
 
     def _ask(self, what: str, number: int) -> None:
         self.asked.append((what, number))
@@ -95,7 +98,7 @@ class Bench:
 async def test_a_sum_asks_the_gate_before_it_contributes_and_before_it_releases() -> None:
     bench = Bench()
     assert await bench.sum([4, -9]) == [12, -27]
-    assert bench.gate.asked == [("round", 0), ("round", 0), ("release", 3)]
+    assert bench.gate.asked == [("round", 0), ("round", 0), ("release", 3), ("charge", 0)]
     assert bench.kinds() == ["Contribution", "Release"]
     assert bench.cohort.unsettled == tuple(bench.said)
     assert (bench.cohort.size, bench.cohort.minimum_count) == (3, 5)

@@ -134,3 +134,22 @@ def test_nothing_is_signed_that_could_not_be_computed(register: Register, decisi
         study = register.record_study(make(**changes).canonical())
         assert code_of(lambda study=study: decisions.approve(study.hash), branch) == code
         assert register.own_statement(study.hash) is None
+
+
+@pytest.mark.parametrize(("promise", "code"), [
+    ({"computation": "statistics.private_table"}, "study.price-exceeded"),
+    ({"computation": "statistics.summary", "parameters": {"columns": ["grade"]}}, "study.not-private"),
+])
+def test_a_study_that_costs_more_than_it_promises_is_not_approved(
+    register: Register, decisions: Decisions, make: Make, add: Callable[..., Path], promise: dict[str, object],
+    code: str
+) -> None:
+    add()
+    table = {"columns": ["grade"], "epsilon": "2", "delta": "1e-6"}
+    dear = make(**({"parameters": table, "epsilon": "1", "delta": "1e-6"} | promise))
+    study = register.record_study(dear.canonical())
+    assert code_of(lambda: decisions.approve(study.hash)) == code
+    assert register.own_statement(study.hash) is None
+    allowed = register.record_study(make(computation="statistics.private_table", parameters=table, epsilon="2",
+                                         delta="1e-6", name="allowed").canonical())
+    assert decisions.approve(allowed.hash)

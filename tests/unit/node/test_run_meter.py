@@ -22,6 +22,7 @@ from sealane.governance.metering import MeteredRun
 from sealane.node import aftermath, run
 from sealane.node.home import NodeHome
 from sealane.node.journal import Journal
+from sealane.node.ledger import NodeLedger
 from sealane.node.meters import meters
 from sealane.node.register import Register
 from sealane.rpc.codec import encode_from_node
@@ -126,7 +127,7 @@ def home(tmp_path: Path, clock: ManualClock) -> NodeHome:
     key = KEYS["north"]
     made: Any = SimpleNamespace(
         path=tmp_path, runs_path=tmp_path / "runs.sqlite", clock=clock,
-        register=Register(tmp_path / "node.sqlite", key.fingerprint, clock),
+        register=Register(tmp_path / "node.sqlite", key.fingerprint, clock), ledger=NodeLedger(":memory:", clock),
         identity=lambda: SimpleNamespace(name="north", signing_key=key, fingerprint=key.fingerprint))
     return cast("NodeHome", made)
 
@@ -165,7 +166,7 @@ def test_killed_between_the_event_and_the_end_it_counts_once(house: House, home:
     home.register.record_study(study.canonical())
     journal = Journal(home.runs_path)
     journal.join(RUN, study.hash, Secret(b"s" * 32))
-    first = run.metered_run(journal, RUN, study, Fingerprint(KEYS["north"].fingerprint), None, home.clock())
+    first = run.metered_run(journal, RUN, study, Fingerprint(KEYS["north"].fingerprint), None, home.clock(), None)
     aftermath.record(home, first)
     aftermath.end(home, RunEnded(RUN, RefusedError("run.cancelled", "x")))
     assert events(home) == [first]

@@ -61,7 +61,7 @@ def datasets(path: Path) -> Iterator[Check]:
         if not entries:
             yield warn("dataset", "no dataset is registered", "`sealane dataset add NAME --from SOURCE --contract ID`")
     finally:
-        home.register.close()
+        home.close()
 
 
 def studies(path: Path) -> Iterator[Check]:

@@ -1,0 +1,73 @@
+"""What a run owes the ledger, and when: between the policy gate and the ledger, for one run at a time."""
+
+from __future__ import annotations
+
+from sealane.computations.pricing import price_under, rows_of
+from sealane.governance.approval import Approval
+from sealane.governance.contract import Contract
+from sealane.governance.differencing import check_rows
+from sealane.governance.pricing import check_sum
+from sealane.governance.study import Study
+from sealane.node.ledger import NodeLedger
+from sealane.privacy.acts import Request
+from sealane.privacy.ledger import Ledger
+from sealane.privacy.mechanism import Price
+from sealane.secagg.layout import Layout
+
+
+class Charging:
+    """The account of one run.
+
+    Args:
+        ledger: of the node.
+        run_id: of the run.
+        study: that it belongs to.
+        own: this institution's approval, which names the dataset and its version.
+        computation: that runs.
+        parameters: its parameters.
+    """
+
+    def __init__(
+        self, ledger: NodeLedger, run_id: str, study: Study, own: Approval, computation: object, parameters: object
+    ) -> None:
+        self._ledger = ledger
+        self._run_id = run_id
+        self._study = study
+        self._own = own
+        self._computation = computation
+        self._parameters = parameters
+        self._price: Price | None = None
+        self._released = False
+
+    def reserve(self, contract: Contract) -> None:
+        """Hold what the run may cost, before it computes; after a restart or in another attempt, the same again.
+
+        Raises:
+            RefusedError: a cap, the study's promise or an earlier filter of rows forbids it.
+        """
+        study, own = self._study, self._own
+        self._price = price_under(study, self._computation, self._parameters, contract)
+        request = Request(
+            run=self._run_id, dataset=own.dataset, version=own.dataset_version, study=study.hash,
+            recipients=tuple((one.name, one.fingerprint) for one in study.recipients),
+            computation=study.computation, price=self._price, rows=rows_of(self._computation, self._parameters))
+
+        def guard(ledger: Ledger) -> None:
+            earlier = {entry.request.rows for entry in ledger.of(own.dataset, own.dataset_version)
+                       if entry.held and entry.request.version == own.dataset_version}
+            check_rows(earlier, request.rows, minimum_count=study.minimum_count, colluding=study.colluding)
+
+        self._ledger.reserve(request, guard)
+
+    def commit(self, number: int, layout: Layout) -> None:
+        """Charge the sum of an exchange: it is on disk when this returns, and only then may anything leave.
+
+        Raises:
+            RefusedError: the sum is not what was priced, or one more than was reserved.
+        """
+        if self._price is not None:
+            check_sum(layout, self._price)
+        elif self._released:
+            return  # without noise a run counts once, however many sums it opens
+        self._ledger.commit(self._run_id, number)
+        self._released = True

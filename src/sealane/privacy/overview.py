@@ -1,0 +1,154 @@
+"""What a ledger says of one dataset, as JSON-ready values: caps and what is left, every entry, how many runs still fit.
+
+Amounts are text: what was spent is rounded up to six digits, what is left is rounded down.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from sealane.privacy.accountant import Way, compose
+from sealane.privacy.acts import Scope
+from sealane.privacy.amounts import difference, down, text_of, up
+from sealane.privacy.ledger import Ledger, State
+from sealane.privacy.mechanism import Mechanism, Price, describe
+
+USUAL_DELTA = Decimal("1e-6")
+"""What epsilon is stated at where no cap names a delta."""
+MOST_FORECAST = 1_000_000
+WHY: Mapping[Way, str] = {
+    "zcdp": "Rényi divergences add up and become an epsilon once: k equal runs cost about the square root of k times "
+            "one, not k times (closed form, in decimals)",
+    "rdp": "Rényi divergences add up, order by order, and become an epsilon once at the best order: k equal runs cost "
+           "about the square root of k times one, not k times (dp-accounting, RDP)",
+    "pld": "the distributions of the privacy loss are convolved: it is improbable that every run loses much at once, "
+           "so k equal runs cost about the square root of k times one, not k times (dp-accounting, PLD)",
+}
+
+
+def overview(ledger: Ledger, dataset: str, version: str | None) -> dict[str, Any]:
+    """Return caps, what was spent, reserved and is left, by study and by recipient, and releases without noise."""
+    delta = delta_of(ledger, dataset)
+    entries = list(ledger.of(dataset, version))
+    studies = dict.fromkeys((entry.request.study, entry.request.study[:12]) for entry in entries)
+    recipients = dict.fromkeys((print_, name) for entry in entries for name, print_ in entry.request.recipients)
+    return {
+        "dataset": dataset, "version": version, "unit": ledger.unit(dataset, version), "delta": text_of(delta),
+        "total": _amounts(ledger, dataset, version, "dataset", "", delta, None),
+        "caps": [_amounts(ledger, dataset, version, cap.scope, cap.target, cap.delta or delta, cap.epsilon)
+                 | {"scope": cap.scope, "target": cap.label, "releases": cap.releases}
+                 for cap in ledger.caps_of(dataset)],
+        "releases": {"cap": ledger.release_cap(dataset), "given": ledger.releases(dataset, version)},
+        "studies": [{"study": target} | _amounts(ledger, dataset, version, "study", target, delta, None)
+                    | {"releases": ledger.releases(dataset, version, "study", target)} for target, _ in studies],
+        "recipients": [{"recipient": name, "fingerprint": target}
+                       | _amounts(ledger, dataset, version, "recipient", target, delta, None)
+                       | {"releases": ledger.releases(dataset, version, "recipient", target)}
+                       for target, name in recipients],
+        "queries": queries(ledger, dataset, version),
+    }
+
+
+def queries(ledger: Ledger, dataset: str, version: str | None) -> list[dict[str, Any]]:
+    """Count the releases without noise per version of the dataset, recipient and computation."""
+    counted: Counter[tuple[str, str, str]] = Counter()
+    for entry in ledger.of(dataset, version):
+        if entry.request.price is None and entry.held:
+            for name, _ in entry.request.recipients or (("nobody", ""),):
+                counted[entry.request.version, name, entry.request.computation] += 1
+    return [{"version": found, "recipient": name, "computation": computation, "releases": number}
+            for (found, name, computation), number in sorted(counted.items())]
+
+
+def explain(ledger: Ledger, dataset: str, version: str | None, moments: Mapping[str, str]) -> dict[str, Any]:
+    """Return every entry with what it cost by itself, and how all of them compose.
+
+    Args:
+        ledger: of the node.
+        dataset: whose entries.
+        version: of the dataset as it is registered now.
+        moments: when each run was reserved, by its id.
+    """
+    delta = delta_of(ledger, dataset)
+    entries, plain = [], Decimal(0)
+    for entry in ledger.of(dataset, version):
+        request, price = entry.request, entry.request.price
+        cost = Decimal(0) if price is None else compose([(price.mechanism, entry.held)], delta).epsilon
+        plain += cost
+        entries.append({
+            "run": request.run, "at": moments.get(request.run), "state": entry.state.value, "study": request.study,
+            "computation": request.computation, "recipients": [name for name, _ in request.recipients],
+            "version": request.version, "sums_charged": entry.charged,
+            "sums_reserved": entry.held - entry.charged, "unit": None if price is None else price.unit,
+            "mechanism": None if price is None else describe(price.mechanism),
+            "epsilon_alone": None if price is None else text_of(up(cost)),
+        })
+    total = ledger.spent(dataset, delta, version=version)
+    noised = [e for e in entries if e["mechanism"] is not None and e["state"] != State.VOIDED.value]
+    return {"dataset": dataset, "unit": ledger.unit(dataset, version), "delta": text_of(delta),
+            "total": text_of(up(total.epsilon)), "plain_sum": text_of(up(plain)),
+            "way": total.way if noised else None, "why": WHY[total.way] if len(noised) > 1 else None,
+            "entries": entries}
+
+
+def forecast(ledger: Ledger, dataset: str, version: str | None, price: Price | None,
+             recipient: tuple[str, str] | None) -> dict[str, Any]:
+    """Return how many more runs of one price fit, and which cap ends them.
+
+    Args:
+        ledger: of the node.
+        dataset: that they would run on.
+        version: of the dataset.
+        price: of one run; None for releases without noise.
+        recipient: (name, fingerprint) of who would receive them, whose cap then counts too.
+    """
+    if price is None:
+        left = max(ledger.release_cap(dataset) - ledger.releases(dataset, version), 0)
+        return {"dataset": dataset, "epsilon_alone": None, "delta": None, "runs": left,
+                "limit": f"releases without noise of dataset {dataset}"}
+    delta = delta_of(ledger, dataset)
+    runs, limit = MOST_FORECAST, "no cap is near"
+    caps = [cap for cap in ledger.caps_of(dataset) if cap.epsilon is not None and (
+        cap.scope == "dataset" or (cap.scope == "recipient" and recipient is not None and cap.target == recipient[1]))]
+    if not any(cap.scope == "dataset" for cap in caps):
+        runs, limit = 0, f"no privacy budget is set for {dataset}"
+    for cap in caps:
+        assert cap.epsilon is not None
+        assert cap.delta is not None
+        fitting = _fitting(ledger.mechanisms(dataset, version, cap.scope, cap.target), price, cap.epsilon, cap.delta)
+        if fitting < runs:
+            runs, limit = fitting, f"the cap of {cap.scope} {cap.label or dataset}"
+    return {"dataset": dataset, "epsilon_alone": text_of(up(compose([(price.mechanism, price.sums)], delta).epsilon)),
+            "delta": text_of(delta), "runs": runs, "limit": limit}
+
+
+def delta_of(ledger: Ledger, dataset: str) -> Decimal:
+    """Return the delta that a dataset's epsilon is stated at: that of its cap."""
+    cap = ledger.caps.get((dataset, "dataset", ""))
+    return USUAL_DELTA if cap is None or cap.delta is None else cap.delta
+
+
+def _fitting(before: list[tuple[Mechanism, int]], price: Price, epsilon: Decimal, delta: Decimal) -> int:
+    def fits(runs: int) -> bool:
+        return compose([*before, (price.mechanism, price.sums * runs)], delta).epsilon <= epsilon
+
+    low, high = 0, 1
+    while high <= MOST_FORECAST and fits(high):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return min(low, MOST_FORECAST)
+
+
+def _amounts(ledger: Ledger, dataset: str, version: str | None, scope: Scope, target: str, delta: Decimal,
+             cap: Decimal | None) -> dict[str, Any]:
+    charged = ledger.spent(dataset, delta, version=version, scope=scope, target=target, reserved=False).epsilon
+    total = ledger.spent(dataset, delta, version=version, scope=scope, target=target).epsilon
+    held = total - charged if total.is_finite() else total
+    return {"epsilon": None if cap is None else text_of(cap), "delta": text_of(delta), "spent": text_of(up(charged)),
+            "reserved": text_of(up(max(held, Decimal(0)))),
+            "left": None if cap is None else text_of(down(difference(cap, total)))}
