@@ -13,10 +13,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from sealane.core.ids import Fingerprint, fingerprint
 from sealane.core.secret import Secret
-from sealane.errors import ProtocolError
+from sealane.errors import InputError, ProtocolError
 
 SIGNATURE_BYTES = 64
 PUBLIC_KEY_BYTES = 32
+
+
+_PAE_HEAD = b"DSSEv1 "
 
 
 def pre_authentication_encoding(kind: str, body: bytes) -> bytes:
@@ -37,6 +40,16 @@ class SigningKey:
         """Sign ``body`` as a ``kind``; 64 bytes, deterministic."""
         return self._key.sign(pre_authentication_encoding(kind, body))
 
+    def sign_note(self, text: bytes) -> bytes:
+        """Sign the text of a C2SP note, which that format signs as it is; 64 bytes.
+
+        A note's text begins with a log's origin or with ``cosignature/v1``, never with the head of the encoding that
+        every other signature covers, so neither is ever taken for the other.
+        """
+        if text.startswith(_PAE_HEAD):
+            raise InputError("signature.ambiguous", "a note may not begin like a typed signature")
+        return self._key.sign(text)
+
     def __repr__(self) -> str:
         return f"SigningKey({self.fingerprint[:8]}…)"
 
@@ -50,9 +63,25 @@ def verify(public_key: bytes, kind: str, body: bytes, signature: bytes) -> None:
     if len(public_key) != PUBLIC_KEY_BYTES or len(signature) != SIGNATURE_BYTES:
         raise ProtocolError("signature.malformed", "key or signature has the wrong length",
                             got=f"{len(public_key)} and {len(signature)} bytes", expected="32 and 64 bytes")
+    _verify(public_key, f"signature over {kind}", pre_authentication_encoding(kind, body), signature)
+
+
+def verify_note(public_key: bytes, text: bytes, signature: bytes) -> None:
+    """Check the signature of :meth:`SigningKey.sign_note`.
+
+    Raises:
+        ProtocolError: it does not verify, a length is wrong, or the text begins like a typed signature.
+    """
+    if text.startswith(_PAE_HEAD) or len(public_key) != PUBLIC_KEY_BYTES or len(signature) != SIGNATURE_BYTES:
+        raise ProtocolError("signature.malformed", "key, text or signature of a note is malformed",
+                            got=f"{len(public_key)} and {len(signature)} bytes", expected="32 and 64 bytes")
+    _verify(public_key, "signature on a note", text, signature)
+
+
+def _verify(public_key: bytes, what: str, signed: bytes, signature: bytes) -> None:
     try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, pre_authentication_encoding(kind, body))
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, signed)
     except (InvalidSignature, ValueError) as error:
-        raise ProtocolError("signature.invalid", f"signature over {kind} does not verify",
+        raise ProtocolError("signature.invalid", f"{what} does not verify",
                             got=f"key {fingerprint(public_key)}",
                             hint="the bytes were changed on the way, or the wrong party signed them") from error
