@@ -22,6 +22,7 @@ from loans import CONTRACT, FEATURES, write_loans
 from proxy import Proxy
 from small_disk import SmallDisk, small_disk
 
+from sealane.audit.entry import parse_entry
 from sealane.cli.local_federation import (
     ANALYST,
     COORDINATOR,
@@ -169,8 +170,8 @@ class Disturbed:
         """Return kind and detail of what the coordinator recorded of a run."""
         path = self.disks[COORDINATOR].path / DATABASE
         with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
-            rows = db.execute("SELECT kind, detail FROM events WHERE subject = ? ORDER BY sequence", (run_id,))
-            return [(kind, detail) for kind, detail in rows]
+            rows = db.execute("SELECT entry FROM log_leaves WHERE subject = ? ORDER BY position", (run_id,)).fetchall()
+        return [(entry.kind, entry.detail) for entry in (parse_entry(row) for row, in rows)]
 
     def eventually(self, ask: Callable[[], T], wait_s: float = 15.0) -> T:
         """Return what a call answers once it does so without an error."""

@@ -34,6 +34,7 @@ from sealane.secagg.attempt import sign_join
 NODES = ("north", "south", "west")
 ANALYSTS = ("iris", "otto")
 KEYS = {name: SigningKey(seed_of("hub", name)) for name in (*NODES, *ANALYSTS, "vera")}
+COORDINATOR = SigningKey(seed_of("coordinator"))
 SEALING_SEED = seed_of("iris")
 AT = "2026-03-01T12:00:00Z"
 
@@ -112,7 +113,7 @@ class House:
 def make_house(engine: Engine, clock: ManualClock) -> House:
     """Enrol everybody."""
     registry, authority = Registry(engine, clock), Authority.make(clock())
-    made = House(Hub(Store(engine, clock), registry, Patience()))
+    made = House(Hub(Store(engine, clock), registry, Patience(), COORDINATOR))
     with writing(engine) as connection:
         for name, key in KEYS.items():
             role = "node" if name in NODES else "analyst" if name in ANALYSTS else "auditor"

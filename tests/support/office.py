@@ -33,11 +33,15 @@ ANALYST = SigningKey(seed_of("analyst"))
 @dataclass
 class Records:
     facts: list[RunFacts] = field(default_factory=list)
+    endorsed: list[str] = field(default_factory=list)
     sealed: dict[Fingerprint, bytes] = field(default_factory=dict)
     endorsements: Mapping[Fingerprint, Endorsement] = field(default_factory=dict)
 
     def save(self, facts: RunFacts) -> None:
         self.facts.append(facts)
+
+    def save_endorsed(self, run_id: str, detail: str) -> None:
+        self.endorsed.append(detail)
 
     def save_result(self, run_id: str, sealed: dict[Fingerprint, bytes],
                     endorsements: dict[Fingerprint, Endorsement]) -> None:

@@ -17,6 +17,10 @@ import pytest
 from reference import hash_parts
 
 import sealane.computations.registry as registry
+from sealane.audit.checkpoint import sign_checkpoint
+from sealane.audit.entry import acts_detail, cohort_detail, endorsed_detail, statement_digest
+from sealane.audit.evidence import RELEASE, START, Leaf
+from sealane.audit.note import Note, parse_line
 from sealane.computations.base import Parameters, count, real
 from sealane.coordinator.run_facts import Patience
 from sealane.core.canonical import sha256
@@ -27,7 +31,17 @@ from sealane.governance.contract import infer_contract
 from sealane.governance.recipient import recipient_of
 from sealane.governance.study import Participant, Study, make_study
 from sealane.node.cohort import BINDER_BYTES
-from sealane.rpc.notices import Failure, RunOffer, StudyRecord
+from sealane.node.witness import by_signer
+from sealane.rpc.notices import (
+    ActsHead,
+    Cosigned,
+    Failure,
+    LogEvidence,
+    LogUpdate,
+    RunOffer,
+    StudyRecord,
+    WitnessHead,
+)
 from sealane.secagg.attempt import Attempt
 from sealane.secagg.messages import (
     Arrival,
@@ -46,6 +60,7 @@ from sealane.secagg.messages import (
 from sealane.secagg.transcript import Transcript
 from sealane.simulation.engine import Engine
 from sealane.simulation.faults import Fault
+from sealane.simulation.log import MemoryLog
 from sealane.simulation.parties import LIFETIME, FrameDataset, SimulatedAnalyst, SimulatedNode
 
 simulate_module = importlib.import_module("sealane.simulation.simulate")  # the package's name of it is the function
@@ -190,10 +205,13 @@ class Stage:
         data = frames(self.names)
         self.contract = infer_contract(data)
         self.analyst = SimulatedAnalyst()
+        self.log = MemoryLog(self.clock)
+        self.shown: list[tuple[Any, int]] = []
         unordered = {}
         for name, frame in data.items():
             version = hashlib.sha256(name.encode()).hexdigest()
-            unordered[name] = SimulatedNode(name, FrameDataset(self.contract, frame), version, self.clock)
+            unordered[name] = SimulatedNode(name, FrameDataset(self.contract, frame), version, self.clock,
+                                            self.log.key.public_key)
         # Letters in order of fingerprint, so that "a" proposes.
         ranked = sorted(unordered.values(), key=lambda node: node.fingerprint)
         for name, node in zip(self.names, ranked, strict=True):
@@ -219,6 +237,9 @@ class Stage:
         waiving = self.waived if waived is None else waived
         statements = tuple(self.nodes[p.name].approve(study, waives_differencing=p.name in waiving)
                            for p in study.participants)
+        for participant, signed in zip(study.participants, statements, strict=True):
+            digest = statement_digest(signed.body, signed.public_key, signed.signature)
+            self.log.append("study.approved", participant.name, study.hash, digest)
         return StudyRecord(study.canonical(), "analyst", to_text(self.clock()), statements)
 
     def fingerprint(self, name: str) -> Fingerprint:
@@ -227,10 +248,70 @@ class Stage:
     async def tell(self, name: str, message: Any) -> list[Any]:
         """Hand a message to a node, let it work, and return what it said since."""
         before = len(self.said[name])
-        self.nodes[name].receive(message, self.said[name].append)
+        self.nodes[name].receive(message, lambda said: self._hear(name, said))
+        self._prove(self.nodes[name])
+        for _ in range(30):
+            await asyncio.sleep(0)
+        self._prove(self.nodes[name])
         for _ in range(30):
             await asyncio.sleep(0)
         return self.said[name][before:]
+
+    def _hear(self, name: str, said: Any) -> None:
+        if not isinstance(said, WitnessHead | ActsHead | Cosigned):  # the log's affairs: see _prove
+            self.said[name].append(said)
+
+    def _prove(self, node: SimulatedNode) -> None:
+        """Give a node, once for each attempt and stage, the evidence that an honest log would."""
+        run = node.run
+        running = None if run is None else run._running
+        if run is None or running is None:
+            return
+        attempt = running.attempt
+        stages = [START] if running.endorsement is None or attempt.first != node.fingerprint else [START, RELEASE]
+        for stage in stages:
+            if not any(one is running and other == stage for one, other in self.shown):
+                self.shown.append((running, stage))
+                run.receive(self.evidence(node, run.study, attempt, stage))
+
+    def evidence(self, node: SimulatedNode, study: Study, attempt: Attempt, stage: int = START) -> LogEvidence:
+        """A checkpoint that all of a study's nodes cosigned, and the leaves that a node waits for."""
+        if stage == RELEASE:
+            assert node.run is not None
+            assert node.run._running is not None
+            endorsement = node.run._running.endorsement
+            assert endorsement is not None
+            found = [self._leaf("run.endorsed", "coordinator", attempt.run_id,
+                                endorsed_detail(attempt.number, endorsement.result_hash))]
+        else:
+            members = [(m.fingerprint, m.agreement_key, m.signature) for m in attempt.members]
+            assert node.run is not None
+            own = by_signer(node.run._admission.approvals)[node.fingerprint]
+            head = node.witness.acts.head()
+            found = [
+                self._leaf("study.approved", node.name, study.hash,
+                           statement_digest(own.body, own.public_key, own.signature)),
+                self._leaf("node.acts", node.name, node.fingerprint, acts_detail(head.count, head.root)),
+                self._leaf("run.cohort", "coordinator", attempt.run_id,
+                           cohort_detail(attempt.number, study.hash, members))]
+        size, root = self.log.head()
+        note = sign_checkpoint(self.log.key, size, root)
+        lines = []
+        for other in (self.nodes[p.name] for p in study.participants):
+            old = other.witness.head().size
+            answer = other.witness.update(LogUpdate(old, self.log.consistency(old, size), note.to_bytes()))
+            assert isinstance(answer, Cosigned)
+            lines.append(parse_line(answer.line))
+        leaves = tuple(Leaf(position, entry, self.log.inclusion(position, size)) for position, entry in found)
+        cosigned = Note(note.text, note.signatures + tuple(lines)).to_bytes()
+        return LogEvidence(attempt.run_id, attempt.number, stage, cosigned, leaves)
+
+    def _leaf(self, *fields: str) -> tuple[int, bytes]:
+        if self.log.newest(fields[0], fields[2], fields[3]) is None:
+            self.log.append(*fields)
+        found = self.log.newest(fields[0], fields[2], fields[3])
+        assert found is not None
+        return found
 
     async def offer(self, run_id: str = RUN, *, to: Sequence[str] | None = None,
                     record: StudyRecord | None = None) -> None:

@@ -6,6 +6,8 @@ whoever reads a leaf.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,7 +86,7 @@ def statement_digest(body: bytes, public_key: bytes, signature: bytes) -> str:
     return sha256(b"sealane audit statement v1", body, public_key, signature).hex()
 
 
-def cohort_detail(attempt: int, study_hash: str, members: list[tuple[str, bytes, bytes]]) -> str:
+def cohort_detail(attempt: int, study_hash: str, members: Sequence[tuple[str, bytes, bytes]]) -> str:
     """Return what the leaf of an attempt's cohort says.
 
     Args:
@@ -95,6 +97,28 @@ def cohort_detail(attempt: int, study_hash: str, members: list[tuple[str, bytes,
     parts = [part for f, key, signature in members for part in (f.encode(), key, signature)]
     digest = sha256(b"sealane audit cohort v1", study_hash.encode(), str(attempt).encode(), *parts).hex()
     return f"attempt {attempt} of {len(members)} members {digest}"
+
+
+def endorsed_detail(attempt: int, result_hash: bytes) -> str:
+    """Return what the leaf of an endorsed result says."""
+    return f"attempt {attempt} {result_hash.hex()}"
+
+
+def acts_detail(count: int, root: bytes) -> str:
+    """Return what the leaf of a node's own acts says: how many, and the root over them."""
+    return f"{count} acts {root.hex()}"
+
+
+def parse_acts(detail: str) -> tuple[int, bytes]:
+    """Read what :func:`acts_detail` wrote.
+
+    Raises:
+        ProtocolError: it did not.
+    """
+    count, _, root = detail.partition(" acts ")
+    if not count.isascii() or not count.isdigit() or len(count) > 18 or not re.fullmatch("[0-9a-f]{64}", root):
+        raise ProtocolError("audit.acts-malformed", "a leaf of a node's acts is malformed", got=repr(detail[:100]))
+    return int(count), bytes.fromhex(root)
 
 
 def _check(entry: Entry) -> None:

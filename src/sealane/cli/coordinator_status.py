@@ -8,7 +8,8 @@ from typing import Any
 from sealane.cli.output import facts, table
 from sealane.coordinator.home import CoordinatorHome
 from sealane.coordinator.hub import approving
-from sealane.coordinator.store import Event, Store
+from sealane.coordinator.log import Event
+from sealane.coordinator.store import Store
 from sealane.core.clock import to_text
 from sealane.errors import ProtocolError
 from sealane.governance.study import Study, parse_study

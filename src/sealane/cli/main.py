@@ -31,6 +31,7 @@ NOUNS = {
                  "Show what runs used, and settle it in statements that both sides sign."),
     "analyst": ("sealane.cli.analyst:analyst", "Enrol an analyst."),
     "auditor": ("sealane.cli.auditor:auditor", "Enrol an auditor, and read what a coordinator recorded."),
+    "audit": ("sealane.cli.audit:audit", "Export and prove what the audit log holds; verify it offline."),
     "doctor": ("sealane.cli.doctor:doctor", "Check a home and its surroundings, and say what is wrong."),
     "bench": ("sealane.cli.bench:bench", "Measure secure sums on this machine, beside their peers."),
     "completion": ("sealane.cli.completion:completion", "Print the script that completes names in a shell."),

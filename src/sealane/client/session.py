@@ -191,6 +191,17 @@ class Session:
         """List what the coordinator recorded; auditors only."""
         return list(self._call(self._audit.ListEvents, audit.ListEventsRequest(after=after, limit=limit)).events)
 
+    def prove_run(self, run_id: str, seen: int = 0) -> audit.ProveRunResponse:
+        """Return what the audit log holds of a run, with proofs; whoever uses it verifies it."""
+        request = audit.ProveRunRequest(run_id=run_id, seen=seen)
+        proved: audit.ProveRunResponse = self._call(self._audit.ProveRun, request)
+        return proved
+
+    def prove_leaf(self, position: int) -> audit.ProveLeafResponse:
+        """Return one leaf of the audit log with its proof."""
+        proved: audit.ProveLeafResponse = self._call(self._audit.ProveLeaf, audit.ProveLeafRequest(position=position))
+        return proved
+
     def _call(self, method: Callable[..., M], request: Message) -> M:
         try:
             return method(request, timeout=DEADLINE_SECONDS)

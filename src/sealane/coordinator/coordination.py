@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
+from sealane.audit.entry import endorsed_detail
 from sealane.coordinator.exchanges import Exchanges
 from sealane.coordinator.introductions import Introductions
 from sealane.coordinator.run_facts import Patience, RunFacts, RunRecords, Tally
@@ -51,6 +52,7 @@ class Coordination:
     now: Callable[[], float]
     connected: Callable[[Fingerprint], bool]
     changed: Callable[[], None] = lambda: None
+    prove: Callable[[Coordination, Fingerprint], None] = lambda run, node: None
     joins: dict[Fingerprint, Join] = field(default_factory=dict)
     endorsements: dict[Fingerprint, Endorsement] = field(default_factory=dict)
     bytes_sent: dict[Fingerprint, int] = field(default_factory=dict)
@@ -221,6 +223,7 @@ class Coordination:
         self._move(RunState.RUNNING, attempt=self.facts.attempt + 1, members=members)
         self._open_attempt(members)
         self._to(self.cohort, Start(self.facts.run_id, self.facts.attempt, members))
+        self._prove()
 
     def _open_attempt(self, members: tuple[Member, ...]) -> None:
         attempt = Attempt(self.facts.run_id, self.facts.study_hash, self.facts.attempt, self.study.scheme, members,
@@ -289,7 +292,21 @@ class Coordination:
         if len(self.endorsements) == len(self.cohort):
             if self.facts.state is RunState.RUNNING:
                 self._move(RunState.RELEASING)
+            self.records.save_endorsed(self.facts.run_id, self.endorsed_detail)
             self._to(self.cohort, Endorsed(self.facts.run_id, self.facts.attempt, dict(self.endorsements)))
+            self._prove()
+
+    @property
+    def endorsed_detail(self) -> str:
+        """What the audit log says of the result that every member endorsed; empty before that."""
+        if not self.endorsements or len(self.endorsements) < len(self.cohort):
+            return ""
+        return endorsed_detail(self.facts.attempt, next(iter(self.endorsements.values())).result_hash)
+
+    def _prove(self) -> None:
+        """Ask for the proofs that each member waits for: what it did, and what this attempt did, is in the log."""
+        for node in self.cohort:
+            self.prove(self, node)
 
     def _deliver(self, sender: Fingerprint, message: SealedResult) -> None:
         if self.facts.state is not RunState.RELEASING or sender != self.cohort[0]:
@@ -313,6 +330,7 @@ class Coordination:
             return
         self.send(node, RunOffer(self.facts.run_id, self.record))
         self.send(node, Start(self.facts.run_id, self.facts.attempt, self.facts.members))
+        self.prove(self, node)
         self._tell_introduced(node)
         self._keep_announced(self.exchanges)
         for message in self.exchanges.again(node):

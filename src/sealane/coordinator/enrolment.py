@@ -19,6 +19,7 @@ from sealane.coordinator.authority import LEAF_LIFE, Authority
 from sealane.coordinator.database import writing
 from sealane.coordinator.invitations import Invitations
 from sealane.coordinator.limiter import FailureLimiter
+from sealane.coordinator.log import append
 from sealane.coordinator.registry import Registry
 from sealane.core.ids import fingerprint
 from sealane.crypto.signing import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, verify
@@ -67,6 +68,8 @@ class Enrolments:
                                                       now=self._registry.clock(), life=self._life)
             self._registry.add(connection, name=invited.name, role=invited.role, signing_key=request.signing_key,
                                sealing_key=request.sealing_key, certificate=describe(certificate))
+            append(connection, self._registry.clock, "party.enrolled", invited.name,
+                   fingerprint(request.signing_key), invited.role)
             self._invitations.spend(connection, invited, request_hash, certificate.public_bytes(Encoding.DER))
         return certificate
 

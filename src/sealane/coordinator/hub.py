@@ -19,13 +19,25 @@ from sealane.coordinator.registry import Party, Registry
 from sealane.coordinator.run_facts import Patience, RunFacts
 from sealane.coordinator.run_state import RunState
 from sealane.coordinator.store import Store
+from sealane.coordinator.witnessing import Witnessing
 from sealane.core.ids import Fingerprint
+from sealane.crypto.signing import SigningKey
 from sealane.errors import ProtocolError, RefusedError, SealaneError, UnavailableError
 from sealane.governance.approval import SignedApproval, SignedRefusal, claimed_study, verify_approval, verify_refusal
 from sealane.governance.catalog_statement import SignedPublication, SignedWithdrawal
 from sealane.governance.study import Study, parse_study
 from sealane.rpc.codec import FromCoordinator, FromNode
-from sealane.rpc.notices import Directory, Hello, PartyRecord, RunEnded, Statement, StudyRecord
+from sealane.rpc.notices import (
+    ActsHead,
+    Cosigned,
+    Directory,
+    Hello,
+    PartyRecord,
+    RunEnded,
+    Statement,
+    StudyRecord,
+    WitnessHead,
+)
 from sealane.secagg.scheme import Scheme, get_scheme
 from sealane.telemetry.logs import get_logger, log
 
@@ -53,12 +65,17 @@ class Hub:
     store: Store
     registry: Registry
     patience: Patience
+    key: SigningKey
     connections: dict[Fingerprint, Connection] = field(default_factory=dict)
     runs: dict[str, Coordination] = field(default_factory=dict)
     watched: dict[str, asyncio.Event] = field(default_factory=dict)
     schemes: set[str] = field(default_factory=set)
     prepared: dict[str, asyncio.Future[Scheme]] = field(default_factory=dict)
     complained: float = float("-inf")
+    witnessing: Witnessing = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.witnessing = Witnessing(self.key, self.store.log, self.send, self._save_acts)
 
     def restore(self) -> None:
         """Take up the runs that a former process left."""
@@ -75,7 +92,7 @@ class Hub:
             acts = [run.tick for run in self.runs.values()]
             if time.monotonic() - checked > REGISTRY_SECONDS:
                 checked = time.monotonic()
-                acts += [self._check_admitted, self._forget]
+                acts += [self._check_admitted, self._forget, self.witnessing.publish]
             for act in acts:
                 self._carry_out(act)
 
@@ -86,6 +103,7 @@ class Hub:
 
     def _forget(self) -> None:
         """Let go of runs that ended a while ago: what is asked of them is on disk."""
+        self.witnessing.forget(lambda run: run.facts.state.over)
         for run_id, run in list(self.runs.items()):
             if run.facts.state.over and time.monotonic() - run.ended > FORGET_SECONDS:
                 del self.runs[run_id]
@@ -107,6 +125,7 @@ class Hub:
         if older is not None:
             older.close()
         self.connections[node] = connection
+        self.witnessing.connected(node, connection.party.signing_key)
         self.store.add_event("node.connected", connection.party.name, node)
         self.send(node, self.directory())
         for record in self.store.all_studies():
@@ -120,6 +139,7 @@ class Hub:
         node = connection.party.fingerprint
         if self.connections.get(node) is connection:
             del self.connections[node]
+            self.witnessing.lost(node)
             log(_LOG, "node.disconnected", node=connection.party.name)
             with suppress(UnavailableError):  # a full disk is no reason to keep what is gone
                 self.store.add_event("node.disconnected", connection.party.name, node)
@@ -143,6 +163,8 @@ class Hub:
                 self.state(sender, message)
             case SignedPublication() | SignedWithdrawal():
                 mirror(self.store, sender, message)
+            case WitnessHead() | Cosigned() | ActsHead():
+                self.witnessing.receive(sender.fingerprint, message)
             case _:
                 run = self.runs.get(message.run_id)
                 if run is not None:
@@ -227,9 +249,12 @@ class Hub:
         run = Coordination(
             study=study, record=record, facts=facts, keys={f: s.public_key for f, s in signed.items()},
             send=self.send, records=self.store, patience=self.patience, now=time.monotonic,
-            connected=self.connections.__contains__, changed=changed.set)
+            connected=self.connections.__contains__, changed=changed.set, prove=self.witnessing.prove)
         self.runs[facts.run_id] = run
         return run
+
+    def _save_acts(self, node: Fingerprint, detail: str) -> None:
+        self.store.save_acts(self.connections[node].party.name, node, detail)
 
     def _answer_late(self, sender: Party, run_id: str) -> None:
         for facts, _ in self.store.all_runs():

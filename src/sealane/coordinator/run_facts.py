@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from sealane.audit.entry import cohort_detail
 from sealane.coordinator.run_state import RunState
 from sealane.core.ids import Fingerprint
 from sealane.errors import SealaneError
@@ -49,12 +50,21 @@ class RunFacts:
     error: SealaneError | None = None
     tally: Tally = field(default_factory=Tally)
 
+    @property
+    def cohort_detail(self) -> str:
+        """What the audit log says of the present attempt's cohort."""
+        return cohort_detail(self.attempt, self.study_hash,
+                             [(m.fingerprint, m.agreement_key, m.signature) for m in self.members])
+
 
 class RunRecords(Protocol):
     """Where a run's facts go. Each call is on disk when it returns."""
 
     def save(self, facts: RunFacts) -> None:
         """Keep the run as it now stands."""
+
+    def save_endorsed(self, run_id: str, detail: str) -> None:
+        """Keep, in the audit log, what every member of an attempt endorsed."""
 
     def save_result(
         self, run_id: str, sealed: dict[Fingerprint, bytes], endorsements: dict[Fingerprint, Endorsement]

@@ -44,7 +44,7 @@ async def serving(home: Path, *, clock: Clock = system_clock) -> AsyncIterator[H
     """
     made = load_coordinator(home, clock=clock)
     patience = Patience(round_s=made.settings.deadlines.absent_seconds, silent_s=made.settings.deadlines.silent_seconds)
-    hub = Hub(Store(made.engine, clock), made.registry, patience)
+    hub = Hub(Store(made.engine, clock), made.registry, patience, made.signing_key)
     hub.restore()
     enrolment, renewal = made.enrolment_servicers()
     main_port = new_server()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -24,8 +23,10 @@ from sqlalchemy import (
     update,
 )
 
+from sealane.audit.entry import parse_acts, statement_digest
 from sealane.coordinator.catalog_store import CatalogStore
 from sealane.coordinator.database import metadata, reading, writing
+from sealane.coordinator.log import Event, Log, append, newest_detail
 from sealane.coordinator.run_facts import RunFacts, Tally
 from sealane.coordinator.run_state import RunState
 from sealane.core.clock import Clock, to_text
@@ -86,37 +87,15 @@ endorsements = Table(
     Column("signature", LargeBinary, nullable=False),
 )
 
-events = Table(
-    "events", metadata,
-    Column("sequence", Integer, primary_key=True, autoincrement=True),
-    Column("at", String(20), nullable=False),
-    Column("kind", String(64), nullable=False),
-    Column("party", String(63), nullable=False),
-    Column("subject", String(64), nullable=False),
-    Column("detail", Text, nullable=False),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One act that the coordinator saw."""
-
-    sequence: int
-    at: str
-    kind: str
-    party: str
-    subject: str
-    detail: str
-
-
 class Store:
-    """Studies, statements, runs, results and events."""
+    """Studies, statements, runs and results; every act is a leaf of the audit log in the same transaction."""
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         metadata.create_all(engine)
         self._engine = engine
         self._clock = clock
         self.catalog = CatalogStore(engine)
+        self.log = Log(engine)
 
     def add_study(self, study: Study, proposer: str) -> bool:
         """Keep a proposed study; False where it was there already."""
@@ -138,7 +117,8 @@ class Store:
             db.execute(insert(statements).values(
                 study=study_hash, approves=approves, body=statement.body, public_key=statement.public_key,
                 signature=statement.signature))
-            self._event(db, "study.approved" if approves else "study.refused", node, study_hash, "")
+            digest = statement_digest(statement.body, statement.public_key, statement.signature)
+            self._event(db, "study.approved" if approves else "study.refused", node, study_hash, digest)
             return True
 
     def study(self, wanted: str) -> StudyRecord:
@@ -176,11 +156,29 @@ class Store:
     def save(self, facts: RunFacts) -> None:
         """Keep a run as it now stands."""
         with writing(self._engine) as db:
-            old = db.execute(select(runs.c.state).where(runs.c.run_id == facts.run_id)).scalar_one()
+            old, attempt = db.execute(select(runs.c.state, runs.c.attempt).where(runs.c.run_id == facts.run_id)).one()
             db.execute(update(runs).where(runs.c.run_id == facts.run_id).values(**_columns(facts)))
             if old != facts.state:
                 detail = facts.error.code if facts.error is not None else f"attempt {facts.attempt}"
                 self._event(db, f"run.{facts.state.lower()}", "coordinator", facts.run_id, detail)
+            if attempt != facts.attempt:
+                self._event(db, "run.cohort", "coordinator", facts.run_id, facts.cohort_detail)
+
+    def save_endorsed(self, run_id: str, detail: str) -> None:
+        """Keep, in the log, what every member endorsed; a repetition changes nothing."""
+        with writing(self._engine) as db:
+            append(db, self._clock, "run.endorsed", "coordinator", run_id, detail, once=f"endorsed {run_id} {detail}")
+
+    def save_acts(self, node: str, fingerprint: Fingerprint, detail: str) -> None:
+        """Keep, in the log, the head of a node's own acts, unless it has one of as many acts or more.
+
+        So the newest is always the furthest: a node that was put back from an old copy is shown what it forgot.
+        """
+        with writing(self._engine) as db:
+            newest = newest_detail(db, "node.acts", fingerprint)
+            if newest is not None and parse_acts(newest)[0] >= parse_acts(detail)[0]:
+                return
+            append(db, self._clock, "node.acts", node, fingerprint, detail, once=f"acts {fingerprint} {detail}")
 
     def save_result(
         self, run_id: str, sealed: Mapping[Fingerprint, bytes], endorsed: Mapping[Fingerprint, Endorsement]
@@ -203,12 +201,14 @@ class Store:
                 results.c.run_id == run_id, results.c.recipient == recipient)).scalar_one_or_none()
             if sealed is None:
                 return None
+        return bytes(sealed), self.endorsed(run_id)
+
+    def endorsed(self, run_id: str) -> dict[Fingerprint, Endorsement]:
+        """Return who endorsed a run's result; nobody where it has none."""
+        with reading(self._engine) as db:
             rows = db.execute(select(endorsements).where(endorsements.c.run_id == run_id)).mappings().all()
-        return bytes(sealed), {
-            Fingerprint(r["fingerprint"]): Endorsement(run_id, r["attempt"], bytes(r["result_hash"]),
-                                                       bytes(r["transcript"]), bytes(r["signature"]))
-            for r in rows
-        }
+        return {Fingerprint(r["fingerprint"]): Endorsement(run_id, r["attempt"], bytes(r["result_hash"]),
+                                                           bytes(r["transcript"]), bytes(r["signature"])) for r in rows}
 
     def run(self, run_id: str) -> tuple[RunFacts, str]:
         """Return a run and when it started; an unambiguous beginning of its id will do.
@@ -240,9 +240,7 @@ class Store:
 
     def list_events(self, after: int, limit: int) -> list[Event]:
         """Return events after a sequence number, oldest first."""
-        query = select(events).where(events.c.sequence > after).order_by(events.c.sequence).limit(limit)
-        with reading(self._engine) as db:
-            return [Event(**row) for row in db.execute(query).mappings()]
+        return self.log.events(after, limit)
 
     def _record(self, db: Connection, row: Mapping[Any, Any]) -> StudyRecord:
         query = select(statements).where(statements.c.study == row["hash"]).order_by(statements.c.sequence)
@@ -254,7 +252,7 @@ class Store:
         return StudyRecord(bytes(row["body"]), row["proposer"], row["proposed_at"], tuple(signed))
 
     def _event(self, db: Connection, kind: str, party: str, subject: str, detail: str) -> None:
-        db.execute(insert(events).values(at=self._now(), kind=kind, party=party, subject=subject, detail=detail))
+        append(db, self._clock, kind, party, subject, detail)
 
     def _now(self) -> str:
         moment: datetime = self._clock()

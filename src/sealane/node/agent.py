@@ -17,8 +17,9 @@ from sealane.node.home import NodeHome
 from sealane.node.publications import announcements
 from sealane.node.run_thread import RunThread
 from sealane.node.stream import Link, open_link
+from sealane.node.witness import NodeWitness
 from sealane.rpc.codec import FromCoordinator, FromNode
-from sealane.rpc.notices import Directory, Failure, Hello, RunEnded, RunOffer, StudyRecord, Welcome
+from sealane.rpc.notices import Directory, Failure, Hello, LogUpdate, RunEnded, RunOffer, StudyRecord, Welcome
 from sealane.rpc.renewal import needs_renewal, renew
 from sealane.secagg.messages import Contribution, Proposal, Release, SealedResult
 from sealane.secagg.scheme import get_scheme
@@ -47,6 +48,7 @@ class Agent:
 
     home: NodeHome
     gate: Gate
+    witness: NodeWitness
     backend: str = "cpu"
     runs: dict[str, RunThread] = field(default_factory=dict)
     connected: bool = False
@@ -116,6 +118,8 @@ class Agent:
                         self.problem = None
                         log(_LOG, "coordinator.connected", address=link.address)
                         self.speak()
+                        self._post(self.witness.head())
+                        self._post(self.witness.acts.head())
                         for question in aftermath.questions(self.home, [r for r, t in self.runs.items() if t.alive]):
                             self._post(question)
                         continue
@@ -136,6 +140,8 @@ class Agent:
                 self._study(message)
             case RunOffer():
                 self._offer(message)
+            case LogUpdate():
+                self._post(await asyncio.to_thread(self.witness.update, message))
             case _:
                 run = self.runs.get(message.run_id)
                 if run is not None and run.alive:
@@ -183,7 +189,7 @@ class Agent:
             self._study(offer.study)
             key = self.home.identity().signing_key
             self.runs[offer.run_id] = RunThread(offer, key, self.gate, self.home.runs_path, self.post,
-                                                self.backend, partial(aftermath.record, self.home))
+                                                self.witness, self.backend, partial(aftermath.record, self.home))
 
     async def _keep_certificate(self) -> None:
         while True:

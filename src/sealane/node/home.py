@@ -5,19 +5,21 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from sealane.core.clock import Clock, system_clock
 from sealane.errors import InputError, RefusedError
+from sealane.node.acts import ActsLog
 from sealane.node.datasets import open_approved
 from sealane.node.decisions import Decisions
 from sealane.node.gate import Gate
 from sealane.node.ledger import NodeLedger
 from sealane.node.protection import check_approved
 from sealane.node.register import Register
+from sealane.node.witness import NodeWitness, WitnessRecords
 from sealane.rpc.identity import Identity, load_identity
 
 LEDGER = "ledger.sqlite"
@@ -71,6 +73,13 @@ class NodeHome:
         own = self.identity().fingerprint
         protection = partial(check_approved, self.register, own, sandboxed=self.sandboxed)
         return Gate(own, self.register, partial(open_approved, self.register), protection, self.clock, self.ledger)
+
+    @contextmanager
+    def witness(self) -> Iterator[NodeWitness]:
+        """Give this node's side of the audit log, with its parts of the register held open."""
+        identity, path = self.identity(), self.path / "node.sqlite"
+        with closing(WitnessRecords(path)) as kept, closing(ActsLog(path, identity.name, self.clock)) as acts:
+            yield NodeWitness(identity.signing_key, identity.coordinator_key, kept, acts, self.clock)
 
 
 def open_home(path: Path, *, clock: Clock = system_clock) -> NodeHome:

@@ -77,4 +77,25 @@ SCHEMA = (
     ) STRICT;
     CREATE INDEX metered_runs_by_study ON metered_runs (study, ended_at);
     """,
+    """
+    CREATE TABLE witnessed (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        size INTEGER NOT NULL,
+        root BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE acts (
+        position INTEGER PRIMARY KEY,
+        kind TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        detail TEXT NOT NULL,
+        entry BLOB NOT NULL,
+        UNIQUE (kind, subject, detail)
+    ) STRICT;
+    CREATE TABLE acts_hashes (
+        level INTEGER NOT NULL,
+        position INTEGER NOT NULL,
+        value BLOB NOT NULL,
+        PRIMARY KEY (level, position)
+    ) STRICT;
+    """,
 )

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from sealane.audit.evidence import START
 from sealane.core.canonical import canonical_bytes, parse_canonical
 from sealane.core.entropy import random_secret
 from sealane.core.ids import Fingerprint
@@ -26,8 +27,9 @@ from sealane.node.gate import Admission, Gate
 from sealane.node.inbox import Inbox
 from sealane.node.journal import Journal, RunRow
 from sealane.node.run_meter import Metered, RunMeter, metered_run
+from sealane.node.witness import NodeWitness, by_signer, reported_acts
 from sealane.rpc.codec import FromCoordinator, FromNode
-from sealane.rpc.notices import Failure, Nudge, RunEnded, RunOffer
+from sealane.rpc.notices import Failure, LogEvidence, Nudge, RunEnded, RunOffer
 from sealane.secagg.attempt import Attempt, sign_endorsement, sign_join, verify_endorsement
 from sealane.secagg.messages import (
     Arrival,
@@ -48,6 +50,8 @@ from sealane.telemetry.logs import get_logger, log
 _LOG = get_logger(__name__)
 END_AGAIN_S = 5.0
 """After so long an end that could not be written is tried again."""
+_LOG_START = (1 << 31) + 1
+"""The inbox number of the log's proofs before an attempt begins: past every exchange, so that none forgets them."""
 _RESULT = 1 << 31
 """The inbox number of messages about the result: after every exchange."""
 
@@ -76,6 +80,7 @@ class NodeRun:
         post: sends a message to the coordinator, or drops it where there is no stream; it is asked for again.
         ended: called once, when the run is over for this node.
         metered: keeps what the run used, on disk, before it counts as over here.
+        witness: this node's side of the audit log.
 
     Raises:
         RefusedError: the gate does not let the run in.
@@ -92,8 +97,12 @@ class NodeRun:
         ended: Callable[[str], None] = lambda run_id: None,
         backend: str = "cpu",
         metered: Metered = lambda event: None,
+        *,
+        witness: NodeWitness,
     ) -> None:
         self.run_id = offer.run_id
+        self._witness = witness
+        self._reported = 0
         self._key = key
         self._gate = gate
         self._journal = journal
@@ -112,6 +121,7 @@ class NodeRun:
         if self._row.start is not None:
             self._begin(_read_start(self.run_id, self._row.start))
         else:
+            self._report()
             self._post(self._join())
 
     @property
@@ -129,6 +139,9 @@ class NodeRun:
     def repeat(self) -> None:
         """Send again what the coordinator may have lost: everything since the last opened sum."""
         running = self._running
+        if running is None or running.cohort is None:
+            self._post(self._witness.head())
+            self._post(self._witness.acts.head())
         if running is None:
             self._post(self._join())
             return
@@ -164,12 +177,45 @@ class NodeRun:
                 self.repeat()
             case RunEnded():
                 self._end(message.error)
+            case LogEvidence():
+                if self._running is not None and self._is_current(message, self._running.attempt):
+                    self._running.inbox.put(message, _LOG_START if message.stage == START else _RESULT)
             case RunOffer():
                 if self._running is None:
                     self._post(self._join())
             case _:
                 raise ProtocolError("run.unexpected-message", "message has no place in a run",
                                     got=type(message).__name__)
+
+    def _report(self) -> None:
+        """Remember that this run is joined, and report it, so that the log holds it before anything is contributed."""
+        self._witness.acts.record("run.cohort", self.run_id, self.study.hash)
+        head = self._witness.acts.head()
+        self._reported = head.count
+        self._post(head)
+
+    def _is_current(self, evidence: LogEvidence, attempt: Attempt) -> bool:
+        """Tell evidence of this attempt from an older one's, and from what was made before the log had our report."""
+        if evidence.attempt != attempt.number:
+            return False
+        if evidence.stage != START or len(evidence.leaves) < 2:
+            return True
+        return reported_acts(evidence.leaves[1].entry) >= self._reported
+
+    async def _evidence(self, running: _Running, number: int) -> LogEvidence:
+        """Wait for the log's proofs.
+
+        Raises:
+            UnavailableError: they did not come.
+        """
+        try:
+            async with asyncio.timeout(self._witness.patience_s):
+                return await running.inbox.take(LogEvidence, number)
+        except TimeoutError:
+            raise UnavailableError(
+                "audit.no-evidence", "the audit log did not prove that it holds what this node did",
+                expected=f"proofs under a cosigned checkpoint within {self._witness.patience_s:g} s",
+                hint="more than (n + c)/2 of the study's nodes must be connected to cosign") from None
 
     def _join(self) -> FromNode:
         return sign_join(self._key, self.study.hash, self.run_id, self._agreement().public_key)
@@ -218,6 +264,9 @@ class NodeRun:
         admission, gate = self._admission, self._gate
         running = self._running
         assert running is not None
+        approvals = by_signer(admission.approvals)
+        self._witness.check_start(await self._evidence(running, _LOG_START), attempt, approvals, admission.own.node,
+                                  self._reported)
         acquainted = await acquaintance.acquaint(
             attempt, self._key, self._agreement(), self._journal, inbox, self._introduce)
         role = NodeRole(attempt, self._key, self._agreement(), acquainted.secrets, backend=self._backend)
@@ -237,11 +286,14 @@ class NodeRun:
         gate.check_result(admission, result)
         self._meter.endorsed()
         self._journal.settle()  # or a node that lies could make this one endorse two results, before and after a crash
+        self._witness.acts.record("run.endorsed", self.run_id, result_hash(result).hex())
         running.endorsement = sign_endorsement(self._key, attempt, cohort.transcript, result_hash(result))
         self._post(running.endorsement)
         endorsed = await inbox.take(Endorsed, _RESULT)
         _check_endorsed(running.endorsement, attempt, endorsed)
         if attempt.first == self._key.fingerprint:
+            self._witness.check_release(await self._evidence(running, _RESULT), attempt, approvals,
+                                        running.endorsement.result_hash)
             gate.check_result(admission, result)
             running.sealed = self._seal(attempt, result)
             self._post(running.sealed)

@@ -15,6 +15,7 @@ from sealane.node.gate import Gate
 from sealane.node.journal import Journal
 from sealane.node.run import NodeRun
 from sealane.node.run_meter import Metered
+from sealane.node.witness import NodeWitness
 from sealane.rpc.codec import FromCoordinator, FromNode
 from sealane.rpc.notices import Failure, RunOffer
 from sealane.telemetry.logs import get_logger, log
@@ -27,7 +28,7 @@ class RunThread:
 
     def __init__(
         self, offer: RunOffer, key: SigningKey, gate: Gate, journal: Path, post: Callable[[FromNode], None],
-        backend: str = "cpu", metered: Metered = lambda event: None,
+        witness: NodeWitness, backend: str = "cpu", metered: Metered = lambda event: None,
     ) -> None:
         self.run_id = offer.run_id
         self._offer = offer
@@ -35,6 +36,7 @@ class RunThread:
         self._gate = gate
         self._journal = journal
         self._post = post
+        self._witness = witness
         self._backend = backend
         self._metered = metered
         self._loop = asyncio.new_event_loop()
@@ -81,7 +83,7 @@ class RunThread:
             with closing(Journal(self._journal)) as journal:
                 self._run = NodeRun(self._offer, self._key, self._gate, journal, self._post,
                                     ended=lambda _: self._over.set(), backend=self._backend,
-                                    metered=self._metered)
+                                    metered=self._metered, witness=self._witness)
                 await self._over.wait()
                 await self._run.close()
         except SealaneError as error:

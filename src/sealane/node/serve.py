@@ -31,8 +31,8 @@ async def serving(path: Path, *, backend: str = "cpu", clock: Clock = system_clo
         choose(backend)  # who asks for a GPU by name is told now that there is none, not in the first run
     home = open_home(path, clock=clock)
     try:
-        with exclusive(path):
-            agent = Agent(home, home.gate(), backend)
+        with exclusive(path), home.witness() as witness:
+            agent = Agent(home, home.gate(), witness, backend)
             async with listening(Place(home, agent)), asyncio.TaskGroup() as tasks:
                 keeping = tasks.create_task(agent.serve())
                 log(_LOG, "node.serving", fingerprint=home.identity().fingerprint)

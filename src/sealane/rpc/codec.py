@@ -14,13 +14,17 @@ from sealane.crypto.agreement import CIPHERTEXT_BYTES, PUBLIC_KEY_BYTES
 from sealane.errors import ProtocolError
 from sealane.governance.approval import SignedApproval, SignedRefusal
 from sealane.governance.catalog_statement import CatalogStatement, SignedPublication, SignedWithdrawal
-from sealane.rpc import bounds
+from sealane.rpc import bounds, log_codec
 from sealane.rpc.catalog_codec import decode_catalog, encode_catalog
 from sealane.rpc.error_detail import describe_error, described_error
 from sealane.rpc.notices import (
+    ActsHead,
+    Cosigned,
     Directory,
     Failure,
     Hello,
+    LogEvidence,
+    LogUpdate,
     Nudge,
     PartyRecord,
     RunEnded,
@@ -28,6 +32,7 @@ from sealane.rpc.notices import (
     Statement,
     StudyRecord,
     Welcome,
+    WitnessHead,
 )
 from sealane.secagg.messages import (
     Arrival,
@@ -49,11 +54,11 @@ from sealane.secagg.messages import (
 
 FromNode = (
     Hello | Join | Introduction | Contribution | Release | Proposal | Endorsement | SealedResult | Failure | Statement
-    | CatalogStatement
+    | CatalogStatement | WitnessHead | Cosigned | ActsHead
 )
 FromCoordinator = (
     Welcome | StudyRecord | RunOffer | Start | Introduced | Arrival | Opening | Proposal | Endorsed | RunEnded | Nudge
-    | Directory
+    | Directory | LogUpdate | LogEvidence
 )
 
 _MAXIMUM_STUDY = 1 << 18
@@ -94,6 +99,8 @@ def encode_from_node(message: FromNode) -> pb.ConnectRequest:
             return pb.ConnectRequest(statement=encode_statement(message))
         case SignedPublication() | SignedWithdrawal():
             return pb.ConnectRequest(catalog_statement=encode_catalog(message))
+        case WitnessHead() | Cosigned() | ActsHead():
+            return log_codec.encode_from_witness(message)
 
 
 def decode_from_node(request: pb.ConnectRequest) -> FromNode:
@@ -136,6 +143,8 @@ def decode_from_node(request: pb.ConnectRequest) -> FromNode:
             return decode_statement(request.statement)
         case "catalog_statement":
             return decode_catalog(request.catalog_statement)
+        case "witness_head" | "cosigned" | "acts_head":
+            return log_codec.decode_from_witness(request)
         case other:
             raise ProtocolError("wire.unknown-message", "message of an unknown kind", got=other,
                                 hint="the peer runs another version: see `sealane doctor`")
@@ -186,6 +195,8 @@ def encode_from_coordinator(message: FromCoordinator) -> pb.ConnectResponse:
             return pb.ConnectResponse(nudge=pb.Nudge(run_id=message.run_id))
         case Directory():
             return pb.ConnectResponse(directory=pb.Directory(parties=[encode_party(p) for p in message.parties]))
+        case LogUpdate() | LogEvidence():
+            return log_codec.encode_from_log(message)
 
 
 def decode_from_coordinator(response: pb.ConnectResponse) -> FromCoordinator:
@@ -241,6 +252,8 @@ def decode_from_coordinator(response: pb.ConnectResponse) -> FromCoordinator:
         case "directory":
             return Directory(tuple(decode_party(p) for p in bounds.at_most(
                 tuple(response.directory.parties), 10_000, "parties")))
+        case "log_update" | "log_evidence":
+            return log_codec.decode_from_log(response)
         case other:
             raise ProtocolError("wire.unknown-message", "message of an unknown kind", got=other,
                                 hint="the peer runs another version: see `sealane doctor`")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sealane.audit.evidence import Leaf
 from sealane.core.ids import Fingerprint
 from sealane.errors import SealaneError
 from sealane.governance.approval import SignedApproval, SignedRefusal
@@ -86,3 +87,46 @@ class Nudge:
     """Coordinator: I miss something of this run; send again what was sent since the last opened sum."""
 
     run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessHead:
+    """Node: the size of the newest checkpoint that I accepted as a witness of the audit log."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogUpdate:
+    """Coordinator: a newer checkpoint, and the proof that it continues the one of size ``old``."""
+
+    old: int
+    proof: tuple[bytes, ...]
+    note: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Cosigned:
+    """Node: my signature line over the checkpoint of a size."""
+
+    size: int
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActsHead:
+    """Node: how many acts I have recorded, and the root over them."""
+
+    count: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvidence:
+    """Coordinator: the leaves that you wait for at a stage of an attempt, under a checkpoint that counts."""
+
+    run_id: str
+    attempt: int
+    stage: int
+    note: bytes
+    leaves: tuple[Leaf, ...]

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sealane.api.stream.v1 import stream_pb2 as pb
+from sealane.audit.entry import parse_acts, parse_entry, statement_digest
 from sealane.coordinator.coordination import Coordination
 from sealane.coordinator.run_facts import Patience, RunFacts
 from sealane.coordinator.run_state import RunState
-from sealane.core.ids import Fingerprint
+from sealane.coordinator.witnessing import Witnessing
+from sealane.core.ids import Fingerprint, fingerprint
 from sealane.governance.study import Study
 from sealane.rpc.codec import (
     FromCoordinator,
@@ -22,8 +24,9 @@ from sealane.rpc.codec import (
     encode_from_coordinator,
     encode_from_node,
 )
-from sealane.rpc.notices import StudyRecord
+from sealane.rpc.notices import ActsHead, Cosigned, StudyRecord, WitnessHead
 from sealane.simulation.faults import Script
+from sealane.simulation.log import MemoryLog
 from sealane.simulation.parties import MemoryRuns, SimulatedNode
 
 Arrive = Callable[[SimulatedNode, Any], None]
@@ -42,13 +45,23 @@ class Engine:
     record: StudyRecord
     run_id: str
     patience: Patience
+    log: MemoryLog
     script: Script = field(default_factory=Script)
-    runs: MemoryRuns = field(default_factory=MemoryRuns)
+    runs: MemoryRuns = field(init=False)
+    witnessing: Witnessing = field(init=False)
     seen: list[tuple[str, FromNode | FromCoordinator]] = field(default_factory=list)
     coordination: Coordination | None = None
     _held: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.runs = MemoryRuns(self.log)
+        self.witnessing = Witnessing(self.log.key, self.log, self.to_node, self._save_acts)
+        names = {f: node.name for f, node in self.nodes.items()}
+        for s in self.record.statements:
+            digest = statement_digest(s.body, s.public_key, s.signature)
+            self.log.append("study.approved", names[fingerprint(s.public_key)], self.study.hash, digest, once=digest)
 
     async def run(self) -> Coordination:
         """Run to the end, and return the coordinator's view of it.
@@ -56,6 +69,8 @@ class Engine:
         Raises:
             SealaneError: the run was aborted or paused.
         """
+        for node in self.nodes.values():
+            self._greet(node)
         self._begin_coordination().begin()
         try:
             while True:
@@ -121,7 +136,9 @@ class Engine:
             node.receive(message, lambda answer: self.to_coordinator(node, answer))
 
     def _at_coordinator(self, node: SimulatedNode, message: FromNode) -> None:
-        if self.coordination is not None and node.up:
+        if isinstance(message, WitnessHead | Cosigned | ActsHead):
+            self.witnessing.receive(node.fingerprint, message)
+        elif self.coordination is not None and node.up:
             self.coordination.receive(node.fingerprint, message, encode_from_node(message).ByteSize())
 
     async def _crash(self, node: SimulatedNode, seconds: float) -> None:
@@ -129,6 +146,7 @@ class Engine:
         if seconds >= 0:
             await asyncio.sleep(seconds)
             node.up = True
+            self._greet(node)
             if self.coordination is not None:
                 self.coordination.node_connected(node.fingerprint)
 
@@ -146,9 +164,18 @@ class Engine:
             study=self.study, record=self.record, facts=facts,
             keys={f: n.key.public_key for f, n in self.nodes.items()}, send=self.to_node, records=self.runs,
             patience=self.patience, now=time.monotonic, connected=lambda f: self.nodes[f].up,
-            changed=self._changed.set,
+            changed=self._changed.set, prove=self.witnessing.prove,
         )
         return self.coordination
+
+    def _greet(self, node: SimulatedNode) -> None:
+        self.witnessing.connected(node.fingerprint, node.key.public_key)
+        node.greet(lambda message: self.to_coordinator(node, message))
+
+    def _save_acts(self, node: Fingerprint, detail: str) -> None:
+        newest = self.log.newest("node.acts", node)
+        if newest is None or parse_acts(parse_entry(newest[1]).detail)[0] < parse_acts(detail)[0]:
+            self.log.append("node.acts", self.nodes[node].name, node, detail, once=f"acts {node} {detail}")
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -18,14 +18,17 @@ from sealane.errors import SealaneError
 from sealane.governance.approval import Approval, sign_approval
 from sealane.governance.contract import Contract
 from sealane.governance.study import Study
+from sealane.node.acts import MemoryActs
 from sealane.node.gate import Gate
 from sealane.node.journal import Journal
 from sealane.node.ledger import NodeLedger
 from sealane.node.run import NodeRun
+from sealane.node.witness import MemoryKept, NodeWitness
 from sealane.privacy.ledger import make_cap
 from sealane.rpc.codec import FromCoordinator, FromNode
-from sealane.rpc.notices import Failure, RunOffer, Statement
+from sealane.rpc.notices import Failure, LogUpdate, RunOffer, Statement
 from sealane.secagg.messages import Endorsement
+from sealane.simulation.log import MemoryLog
 
 LIFETIME = timedelta(days=1)
 DATASET = "frame"
@@ -82,7 +85,7 @@ def _ungraded(approval: Approval, study: Study) -> None:
 class SimulatedNode:
     """One institution's node. ``restart`` builds it again from what a real one has on disk."""
 
-    def __init__(self, name: str, dataset: FrameDataset, dataset_version: str, clock: Clock) -> None:
+    def __init__(self, name: str, dataset: FrameDataset, dataset_version: str, clock: Clock, log_key: bytes) -> None:
         self.name = name
         self.key = SigningKey(random_secret())
         self.dataset = dataset
@@ -94,6 +97,7 @@ class SimulatedNode:
         self.ledger.put_cap(make_cap(DATASET, "dataset", "", "", SIMULATED_EPSILON, Decimal("1e-6"), None))
         self.gate = Gate(self.key.fingerprint, self.records, lambda approval, study: self.dataset, _ungraded, clock,
                          self.ledger)
+        self.witness = NodeWitness(self.key, log_key, MemoryKept(), MemoryActs(name, clock), clock)
         self.run: NodeRun | None = None
         self.up = True
 
@@ -111,14 +115,26 @@ class SimulatedNode:
 
     def receive(self, message: FromCoordinator, post: Callable[[FromNode], None]) -> None:
         """Take in a coordinator's message, as a node's agent does."""
+        if isinstance(message, LogUpdate):
+            try:
+                post(self.witness.update(message))
+            except SealaneError as error:
+                if self.run is not None:
+                    post(Failure(self.run.run_id, error))
+            return
         if self.run is None or (isinstance(message, RunOffer) and message.run_id != self.run.run_id):
             if isinstance(message, RunOffer):
                 try:
-                    self.run = NodeRun(message, self.key, self.gate, self.journal, post)
+                    self.run = NodeRun(message, self.key, self.gate, self.journal, post, witness=self.witness)
                 except SealaneError as error:
                     post(Failure(message.run_id, error))
             return
         self.run.receive(message)
+
+    def greet(self, post: Callable[[FromNode], None]) -> None:
+        """Say what a node says to the log when its stream opens."""
+        post(self.witness.head())
+        post(self.witness.acts.head())
 
     async def crash(self) -> None:
         """Lose everything that is not in the journal or the records."""
@@ -132,14 +148,23 @@ class SimulatedNode:
 class MemoryRuns:
     """Where a simulated coordinator keeps its runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: MemoryLog) -> None:
+        self.log = log
         self.facts: RunFacts | None = None
         self.sealed: Mapping[Fingerprint, bytes] = {}
         self.endorsements: Mapping[Fingerprint, Endorsement] = {}
 
     def save(self, facts: RunFacts) -> None:
-        """Keep a run."""
-        self.facts = facts
+        """Keep a run, and tell the log how it moved."""
+        old, self.facts = self.facts, facts
+        if old is None or old.state is not facts.state:
+            self.log.append(f"run.{facts.state.lower()}", "coordinator", facts.run_id, f"attempt {facts.attempt}")
+        if facts.members and (old is None or old.attempt != facts.attempt):
+            self.log.append("run.cohort", "coordinator", facts.run_id, facts.cohort_detail)
+
+    def save_endorsed(self, run_id: str, detail: str) -> None:
+        """Tell the log what every member endorsed."""
+        self.log.append("run.endorsed", "coordinator", run_id, detail, once=f"endorsed {run_id} {detail}")
 
     def save_result(
         self, run_id: str, sealed: dict[Fingerprint, bytes], endorsements: dict[Fingerprint, Endorsement]

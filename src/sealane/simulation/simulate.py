@@ -28,6 +28,7 @@ from sealane.secagg.result import MAXIMUM_RESULT, result_hash, result_info, unsa
 from sealane.simulation.contribution import Contributions, contribution
 from sealane.simulation.engine import Engine
 from sealane.simulation.faults import Fault, Script
+from sealane.simulation.log import MemoryLog
 from sealane.simulation.loops import run_here
 from sealane.simulation.parties import LIFETIME, FrameDataset, SimulatedAnalyst, SimulatedNode
 
@@ -37,6 +38,7 @@ class Simulation:
 
     Attributes:
         contract: what the frames were taken to conform to.
+        log: the simulated coordinator's audit log.
     """
 
     def __init__(
@@ -51,10 +53,12 @@ class Simulation:
         self._patience = patience or Patience(round_s=30.0)
         self._frames = dict(frames)
         self._analyst = SimulatedAnalyst()
+        self.log = MemoryLog(system_clock)
         self.nodes: dict[str, SimulatedNode] = {}
         for name, frame in frames.items():
             dataset = FrameDataset(self.contract, frame)
-            self.nodes[check_name(name)] = SimulatedNode(name, dataset, _version(frame), system_clock)
+            self.nodes[check_name(name)] = SimulatedNode(name, dataset, _version(frame), system_clock,
+                                                           self.log.key.public_key)
 
     def run(
         self,
@@ -120,7 +124,7 @@ class Simulation:
         statements = tuple(n.approve(study, waives_differencing=n.name in waive) for n in self.nodes.values())
         record = StudyRecord(study.canonical(), "analyst", to_text(system_clock()), statements)
         engine = Engine({n.fingerprint: n for n in self.nodes.values()}, study, record, new_run_id(), self._patience,
-                        Script(tuple(faults)))
+                        self.log, Script(tuple(faults)))
         coordination = await engine.run()
         return coordination, engine, time.perf_counter() - began
 

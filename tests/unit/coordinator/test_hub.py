@@ -255,7 +255,7 @@ def test_runs_that_are_not_over_are_taken_up_again(house: House, engine: Engine,
     house.hub.runs["r-" + "b" * 16].abort(RefusedError("run.cancelled", "cancelled"))
     for name in NODES:
         house.join(study, name)
-    again = House(Hub(Store(engine, clock), house.hub.registry, Patience()), house.parties)
+    again = House(Hub(Store(engine, clock), house.hub.registry, Patience(), house.hub.key), house.parties)
     again.hub.restore()
     assert list(again.hub.runs) == [RUN]
     taken_up = again.hub.runs[RUN]

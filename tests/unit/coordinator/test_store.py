@@ -157,7 +157,7 @@ def test_a_run_stays_as_it_was_last_saved(store: Store, reopened, clock: ManualC
         # A change of state is an event; a change within one is none.
         assert [(e.kind, e.subject, e.detail) for e in other.list_events(1, 10)] == [
             ("run.proposed", RUN, study.hash), ("run.admitted", RUN, "attempt -1"), ("run.running", RUN, "attempt 0"),
-            ("run.paused", RUN, "run.node-lost")]
+            ("run.cohort", RUN, steps[-1].cohort_detail), ("run.paused", RUN, "run.node-lost")]
 
 
 def test_a_run_is_found_by_the_beginning_of_its_id(store: Store) -> None:
@@ -230,8 +230,13 @@ def test_a_full_disk_is_said_and_loses_nothing(engine: Engine, store: Store) -> 
     with engine.connect() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+
+    def fill() -> None:
+        for _ in range(100):
+            store.add_event("node.connected", "north", "a" * 52, "x" * 2000)
+
     with pytest.raises(UnavailableError) as caught:
-        store.add_event("node.connected", "north", "a" * 52, "x" * 100_000)
+        fill()
     assert caught.value.code == "storage.full"
     assert store.study(study.hash).study == study.canonical()
 

@@ -17,6 +17,8 @@ from sealane.node import agent as module
 from sealane.node.agent import Agent
 from sealane.rpc.notices import Directory, Welcome
 
+WITNESS: Any = SimpleNamespace(head=lambda: None, acts=SimpleNamespace(head=lambda: None))
+
 
 class Line:
     """A coordinator that answers (or not), holds for a while, and goes away."""
@@ -68,7 +70,7 @@ async def pauses(lines: Iterator[Line], count: int, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(module, "HELD_S", 0.03)
     home: Any = SimpleNamespace(identity=lambda: SimpleNamespace(certificate=None), clock=system_clock,
                                 register=SimpleNamespace(unsent=list))
-    serving = asyncio.create_task(Agent(home, None).serve())  # type: ignore[arg-type]
+    serving = asyncio.create_task(Agent(home, None, WITNESS).serve())  # type: ignore[arg-type]
     await asyncio.wait_for(enough.wait(), 10)
     serving.cancel()
     await asyncio.gather(serving, return_exceptions=True)

@@ -38,7 +38,7 @@ async def test_a_larger_message_is_not_sent() -> None:
 
 
 async def test_the_run_that_wanted_to_send_it_is_told_to_the_coordinator() -> None:
-    agent = Agent(cast("Any", None), cast("Any", None))
+    agent = Agent(cast("Any", None), cast("Any", None), cast("Any", None))
     agent._link, outbox = link(1000)
     agent._post(contribution(1000))
     frames = aiter(outbox)

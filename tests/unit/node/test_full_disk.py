@@ -51,7 +51,7 @@ async def test_a_journal_that_cannot_be_opened_is_told(tmp_path: Path, monkeypat
     monkeypatch.setattr(run_thread, "Journal", full)
     said: list[Any] = []
     offer = RunOffer(RUN, StudyRecord(b"{}", "analyst", "2026-01-01T00:00:00Z"))
-    thread = RunThread(offer, None, None, tmp_path / "runs.sqlite", said.append)  # type: ignore[arg-type]
+    thread = RunThread(offer, None, None, tmp_path / "runs.sqlite", said.append, None)  # type: ignore[arg-type]
     for _ in range(100):
         if not thread.alive:
             break

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n sealane/api/audit/v1/audit.proto\x12\x14sealane.api.audit.v1\"c\n\x05\x45vent\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\n\n\x02\x61t\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\r\n\x05party\x18\x04 \x01(\t\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\"1\n\x11ListEventsRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x04\x12\r\n\x05limit\x18\x02 \x01(\r\"A\n\x12ListEventsResponse\x12+\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1b.sealane.api.audit.v1.Event2o\n\x0c\x41uditService\x12_\n\nListEvents\x12\'.sealane.api.audit.v1.ListEventsRequest\x1a(.sealane.api.audit.v1.ListEventsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n sealane/api/audit/v1/audit.proto\x12\x14sealane.api.audit.v1\"c\n\x05\x45vent\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\n\n\x02\x61t\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\r\n\x05party\x18\x04 \x01(\t\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\"1\n\x11ListEventsRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x04\x12\r\n\x05limit\x18\x02 \x01(\r\"A\n\x12ListEventsResponse\x12+\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1b.sealane.api.audit.v1.Event\"<\n\nProvedLeaf\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\r\n\x05\x65ntry\x18\x02 \x01(\x0c\x12\r\n\x05proof\x18\x03 \x03(\x0c\"/\n\x0fProveRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0c\n\x04seen\x18\x02 \x01(\x04\"\xf3\x02\n\x10ProveRunResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\r\n\x05study\x18\x02 \x01(\x0c\x12\x30\n\nstatements\x18\x03 \x03(\x0b\x32\x1c.sealane.api.audit.v1.Signed\x12:\n\x0c\x65ndorsements\x18\x04 \x03(\x0b\x32$.sealane.api.audit.v1.RunEndorsement\x12\x12\n\ncheckpoint\x18\x05 \x01(\x0c\x12\x30\n\x06leaves\x18\x06 \x03(\x0b\x32 .sealane.api.audit.v1.ProvedLeaf\x12\x0e\n\x06newest\x18\x07 \x01(\x0c\x12\x14\n\x0cnewest_proof\x18\x08 \x03(\x0c\x12\x12\n\nseen_proof\x18\t \x03(\x0c\x12\x0f\n\x07version\x18\n \x01(\t\x12\x30\n\x07members\x18\x0b \x03(\x0b\x32\x1f.sealane.api.audit.v1.RunMember\x12\x0f\n\x07\x61ttempt\x18\x0c \x01(\r\"J\n\tRunMember\x12\x13\n\x0b\x66ingerprint\x18\x01 \x01(\t\x12\x15\n\ragreement_key\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"O\n\x06Signed\x12\x10\n\x08\x61pproves\x18\x01 \x01(\x08\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\x12\x12\n\npublic_key\x18\x03 \x01(\x0c\x12\x11\n\tsignature\x18\x04 \x01(\x0c\"q\n\x0eRunEndorsement\x12\x12\n\npublic_key\x18\x01 \x01(\x0c\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x13\n\x0bresult_hash\x18\x03 \x01(\x0c\x12\x12\n\ntranscript\x18\x04 \x01(\x0c\x12\x11\n\tsignature\x18\x05 \x01(\x0c\"$\n\x10ProveLeafRequest\x12\x10\n\x08position\x18\x01 \x01(\x04\"W\n\x11ProveLeafResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12.\n\x04leaf\x18\x02 \x01(\x0b\x32 .sealane.api.audit.v1.ProvedLeaf2\xa8\x02\n\x0c\x41uditService\x12_\n\nListEvents\x12\'.sealane.api.audit.v1.ListEventsRequest\x1a(.sealane.api.audit.v1.ListEventsResponse\x12Y\n\x08ProveRun\x12%.sealane.api.audit.v1.ProveRunRequest\x1a&.sealane.api.audit.v1.ProveRunResponse\x12\\\n\tProveLeaf\x12&.sealane.api.audit.v1.ProveLeafRequest\x1a\'.sealane.api.audit.v1.ProveLeafResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +37,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTEVENTSREQUEST']._serialized_end=208
   _globals['_LISTEVENTSRESPONSE']._serialized_start=210
   _globals['_LISTEVENTSRESPONSE']._serialized_end=275
-  _globals['_AUDITSERVICE']._serialized_start=277
-  _globals['_AUDITSERVICE']._serialized_end=388
+  _globals['_PROVEDLEAF']._serialized_start=277
+  _globals['_PROVEDLEAF']._serialized_end=337
+  _globals['_PROVERUNREQUEST']._serialized_start=339
+  _globals['_PROVERUNREQUEST']._serialized_end=386
+  _globals['_PROVERUNRESPONSE']._serialized_start=389
+  _globals['_PROVERUNRESPONSE']._serialized_end=760
+  _globals['_RUNMEMBER']._serialized_start=762
+  _globals['_RUNMEMBER']._serialized_end=836
+  _globals['_SIGNED']._serialized_start=838
+  _globals['_SIGNED']._serialized_end=917
+  _globals['_RUNENDORSEMENT']._serialized_start=919
+  _globals['_RUNENDORSEMENT']._serialized_end=1032
+  _globals['_PROVELEAFREQUEST']._serialized_start=1034
+  _globals['_PROVELEAFREQUEST']._serialized_end=1070
+  _globals['_PROVELEAFRESPONSE']._serialized_start=1072
+  _globals['_PROVELEAFRESPONSE']._serialized_end=1159
+  _globals['_AUDITSERVICE']._serialized_start=1162
+  _globals['_AUDITSERVICE']._serialized_end=1458
 # @@protoc_insertion_point(module_scope)

@@ -40,6 +40,16 @@ class AuditServiceStub:
                 request_serializer=sealane_dot_api_dot_audit_dot_v1_dot_audit__pb2.ListEventsRequest.SerializeToString,
                 response_deserializer=sealane_dot_api_dot_audit_dot_v1_dot_audit__pb2.ListEventsResponse.FromString,
                 _registered_method=True)
+        self.ProveRun = channel.unary_unary(
+                '/sealane.api.audit.v1.AuditService/ProveRun',
+                request_serializer=sealane_dot_api_dot_audit_dot_v1_dot_audit__pb2.ProveRunRequest.SerializeToString,
+                response_deserializer=sealane_dot_api_dot_audit_dot_v1_dot_audit__pb2.ProveRunResponse.FromString,
+                _registered_method=True)
+        self.ProveLeaf = channel.unary_unary(
+                '/sealane.api.audit.v1.AuditService/ProveLeaf',
+                request_serializer=sealane_dot_api_dot_audit_dot_v1_dot_audit__pb2.ProveLeafRequest.SerializeToString,
+                response_deserializer=sealane_dot_api_dot_audit_dot_v1_dot_audit__pb2.ProveLeafResponse.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer:
@@ -53,6 +63,20 @@ class AuditServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ProveRun(self, request, context):
+        """Returns every leaf about a run and its study, with proofs under a checkpoint that the study's participants cosigned.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ProveLeaf(self, request, context):
+        """Returns one leaf with its proof under the newest cosigned checkpoint.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuditServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +84,16 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.ListEvents,
                     request_deserializer=sealane_dot_api_dot_audit_dot_v1_dot_audit__pb2.ListEventsRequest.FromString,
                     response_serializer=sealane_dot_api_dot_audit_dot_v1_dot_audit__pb2.ListEventsResponse.SerializeToString,
+            ),
+            'ProveRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProveRun,
+                    request_deserializer=sealane_dot_api_dot_audit_dot_v1_dot_audit__pb2.ProveRunRequest.FromString,
+                    response_serializer=sealane_dot_api_dot_audit_dot_v1_dot_audit__pb2.ProveRunResponse.SerializeToString,
+            ),
+            'ProveLeaf': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProveLeaf,
+                    request_deserializer=sealane_dot_api_dot_audit_dot_v1_dot_audit__pb2.ProveLeafRequest.FromString,
+                    response_serializer=sealane_dot_api_dot_audit_dot_v1_dot_audit__pb2.ProveLeafResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +124,60 @@ class AuditService:
             '/sealane.api.audit.v1.AuditService/ListEvents',
             sealane_dot_api_dot_audit_dot_v1_dot_audit__pb2.ListEventsRequest.SerializeToString,
             sealane_dot_api_dot_audit_dot_v1_dot_audit__pb2.ListEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProveRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealane.api.audit.v1.AuditService/ProveRun',
+            sealane_dot_api_dot_audit_dot_v1_dot_audit__pb2.ProveRunRequest.SerializeToString,
+            sealane_dot_api_dot_audit_dot_v1_dot_audit__pb2.ProveRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProveLeaf(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealane.api.audit.v1.AuditService/ProveLeaf',
+            sealane_dot_api_dot_audit_dot_v1_dot_audit__pb2.ProveLeafRequest.SerializeToString,
+            sealane_dot_api_dot_audit_dot_v1_dot_audit__pb2.ProveLeafResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -10,7 +10,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ConnectRequest(_message.Message):
-    __slots__ = ("hello", "join", "contribution", "release", "proposal", "endorsement", "sealed_result", "failure", "statement", "chunk", "introduction", "catalog_statement")
+    __slots__ = ("hello", "join", "contribution", "release", "proposal", "endorsement", "sealed_result", "failure", "statement", "chunk", "introduction", "catalog_statement", "witness_head", "cosigned", "acts_head")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     JOIN_FIELD_NUMBER: _ClassVar[int]
     CONTRIBUTION_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +23,9 @@ class ConnectRequest(_message.Message):
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     INTRODUCTION_FIELD_NUMBER: _ClassVar[int]
     CATALOG_STATEMENT_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_HEAD_FIELD_NUMBER: _ClassVar[int]
+    COSIGNED_FIELD_NUMBER: _ClassVar[int]
+    ACTS_HEAD_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     join: Join
     contribution: Contribution
@@ -35,10 +38,13 @@ class ConnectRequest(_message.Message):
     chunk: Chunk
     introduction: Introduction
     catalog_statement: _catalog_pb2.CatalogStatement
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., join: _Optional[_Union[Join, _Mapping]] = ..., contribution: _Optional[_Union[Contribution, _Mapping]] = ..., release: _Optional[_Union[Release, _Mapping]] = ..., proposal: _Optional[_Union[Proposal, _Mapping]] = ..., endorsement: _Optional[_Union[Endorsement, _Mapping]] = ..., sealed_result: _Optional[_Union[SealedResult, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., statement: _Optional[_Union[_study_pb2.SignedStatement, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., introduction: _Optional[_Union[Introduction, _Mapping]] = ..., catalog_statement: _Optional[_Union[_catalog_pb2.CatalogStatement, _Mapping]] = ...) -> None: ...
+    witness_head: WitnessHead
+    cosigned: Cosigned
+    acts_head: ActsHead
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., join: _Optional[_Union[Join, _Mapping]] = ..., contribution: _Optional[_Union[Contribution, _Mapping]] = ..., release: _Optional[_Union[Release, _Mapping]] = ..., proposal: _Optional[_Union[Proposal, _Mapping]] = ..., endorsement: _Optional[_Union[Endorsement, _Mapping]] = ..., sealed_result: _Optional[_Union[SealedResult, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., statement: _Optional[_Union[_study_pb2.SignedStatement, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., introduction: _Optional[_Union[Introduction, _Mapping]] = ..., catalog_statement: _Optional[_Union[_catalog_pb2.CatalogStatement, _Mapping]] = ..., witness_head: _Optional[_Union[WitnessHead, _Mapping]] = ..., cosigned: _Optional[_Union[Cosigned, _Mapping]] = ..., acts_head: _Optional[_Union[ActsHead, _Mapping]] = ...) -> None: ...
 
 class ConnectResponse(_message.Message):
-    __slots__ = ("welcome", "study", "run_offer", "start", "arrival", "opening", "proposal", "endorsed", "run_ended", "nudge", "chunk", "directory", "introduced")
+    __slots__ = ("welcome", "study", "run_offer", "start", "arrival", "opening", "proposal", "endorsed", "run_ended", "nudge", "chunk", "directory", "introduced", "log_update", "log_evidence")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     STUDY_FIELD_NUMBER: _ClassVar[int]
     RUN_OFFER_FIELD_NUMBER: _ClassVar[int]
@@ -52,6 +58,8 @@ class ConnectResponse(_message.Message):
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     DIRECTORY_FIELD_NUMBER: _ClassVar[int]
     INTRODUCED_FIELD_NUMBER: _ClassVar[int]
+    LOG_UPDATE_FIELD_NUMBER: _ClassVar[int]
+    LOG_EVIDENCE_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     study: _study_pb2.StudyRecord
     run_offer: RunOffer
@@ -65,7 +73,9 @@ class ConnectResponse(_message.Message):
     chunk: Chunk
     directory: Directory
     introduced: Introduced
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., study: _Optional[_Union[_study_pb2.StudyRecord, _Mapping]] = ..., run_offer: _Optional[_Union[RunOffer, _Mapping]] = ..., start: _Optional[_Union[Start, _Mapping]] = ..., arrival: _Optional[_Union[Arrival, _Mapping]] = ..., opening: _Optional[_Union[Opening, _Mapping]] = ..., proposal: _Optional[_Union[Proposal, _Mapping]] = ..., endorsed: _Optional[_Union[Endorsed, _Mapping]] = ..., run_ended: _Optional[_Union[RunEnded, _Mapping]] = ..., nudge: _Optional[_Union[Nudge, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., directory: _Optional[_Union[Directory, _Mapping]] = ..., introduced: _Optional[_Union[Introduced, _Mapping]] = ...) -> None: ...
+    log_update: LogUpdate
+    log_evidence: LogEvidence
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., study: _Optional[_Union[_study_pb2.StudyRecord, _Mapping]] = ..., run_offer: _Optional[_Union[RunOffer, _Mapping]] = ..., start: _Optional[_Union[Start, _Mapping]] = ..., arrival: _Optional[_Union[Arrival, _Mapping]] = ..., opening: _Optional[_Union[Opening, _Mapping]] = ..., proposal: _Optional[_Union[Proposal, _Mapping]] = ..., endorsed: _Optional[_Union[Endorsed, _Mapping]] = ..., run_ended: _Optional[_Union[RunEnded, _Mapping]] = ..., nudge: _Optional[_Union[Nudge, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., directory: _Optional[_Union[Directory, _Mapping]] = ..., introduced: _Optional[_Union[Introduced, _Mapping]] = ..., log_update: _Optional[_Union[LogUpdate, _Mapping]] = ..., log_evidence: _Optional[_Union[LogEvidence, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("version", "computations")
@@ -387,3 +397,59 @@ class Nudge(_message.Message):
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     def __init__(self, run_id: _Optional[str] = ...) -> None: ...
+
+class WitnessHead(_message.Message):
+    __slots__ = ("size",)
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    size: int
+    def __init__(self, size: _Optional[int] = ...) -> None: ...
+
+class LogUpdate(_message.Message):
+    __slots__ = ("old", "proof", "note")
+    OLD_FIELD_NUMBER: _ClassVar[int]
+    PROOF_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    old: int
+    proof: _containers.RepeatedScalarFieldContainer[bytes]
+    note: bytes
+    def __init__(self, old: _Optional[int] = ..., proof: _Optional[_Iterable[bytes]] = ..., note: _Optional[bytes] = ...) -> None: ...
+
+class Cosigned(_message.Message):
+    __slots__ = ("size", "line")
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    size: int
+    line: str
+    def __init__(self, size: _Optional[int] = ..., line: _Optional[str] = ...) -> None: ...
+
+class ActsHead(_message.Message):
+    __slots__ = ("count", "root")
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    ROOT_FIELD_NUMBER: _ClassVar[int]
+    count: int
+    root: bytes
+    def __init__(self, count: _Optional[int] = ..., root: _Optional[bytes] = ...) -> None: ...
+
+class LogLeaf(_message.Message):
+    __slots__ = ("position", "entry", "proof")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    PROOF_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    entry: bytes
+    proof: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, position: _Optional[int] = ..., entry: _Optional[bytes] = ..., proof: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class LogEvidence(_message.Message):
+    __slots__ = ("run_id", "attempt", "stage", "note", "leaves")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    LEAVES_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    attempt: int
+    stage: int
+    note: bytes
+    leaves: _containers.RepeatedCompositeFieldContainer[LogLeaf]
+    def __init__(self, run_id: _Optional[str] = ..., attempt: _Optional[int] = ..., stage: _Optional[int] = ..., note: _Optional[bytes] = ..., leaves: _Optional[_Iterable[_Union[LogLeaf, _Mapping]]] = ...) -> None: ...
