@@ -112,6 +112,7 @@ class NodeRun:
         self._row: RunRow = journal.join(offer.run_id, self.study.hash, random_secret())
         self._meter = RunMeter(journal, offer.run_id)
         self._post = self._meter.counting(post)
+        self._tell_log = post  # what a witness says belongs to no run
         self._metered = metered
         self._running: _Running | None = None
         self._failed: SealaneError | None = None
@@ -140,8 +141,8 @@ class NodeRun:
         """Send again what the coordinator may have lost: everything since the last opened sum."""
         running = self._running
         if running is None or running.cohort is None:
-            self._post(self._witness.head())
-            self._post(self._witness.acts.head())
+            self._tell_log(self._witness.head())
+            self._tell_log(self._witness.acts.head())
         if running is None:
             self._post(self._join())
             return
@@ -192,7 +193,7 @@ class NodeRun:
         self._witness.acts.record("run.cohort", self.run_id, self.study.hash)
         head = self._witness.acts.head()
         self._reported = head.count
-        self._post(head)
+        self._tell_log(head)
 
     def _is_current(self, evidence: LogEvidence, attempt: Attempt) -> bool:
         """Tell evidence of this attempt from an older one's, and from what was made before the log had our report."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import refused, run, run_well
@@ -14,6 +16,10 @@ from loans import CONTRACT, write_loans
 
 import sealane
 from sealane.cli.local_federation import ANALYST, LocalFederation, local_federation
+from sealane.client.pack.verify import MANIFEST_KIND
+from sealane.core.canonical import canonical_bytes
+from sealane.core.secret import Secret
+from sealane.crypto.signing import SigningKey
 from sealane.errors import SealaneError
 from sealane.governance.study import parse_study
 
@@ -131,3 +137,90 @@ def test_a_restored_snapshot_refuses_to_act(scene: Scene) -> None:
             fed.run("statistics.summary", **TERMS, columns=["annual_inc"], wait_s=20.0)
     assert caught.value.code == "node.rolled-back"
     assert "west" in caught.value.message
+
+
+def _re_signed(pack: Path, files: dict[str, bytes]) -> None:
+    """What somebody can do who rewrites a pack and signs it anew."""
+    key = SigningKey(Secret(b"x" * 32))
+    body = canonical_bytes({name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())})
+    manifest = {"files": json.loads(body), "public_key": key.public_key.hex(),
+                "signature": key.sign(MANIFEST_KIND, body).hex()}
+    for name, data in files.items():
+        (pack / name).write_bytes(data)
+    (pack / "manifest.json").write_bytes(canonical_bytes(manifest) + b"\n")
+
+
+def _edit(name: str, change: Callable[[Any], Any]) -> Callable[[dict[str, bytes]], None]:
+    def edit(files: dict[str, bytes]) -> None:
+        files[name] = canonical_bytes(change(json.loads(files[name]))) + b"\n"
+    return edit
+
+
+REWRITES: dict[str, tuple[str, Callable[[dict[str, bytes]], None]]] = {
+    "a member left out": ("audit.cohort-differs", _edit("cohort.json", lambda c: c | {"members": c["members"][1:]})),
+    "no endorsement": ("audit.endorsements-differ", _edit("endorsements.json", lambda e: [])),
+    "one endorsement fewer": ("audit.endorsements-differ", _edit("endorsements.json", lambda e: e[1:])),
+    "an approval left out": ("audit.statements-differ", _edit("statements.json", lambda s: s[1:])),
+    "leaves in another order": ("audit.leaves-unsorted", _edit("leaves.json", lambda x: x[::-1])),
+    "the first leaf left out": ("audit.leaf-missing", _edit("leaves.json", lambda x: x[1:])),
+    "a leaf that is no leaf": ("audit.file-malformed", _edit("leaves.json", lambda x: [{}])),
+    "another computation": ("audit.software-differs", _edit("software.json", lambda s: s | {"computation": "glm.fit"})),
+    "another policy": ("audit.policy-differs", _edit("policy.json", lambda p: p | {"colluding": 0})),
+    "another page": ("audit.page-differs", lambda files: files.update({"report.html": b"all is well"})),
+}
+
+
+@pytest.mark.parametrize("case", REWRITES)
+def test_a_pack_rewritten_and_signed_anew_does_not_fit_the_log(case: str, scene: Scene, tmp_path: Path) -> None:
+    code, rewrite = REWRITES[case]
+    pack = tmp_path / "pack"
+    shutil.copytree(scene.pack, pack)
+    files = {path.name: path.read_bytes() for path in pack.iterdir() if path.name != "manifest.json"}
+    rewrite(files)
+    _re_signed(pack, files)
+    done = run("audit", "verify", pack, "--policy", scene.policy, "--json")
+    assert (done.code, done.error["code"]) == (4, code)
+
+
+def test_other_refusals_of_verify(scene: Scene, tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    shutil.copytree(scene.pack, pack)
+    (pack / "extra.txt").write_text("more")
+    done = run("audit", "verify", pack, "--policy", scene.policy, "--json")
+    assert done.error["code"] == "audit.other-files"
+    (pack / "extra.txt").unlink()
+    (pack / "software.json").write_bytes(b"{}\n")
+    assert run("audit", "verify", pack, "--policy", scene.policy, "--json").error["code"] == "audit.file-changed"
+    large = tmp_path / "large.proof"
+    with large.open("wb") as file:
+        file.truncate((1 << 26) + 1)
+    done = run("audit", "verify", large, "--policy", scene.policy, "--json")
+    assert (done.code, done.error["code"]) == (2, "audit.file-too-large")
+
+
+def test_a_checkpoint_that_the_pack_does_not_start_from(scene: Scene, tmp_path: Path) -> None:
+    """Without ``--seen`` a later pack says nothing of an earlier checkpoint."""
+    later = tmp_path / "later"
+    with sealane.connect(home=scene.federation.root / ANALYST) as fed:
+        second = fed.session.runs()[0].run_id
+    run("audit", "export", second, "--out", later, "--home", scene.federation.root / ANALYST)
+    done = run("audit", "verify", later, "--policy", scene.policy, "--checkpoint", scene.pack / "newest.txt", "--json")
+    assert (done.code, done.error["code"]) == (2, "audit.no-consistency")
+
+
+def test_what_no_quorum_has_cosigned_cannot_be_exported(scene: Scene) -> None:
+    for name in NAMES:
+        process = scene.federation.processes[name]
+        process.terminate()
+        process.wait(20)
+    with sealane.connect(home=scene.federation.root / ANALYST) as fed:
+        def every_leaf() -> None:
+            for position in range(10_000):
+                fed.session.prove_leaf(position)
+
+        with pytest.raises(SealaneError) as caught:
+            every_leaf()
+        assert caught.value.code in ("audit.not-cosigned", "audit.no-such-leaf")
+        with pytest.raises(SealaneError) as caught:
+            fed.session.prove_run(scene.run_id, 10_000)
+        assert caught.value.code == "audit.no-such-size"
