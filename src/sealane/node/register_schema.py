@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sealane.node import lives
+from sealane.node import lives, standing
 
 SCHEMA = (
     """
@@ -77,4 +77,5 @@ SCHEMA = (
     ) STRICT;
     CREATE INDEX metered_runs_by_study ON metered_runs (study, ended_at);
     """,
+    standing.SCHEMA,
 )
