@@ -143,7 +143,7 @@ def test_a_signature_for_one_purpose_serves_no_other() -> None:
     value = np.array([1.0]).astype("<f8").tobytes()
     body = sha256(transcript.value, b"0", value)
     honest = circle.roles[0].propose(0, transcript, value)
-    kinds = ("contribution", "endorsement", "join", "approval+json", "sealing-key")
+    kinds = ("contribution", "endorsement", "join", "agreement+json", "sealing-key")
     for kind in kinds:
         forged = replace(honest, signature=circle.keys[0].sign(f"application/vnd.sealane.{kind}", body))
         with pytest.raises(ProtocolError) as caught:

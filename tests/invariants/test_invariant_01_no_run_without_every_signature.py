@@ -7,10 +7,10 @@ from dataclasses import replace
 from itertools import combinations
 
 import pytest
+import signed
 from stage import RUN, Stage
 
-from sealane.core.clock import to_text
-from sealane.governance.approval import Approval, SignedApproval, sign_approval
+from sealane.governance.signed_statement import SignedAgreement
 from sealane.rpc.notices import Failure, RunOffer
 from sealane.secagg.messages import Contribution, Join
 
@@ -48,11 +48,10 @@ async def test_invariant_01_no_run_starts_without_ones_own_though_the_coordinato
 async def test_invariant_01_no_run_starts_where_another_signed_another_hash(stage: Build) -> None:
     on = stage(ALL)
     changed = on.make_study(minimum_count=2)
-    theirs = Approval(changed.hash, "d", on.fingerprint("d"), "frame", "00" * 32, False, to_text(on.clock()))
-    signed = sign_approval(on.nodes["d"].key, theirs)
+    theirs = signed.agreement(changed, on.nodes["d"].key, "d")
     others = tuple(s for s in on.record.statements if s.public_key != on.nodes["d"].key.public_key)
-    await on.tell("a", RunOffer(RUN, replace(on.record, statements=(*others, signed))))
-    assert on.refusal("a") == "approval.other-study"
+    await on.tell("a", RunOffer(RUN, replace(on.record, statements=(*others, theirs))))
+    assert on.refusal("a") == "statement.other-study"
     assert not joined(on)
 
 
@@ -60,7 +59,7 @@ async def test_invariant_01_no_run_starts_where_another_signed_another_hash(stag
 async def test_invariant_01_no_run_starts_where_a_signature_does_not_verify(field: str, stage: Build) -> None:
     on = stage(ALL)
     last = on.record.statements[-1]
-    assert isinstance(last, SignedApproval)
+    assert isinstance(last, SignedAgreement)
     data = bytearray(getattr(last, field))
     data[len(data) // 2] ^= 1
     forged = replace(last, **{field: bytes(data)})

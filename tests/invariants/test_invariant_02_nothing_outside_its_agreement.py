@@ -7,16 +7,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from stage import RUN, Stage
+import signed
+from stage import OTHER_RUN, RUN, Stage
 
 from sealane.core.canonical import canonical_bytes
-from sealane.core.clock import to_text
 from sealane.core.secret import Secret
 from sealane.crypto.sealing import sealing_public_key
 from sealane.crypto.signing import SigningKey
 from sealane.errors import RefusedError
-from sealane.governance.approval import Approval, sign_approval
+from sealane.governance.agreement import Agreement
 from sealane.governance.recipient import recipient_of
+from sealane.governance.signed_statement import SignedAgreement
 from sealane.governance.study import Study
 from sealane.rpc.notices import Failure, RunOffer
 from sealane.secagg.messages import Contribution, Endorsed, Endorsement, Join, SealedResult
@@ -79,8 +80,8 @@ async def test_invariant_02_the_dataset_that_is_opened_is_the_one_that_was_signe
     opened: list[tuple[str, str]] = []
     node = on.nodes["a"]
 
-    def datasets(approval: Approval, study: Study) -> object:
-        opened.append((approval.dataset, approval.dataset_version))
+    def datasets(agreement: Agreement, study: Study) -> object:
+        opened.append((agreement.dataset, agreement.dataset_version))
         raise RefusedError("dataset.changed", "the dataset is not the version that was approved")
 
     node.gate._datasets = datasets  # type: ignore[assignment]
@@ -94,11 +95,10 @@ async def test_invariant_02_the_dataset_that_is_opened_is_the_one_that_was_signe
 async def test_invariant_02_a_node_opens_what_it_signed_not_what_the_offer_says_it_signed(stage: Build) -> None:
     """A second approval by the same key, for another dataset, is a conflict and not a choice for the coordinator."""
     on = stage(ALL)
-    other = Approval(on.study.hash, "a", on.fingerprint("a"), "payroll", "ab" * 32, False, to_text(on.clock()))
-    second = sign_approval(on.nodes["a"].key, other)
+    second = signed.agreement(on.study, on.nodes["a"].key, "a", dataset="payroll")
     await on.tell("a", RunOffer(RUN, replace(on.record, statements=(*on.record.statements, second))))
     assert isinstance(on.said["a"][-1], Failure)
-    assert on.refusal("a") == "approval.conflicting"
+    assert on.refusal("a") == "agreement.conflicting"
 
 
 async def test_invariant_02_a_result_is_sealed_to_the_agreed_recipients_alone(stage: Build) -> None:
@@ -113,3 +113,118 @@ async def test_invariant_02_a_result_is_sealed_to_the_agreed_recipients_alone(st
     await on.tell("a", endorsed)
     sealed = on.heard("a", SealedResult).sealed
     assert set(sealed) == {r.fingerprint for r in on.study.recipients}
+
+
+def _with(on: Stage, name: str, **narrower: object) -> object:
+    """The study's record where one institution signed its own narrower terms."""
+    said = on.nodes[name].approve(on.study, **narrower)
+    others = [s for s in on.record.statements if s.public_key != said.public_key]
+    on.record = replace(on.record, statements=(*others, said))
+    return said
+
+
+def _untouched(on: Stage, name: str) -> bool:
+    """No message of a run left, no key or run was written, no cohort was remembered."""
+    node = on.nodes[name]
+    return (not [m for m in on.said[name] if isinstance(m, Join | Contribution)] and node.journal.run(RUN) is None
+            and node.records.cohorts(node.dataset_version) == [])
+
+
+def _resigned(on: Stage, name: str, change: Callable[[dict[str, object]], None]) -> SignedAgreement:
+    """An agreement that its institution signed in full, with something changed in it."""
+    content = json.loads(next(s.body for s in on.record.statements if s.public_key == on.nodes[name].key.public_key))
+    change(content)
+    body = canonical_bytes(content)
+    key = on.nodes[name].key
+    return SignedAgreement(body, key.public_key, key.sign(SignedAgreement.kind, body))
+
+
+def _constraints(content: dict[str, object]) -> list[dict[str, object]]:
+    return content["agreement"]["permission"][0]["constraint"]  # type: ignore[index,no-any-return]
+
+
+BAD = {
+    "an unknown ODRL term": ("agreement.unknown-term", "form", lambda c: _constraints(c).append(
+        {"leftOperand": "odrl:industry", "operator": "eq", "rightOperand": "bank"})),
+    "an unknown operator": ("agreement.unknown-term", "form", lambda c: _constraints(c)[0].update(operator="isA")),
+    "a wrong purpose": ("agreement.wrong-purpose", "terms", lambda c: _constraints(c)[0].update(
+        rightOperand="marketing")),
+    "another context": ("agreement.malformed", "form", lambda c: c.update({"@context": ["https://example.org/x"]})),
+    "other code": ("agreement.code-differs", "code", lambda c: _constraints(c)[3].update(rightOperand="00" * 32)),
+}
+
+
+@pytest.mark.parametrize("whose", ["a", "b"])
+@pytest.mark.parametrize("what", BAD)
+async def test_invariant_02_a_well_signed_agreement_that_is_not_understood_or_differs(
+    what: str, whose: str, stage: Build
+) -> None:
+    """Whether this node's own or a peer's: refused, told with its clause, and nothing changed."""
+    on = stage(ALL)
+    code, clause, change = BAD[what]
+    bad = _resigned(on, whose, change)
+    if whose == "a":
+        on.nodes["a"].records.statements[on.study.hash] = bad
+        code = code.replace("code-differs", "code-changed")
+    kept = [s for s in on.record.statements if s.public_key != bad.public_key]
+    await on.tell("a", RunOffer(RUN, replace(on.record, statements=(*kept, bad))))
+    assert on.refusal("a") == code
+    assert [(m, c, e.code) for m, c, e in on.nodes["a"].records.refusals] == [("admission", clause, code)]
+    assert _untouched(on, "a")
+
+
+@pytest.mark.parametrize(("narrower", "code"), [
+    ({"expires": "2000-01-01T00:00:00Z"}, "agreement.expired"),
+    ({"starts": "2098-01-01T00:00:00Z"}, "agreement.not-yet"),
+    ({"recipients": ()}, "agreement.no-recipient"), ({"outputs": ()}, "agreement.output-not-allowed"),
+])
+async def test_invariant_02_one_institutions_narrower_term_binds_every_node(
+    narrower: dict[str, object], code: str, stage: Build
+) -> None:
+    on = stage(ALL)
+    _with(on, "c", **narrower)
+    await on.offer()
+    assert [on.refusal(name) for name in ALL] == [code] * 4
+    assert all(_untouched(on, name) for name in ALL)
+
+
+async def test_invariant_02_the_tightest_of_different_narrower_terms_holds(stage: Build) -> None:
+    on = stage(ALL)
+    _with(on, "b", rounds=2)
+    _with(on, "d", rounds=3, minimum_cohort=4, minimum_count=2)
+    await on.offer()
+    await on.tell("a", on.start(who=("a", "b", "c")))
+    assert on.refusal("a") == "agreement.cohort-too-small"
+    await on.begin()
+    await on.announce()
+    await on.relay()
+    await on.agree()
+    assert [on.refusal(name) for name in ALL] == ["agreement.rounds-exhausted"] * 4
+    assert {m.exchange for name in ALL for m in on.said[name] if isinstance(m, Contribution)} == {0}
+
+
+async def test_invariant_02_runs_of_ones_own_narrower_terms(stage: Build) -> None:
+    on = stage(ALL)
+    _with(on, "a", runs=1)
+    await on.offer()
+    await on.begin()
+    await on.announce()
+    await on.offer(OTHER_RUN, to=["a"])
+    assert on.refusal("a") == "agreement.runs-exhausted"
+
+
+async def test_invariant_02_a_result_goes_only_to_whom_every_agreement_allows(stage: Build) -> None:
+    other = recipient_of("other", SigningKey(Secret(b"o" * 32)), sealing_public_key(Secret(b"p" * 32)))
+    on = stage(ALL)
+    on.study = on.make_study(recipients=[*on.study.recipients, other])
+    on.record = on.approve(on.study)
+    _with(on, "d", recipients=(other.fingerprint,))
+    await on.offer()
+    await on.begin()
+    for exchange in (0, 2):
+        await on.announce(exchange)
+        await on.relay(exchange)
+        await on.agree(exchange + 1)
+    endorsed = Endorsed(RUN, 0, {on.fingerprint(name): on.heard(name, Endorsement) for name in ALL})
+    await on.tell("a", endorsed)
+    assert set(on.heard("a", SealedResult).sealed) == {other.fingerprint}

@@ -10,7 +10,8 @@ import pytest
 from stage import RUN, Federation, Probe, Stage
 
 from sealane.core.clock import to_text
-from sealane.governance.approval import Refusal, sign_refusal
+from sealane.governance.signed_statement import Refusal, sign_refusal
+from sealane.rpc.notices import Failure, Nudge
 from sealane.secagg.messages import Contribution, Endorsed, Endorsement, Release, SealedResult
 
 Build = Callable[..., Stage]
@@ -27,7 +28,11 @@ def expire(on: Stage, name: str = "b") -> None:
     on.clock.advance(timedelta(days=2))
 
 
-STOPS = {"study.revoked": revoke, "study.expired": expire}
+def quarantine(on: Stage, name: str = "b") -> None:
+    on.nodes[name].records.quarantined = "break-in"
+
+
+STOPS = {"study.revoked": revoke, "study.expired": expire, "node.quarantined": quarantine}
 
 
 @pytest.mark.parametrize("code", STOPS)
@@ -67,7 +72,7 @@ async def test_invariant_07_between_two_rounds(code: str, stage: Build) -> None:
     await on.announce()
     STOPS[code](on)
     await on.relay()  # what was released opens: it was decided before
-    if code == "study.revoked":
+    if code != "study.expired":
         await on.agree()  # the others may go on; an expiry stops them all
     assert on.opened("b") is not None
     assert on.refusal("b") == code
@@ -99,6 +104,45 @@ async def test_invariant_07_before_the_result_leaves(code: str, stage: Build) ->
     await on.tell("a", endorsed)
     assert on.refusal("a") == code
     assert not [m for m in on.said["a"] if isinstance(m, SealedResult)]
+
+
+def seen(on: Stage, by: str, of: str) -> None:
+    """A revocation that another institution signed has reached a node."""
+    on.nodes[by].records.withdrawn = frozenset({on.fingerprint(of)})
+
+
+async def test_invariant_07_who_has_seen_a_revocation_opens_no_round_that_holds_the_revoked_node(stage: Build) -> None:
+    """Though the coordinator goes on as if nothing had been revoked."""
+    code = "agreement.withdrawn-elsewhere"
+    on = stage(ALL)
+    seen(on, "a", "d")
+    await on.offer(to=["a"])
+    assert on.refusal("a") == code
+    on = stage(ALL)
+    await on.offer()
+    seen(on, "a", "d")
+    await on.tell("a", on.start())
+    assert on.refusal("a") == code
+    assert not [m for m in on.said["a"] if isinstance(m, Contribution)]
+    on = stage(ALL)
+    await on.offer()
+    await on.begin()
+    seen(on, "a", "d")
+    await on.announce()
+    assert on.refusal("a") == code
+    assert on.releases("a") == []
+    assert on.opened("b") is None  # nothing opens without the one that refuses
+
+
+async def test_invariant_07_a_refusal_is_all_that_is_said_again(stage: Build) -> None:
+    """A nudge after a refusal brings the refusal, and no byte of a round."""
+    on = stage(ALL)
+    await on.offer()
+    await on.begin()
+    revoke(on)
+    await on.announce(to=["b"])
+    said = await on.tell("b", Nudge(RUN))
+    assert [type(message) for message in said] == [Failure]
 
 
 def test_invariant_07_a_whole_run_ends_where_one_institution_withdraws(federation: Federate, probe: Probe) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, cast
 
 import grpc.aio
 import pytest
+import signed
 from circle import RUN, seed_of
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Engine
@@ -24,8 +25,8 @@ from sealane.crypto.agreement import AgreementKey
 from sealane.crypto.sealing import sealing_public_key
 from sealane.crypto.signing import SigningKey
 from sealane.errors import SealaneError
-from sealane.governance.approval import Approval, Refusal, SignedApproval, SignedRefusal, sign_approval, sign_refusal
 from sealane.governance.recipient import recipient_of
+from sealane.governance.signed_statement import SignedAgreement, SignedRefusal
 from sealane.governance.study import Participant, Study, make_study
 from sealane.rpc.certificates import certificate_request, new_tls_key, read_pem, requested_key
 from sealane.rpc.notices import StudyRecord
@@ -126,10 +127,9 @@ def make_house(engine: Engine, clock: ManualClock) -> House:
     return made
 
 
-def approval(study: Study, name: str, **changes: Any) -> SignedApproval:
-    signed = Approval(study.hash, name, KEYS[name].fingerprint, "rows", "ab" * 32, False, AT)
-    return sign_approval(KEYS[name], replace(signed, **changes))
+def approval(study: Study, name: str, **said: Any) -> SignedAgreement:
+    return signed.agreement(study, KEYS[name], name, **{"at": AT} | said)
 
 
 def refusal(study: Study, name: str) -> SignedRefusal:
-    return sign_refusal(KEYS[name], Refusal(study.hash, name, KEYS[name].fingerprint, "no", AT))
+    return signed.refusal(study, KEYS[name], name)

@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import signed
 from loans import CONTRACT, loans
 
+from sealane.computations.installed import code_hash, output_kinds
+from sealane.computations.registry import get
 from sealane.core.clock import ManualClock, to_text
 from sealane.core.ids import new_run_id
 from sealane.core.secret import Secret
 from sealane.crypto.signing import SigningKey
 from sealane.errors import SealaneError
-from sealane.governance.approval import Approval, SignedApproval, sign_approval
 from sealane.governance.classification import read_label
 from sealane.governance.recipient import recipient_of
+from sealane.governance.signed_statement import SignedAgreement
 from sealane.governance.study import Participant, Study, make_study
 from sealane.node.datasets import add_dataset, open_approved
 from sealane.node.decisions import Decisions
@@ -67,15 +70,15 @@ class Steward:
                 update={"jurisdiction": where.get("alice")})]}
         return self.register.record_study(make_study(**(fields | changes)).canonical())
 
-    def approve(self, study: Study) -> SignedApproval:
+    def approve(self, study: Study) -> SignedAgreement:
         decisions = Decisions(self.register, "north", KEYS["north"], self.clock, sandboxed=self.sandboxed)
         return decisions.approve(study.hash)
 
     def admit(self, study: Study) -> Admission:
         """Offer a run that everybody signed, north by whatever it said."""
-        others = [sign_approval(KEYS[name], Approval(study.hash, name, KEYS[name].fingerprint, "rows", "0" * 64,
-                                                     waives_differencing=False, approved_at=to_text(self.clock())))
-                  for name in NAMES[1:3]]
+        computation = get(study.computation)
+        others = [signed.agreement(study, KEYS[name], name, at=to_text(self.clock()), code=code_hash(computation),
+                                   outputs=output_kinds(computation)) for name in NAMES[1:3]]
         own = self.register.own_statement(study.hash)
         assert own is not None
         record = StudyRecord(study.canonical(), "alice", to_text(self.clock()), (own, *others))

@@ -22,7 +22,7 @@ MAXIMUM_DETAIL = 2000
 KINDS = frozenset({
     "coordinator.started", "party.enrolled", "party.quarantined", "party.reinstated", "party.removed",
     "node.connected", "node.disconnected", "node.turned-away", "node.protocol-error", "node.acts",
-    "study.proposed", "study.approved", "study.refused", "study.negotiated",
+    "study.proposed", "study.approved", "study.refused", "study.countered",
     "agreement.requested", "agreement.offered", "agreement.accepted", "agreement.agreed", "agreement.verified",
     "agreement.finalized", "agreement.terminated", "agreement.suspended", "agreement.exhausted",
     "agreement.signed", "agreement.revoked", "agreement.expired",

@@ -31,6 +31,7 @@ from sealane.rpc.enrolment import enrol
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 5.0
+ARRIVAL_SECONDS = 15.0
 COORDINATOR = "coordinator"
 ANALYST = "analyst"
 DATASET = "rows"
@@ -54,7 +55,11 @@ class LocalFederation:
 
     def approve(self, study_hash: str) -> None:
         """Let every node's steward sign a study, through the node's own control socket."""
+        deadline = time.monotonic() + ARRIVAL_SECONDS
         for home in self.homes.values():
+            # It was proposed a moment ago, and travels to each node on a stream of the node's own.
+            while study_hash not in {one["hash"] for one in call(home, "study.list")} and time.monotonic() < deadline:
+                time.sleep(0.05)
             call(home, "study.approve", {"study": study_hash})
 
     def start(self, *names: str) -> None:

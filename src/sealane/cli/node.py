@@ -49,11 +49,12 @@ def status() -> None:
     """Say who this node is, whether it serves and is connected, and what waits for a decision."""
     found = _call("status")
     problem = found["problem"]
-    studies = found["studies"]
+    studies, held = found["studies"], found["quarantined"]
     state = "connected" if found["connected"] else "serving, not connected" if found["serving"] else "not serving"
     show(found, lambda: facts([
         ("node", found["name"]), ("fingerprint", found["fingerprint"]), ("home", found["home"]),
         ("coordinator", found["coordinator"]), ("state", state),
+        ("quarantine", None if held is None else f"refuses everything: {held or 'no reason given'}"),
         ("problem", f"{problem['message']} [{problem['code']}]" if problem else None),
         ("hint", problem["hint"] if problem else None),
         ("runs", ", ".join(found["runs"]) or "none under way"), ("datasets", found["datasets"]),
@@ -105,6 +106,19 @@ def jurisdiction(code: str | None) -> None:
     """
     found = _call("jurisdiction", code=code)
     show(found, found["jurisdiction"] or "none is set")
+
+
+@node.command(examples=("node quarantine --reason 'suspected break-in'", "node quarantine --lift"))
+@click.option("--lift", is_flag=True, help="End the quarantine.")
+@click.option("--reason", default="", help="Why; peers whose runs end see it.")
+def quarantine(lift: bool, reason: str) -> None:
+    """Refuse everything at once: runs under way end, new ones are refused, also after a restart, until it is lifted."""
+    found = _call("quarantine.lift") if lift else _call("quarantine", reason=reason)
+    if lift:
+        show(found, "the quarantine is lifted" if found["changed"] else "the node was in no quarantine")
+        return
+    stopped = f", and stopped {', '.join(found['stopped'])}" if found["stopped"] else ""
+    show(found, ("in quarantine" if found["changed"] else "in quarantine already") + stopped)
 
 
 @node.command(examples=("node backup node.backup", "node backup node.backup --passphrase-file /run/secrets/backup"))

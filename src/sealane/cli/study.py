@@ -1,4 +1,4 @@
-"""``sealane study``: analysts write and propose, data stewards approve and refuse."""
+"""``sealane study``: analysts write, propose and amend, data stewards review, approve, counter and refuse."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import click
 
 from sealane.cli.groups import noun
 from sealane.cli.names import contract_ids, dataset_names, sector_names, study_names
+from sealane.cli.negotiating import amend, counter, review
 from sealane.cli.output import amount, facts, note, show
+from sealane.cli.own_terms import given, own_term_options
 from sealane.cli.settings import settings_of
 
 if TYPE_CHECKING:
@@ -95,14 +97,15 @@ def list_studies() -> None:
 def show_study(study: str) -> None:
     """Show all that is signed in STUDY (its name, or 8 or more digits of its hash), and who has signed."""
     from sealane.cli.connecting import session
-    from sealane.cli.study_view import describe, find, present
+    from sealane.cli.study_view import describe, find, find_replaced, present
 
     home, role = _who()
     if role == "node":
         found = _call("study.show", study=study)
     else:
         with session(home) as opened:
-            found = describe(find(opened, study)[0])
+            record, known = find(opened, study)
+            found = describe(record, find_replaced(opened, known))
     show(found, lambda: present(found))
 
 
@@ -112,11 +115,12 @@ def show_study(study: str) -> None:
               help="Dataset to take part with; may be left out where only one is under the study's contract.")
 @click.option("--waive-differencing", is_flag=True,
               help="Let sums be opened from which this institution's own contribution follows.")
-def approve(study: str, dataset: str | None, waive_differencing: bool) -> None:
-    """Sign STUDY for one version of one dataset of this node. Read it first: `sealane study show`."""
-    found = _call("study.approve", study=study, dataset=dataset, waive_differencing=waive_differencing)
+@own_term_options
+def approve(study: str, dataset: str | None, waive_differencing: bool, **own: Any) -> None:
+    """Sign STUDY for one version of one dataset of this node. Read it first: `sealane study review`."""
+    found = _call("study.approve", study=study, dataset=dataset, waive_differencing=waive_differencing, own=given(own))
     show(found, f"approved {found['name']} ({found['hash'][:12]}) with dataset {found['dataset']} "
-                f"version {found['dataset_version'][:12]}")
+                f"version {found['dataset_version'][:12]}{_narrower(found)}")
     _tell_unsent(found)
 
 
@@ -128,6 +132,15 @@ def refuse(study: str, reason: str) -> None:
     found = _call("study.refuse", study=study, reason=reason)
     show(found, f"refused {found['name']} ({found['hash'][:12]})")
     _tell_unsent(found)
+
+
+for verb in (review, counter, amend):
+    study.add_command(verb)
+
+
+def _narrower(found: dict[str, Any]) -> str:
+    own = ", ".join(f"{name} {value}" for name, value in sorted(found["narrower"].items()))
+    return f", under own terms: {own}" if own else ""
 
 
 def _write_new(path: Path, text: str) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 from sealane.cli.output import facts, table
 from sealane.client.session import Session
-from sealane.errors import ProtocolError
+from sealane.errors import InputError, ProtocolError
 from sealane.governance.study import Study, parse_study
-from sealane.node.commands import describe_statement
+from sealane.node.statements import describe as describe_statement
+from sealane.node.statements import standings
 from sealane.rpc.notices import StudyRecord
 
 
@@ -28,7 +29,17 @@ def find(session: Session, wanted: str) -> tuple[StudyRecord, Study]:
     return record, study
 
 
-def describe(record: StudyRecord) -> dict[str, Any]:
+def find_replaced(session: Session, study: Study) -> StudyRecord | None:
+    """Return the study that another amends, where it names one that the coordinator has."""
+    if study.replaces is None:
+        return None
+    try:
+        return find(session, study.replaces)[0]
+    except InputError:
+        return None
+
+
+def describe(record: StudyRecord, replaced: StudyRecord | None = None) -> dict[str, Any]:
     """Return what :func:`sealane.node.commands.study_show` returns at a node, as an analyst sees it.
 
     Raises:
@@ -36,23 +47,26 @@ def describe(record: StudyRecord) -> dict[str, Any]:
     """
     study = parse_study(record.study)
     statements = [describe_statement(statement, study) for statement in record.statements]
-    last = {one["node"]: one["decision"] for one in statements}
+    last = {one["node"]: one["decision"] for one in statements if one["decision"] != "countered"}
     return {
         "hash": study.hash, "name": study.name, "sector": study.sector, "purpose": study.purpose,
         "computation": study.computation, "proposer": record.proposer, "received_at": record.proposed_at,
         "expires": study.expires, "decision": None,
         "approvals": list(last.values()).count("approved"), "participants": len(study.participants),
         "study": study.model_dump(mode="json"), "statements": statements,
+        "negotiation": standings(
+            study, record.statements, None if replaced is None else (parse_study(replaced.study), replaced.statements)),
     }
 
 
 def summarise(record: StudyRecord) -> dict[str, Any]:
     """Return a line of the list; a study whose statements do not verify is shown as that, beside the others."""
+    long = ("study", "statements", "negotiation")
     try:
-        return {key: value for key, value in describe(record).items() if key not in ("study", "statements")}
+        return {key: value for key, value in describe(record).items() if key not in long}
     except ProtocolError as error:
         bare = describe(replace(record, statements=()))
-        return {key: value for key, value in bare.items() if key not in ("study", "statements")} | {
+        return {key: value for key, value in bare.items() if key not in long} | {
             "decision": error.code}
 
 
@@ -75,13 +89,19 @@ def present(document: dict[str, Any]) -> str:
         ("privacy", None if study["epsilon"] is None else
          f"epsilon {study['epsilon']} at delta {study['delta']} at most, for one run"),
         ("limits", f"{study['rounds']} rounds a run, {study['runs']} runs, to {study['expires']}"),
+        ("replaces", study["replaces"]),
         ("proposed", f"by {document['proposer'] or '?'} at {document['received_at']}"),
     ])
-    parties = table(("participant", "decision", "at", "on", "fingerprint"), (
-        (p["name"], *_said(last.get(p["name"])), p["fingerprint"]) for p in study["participants"]))
+    states = document["negotiation"]
+    parties = table(("participant", "decision", "state", "at", "on", "fingerprint"), (
+        (p["name"], *_said(last.get(p["name"]), states.get(p["name"], "")), p["fingerprint"])
+        for p in study["participants"]))
     recipients = table(("recipient", "fingerprint"), ((r["name"], r["fingerprint"]) for r in study["recipients"]),
                        empty="no recipient: nobody could open a result")
-    return "\n\n".join([head, parties, recipients])
+    counters = [f"{one['node']} would rather sign {_changes(one['changes'])}: {one['reason'] or 'no reason given'}\n"
+                f"  take it up with `sealane study amend {document['hash'][:12]} --from {one['node']}`"
+                for one in document["statements"] if one["decision"] == "countered"]
+    return "\n\n".join([head, parties, recipients, *counters])
 
 
 def present_list(documents: list[dict[str, Any]]) -> str:
@@ -92,12 +112,18 @@ def present_list(documents: list[dict[str, Any]]) -> str:
         empty="no studies")
 
 
-def _said(statement: dict[str, Any] | None) -> tuple[str, str, str]:
+def _said(statement: dict[str, Any] | None, state: str) -> tuple[str, str, str, str]:
     if statement is None:
-        return "waiting", "", ""
+        return "waiting", state.lower(), "", ""
     about = statement.get("dataset") or statement.get("reason") or ""
     waived = ", waives differencing" if statement.get("waives_differencing") else ""
-    return statement["decision"], statement["at"], f"{about}{waived}"
+    own = statement.get("narrower") or {}
+    narrower = f", own terms: {_changes(own)}" if own else ""
+    return statement["decision"], state.lower(), statement["at"], f"{about}{waived}{narrower}"
+
+
+def _changes(changes: dict[str, Any]) -> str:
+    return ", ".join(f"{name} = {_plain(value)}" for name, value in sorted(changes.items()))
 
 
 def _plain(value: Any) -> str:

@@ -15,7 +15,8 @@ from sealane.client.trace import Trace
 from sealane.computations.registry import read_parameters
 from sealane.core.clock import system_clock
 from sealane.errors import InputError, RefusedError, UnavailableError
-from sealane.governance.approval import SignedApproval, verify_approval, verify_refusal
+from sealane.governance.agreement import verify_agreement
+from sealane.governance.signed_statement import SignedAgreement, SignedRefusal, verify_refusal
 from sealane.governance.study import Study, parse_study
 from sealane.governance.study_file import StudyFile
 from sealane.rpc.notices import StudyRecord
@@ -111,6 +112,10 @@ class Connection:
         directory = {p.name: p.fingerprint for p in self.session.parties() if p.role == "node"}
         study = file.resolve(directory, [self.session.recipient()], system_clock())
         read_parameters(study.computation, study.parameters)
+        return self.propose_study(study)
+
+    def propose_study(self, study: Study) -> StudyRecord:
+        """Propose a study as it stands, and remember that it was proposed here."""
         self.session.known.pin(study.participants)
         self.session.known.remember(study)
         return self.session.study(self.session.propose(study))
@@ -251,9 +256,9 @@ def _approved(record: StudyRecord, study: Study) -> set[str]:
     """
     approved: set[str] = set()
     for statement in record.statements:
-        if isinstance(statement, SignedApproval):
-            approved.add(verify_approval(statement, study).node)
-        else:
+        if isinstance(statement, SignedAgreement):
+            approved.add(verify_agreement(statement, study).node)
+        elif isinstance(statement, SignedRefusal):
             refusal = verify_refusal(statement, study)
             raise RefusedError("study.refused", f"{refusal.node} refused the study", got=refusal.reason or "no reason")
     return approved

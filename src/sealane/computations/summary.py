@@ -44,6 +44,7 @@ class SummaryParameters(Parameters):
 class Summary:
     """Count, missing, mean and spread of numbers; counts of levels."""
 
+    outputs = ("statistics",)
     individual_level = False  # sums and coefficients over the cohort
 
     @property

@@ -17,7 +17,8 @@ from sealane.coordinator.hub import Hub
 from sealane.coordinator.witnessing import study_policy
 from sealane.core.ids import Fingerprint
 from sealane.errors import InputError, UnavailableError
-from sealane.governance.approval import SignedApproval, verify_approval
+from sealane.governance.agreement import verify_agreement
+from sealane.governance.signed_statement import SignedAgreement
 from sealane.governance.study import parse_study
 from sealane.rpc.bounds import text
 
@@ -50,8 +51,8 @@ class AuditServicer(AuditServiceServicer):
         facts, _ = store.run(text(request.run_id, "run", 32))
         record = store.study(facts.study_hash)
         study = parse_study(record.study)
-        keys = {Fingerprint(verify_approval(s, study).fingerprint): s.public_key
-                for s in record.statements if isinstance(s, SignedApproval)}
+        keys = {Fingerprint(verify_agreement(s, study).fingerprint): s.public_key
+                for s in record.statements if isinstance(s, SignedAgreement)}
         policy = study_policy(self._hub.key.public_key, keys, study.colluding)
         leaves = log.about(facts.run_id, facts.study_hash)
         size, note = await self._counting(policy, leaves[-1][0] + 1)
@@ -62,7 +63,7 @@ class AuditServicer(AuditServiceServicer):
         endorsed = store.endorsed(facts.run_id)
         return pb.ProveRunResponse(
             run_id=facts.run_id, study=record.study, version=__version__, attempt=max(facts.attempt, 0),
-            statements=[pb.Signed(approves=isinstance(s, SignedApproval), body=s.body, public_key=s.public_key,
+            statements=[pb.Signed(kind=s.kind, body=s.body, public_key=s.public_key,
                                   signature=s.signature) for s in record.statements],
             members=[pb.RunMember(fingerprint=m.fingerprint, agreement_key=m.agreement_key, signature=m.signature)
                      for m in facts.members],

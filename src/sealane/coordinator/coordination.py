@@ -18,6 +18,9 @@ from sealane.coordinator.run_state import RunState, step
 from sealane.core.ids import Fingerprint
 from sealane.crypto.signing import verify
 from sealane.errors import ProtocolError, RefusedError, SealaneError, UnavailableError
+from sealane.governance.agreement import verify_agreement
+from sealane.governance.limits import Limits, tightest
+from sealane.governance.signed_statement import SignedAgreement
 from sealane.governance.study import Study
 from sealane.rpc.codec import FromCoordinator, FromNode
 from sealane.rpc.notices import Failure, Nudge, RunEnded, RunOffer, StudyRecord
@@ -63,8 +66,11 @@ class Coordination:
     nudged: float = 0.0
     nudges: int = 0
     ended: float = 0.0
+    limits: Limits = field(init=False)
 
     def __post_init__(self) -> None:
+        self.limits = tightest(self.study, [verify_agreement(one, self.study) for one in self.record.statements
+                                            if isinstance(one, SignedAgreement)])
         self.progress = self.nudged = self.now()
         self.started = self.now() - self.facts.tally.elapsed_s
         self.bytes_sent |= self.facts.tally.bytes_sent
@@ -227,7 +233,7 @@ class Coordination:
 
     def _open_attempt(self, members: tuple[Member, ...]) -> None:
         attempt = Attempt(self.facts.run_id, self.facts.study_hash, self.facts.attempt, self.study.scheme, members,
-                          self.study.colluding, self.study.smallest_cohort)
+                          self.study.colluding, self.limits.smallest_cohort.value)
         self.introductions, self.exchanges = Introductions(attempt), Exchanges(attempt)
         self.joins |= {m.fingerprint: Join(self.facts.run_id, m.agreement_key, m.signature) for m in members}
         self.endorsements = {}
@@ -313,7 +319,7 @@ class Coordination:
             return
         if len(self.endorsements) < len(self.cohort):
             return  # after a restart they are still coming again; the result will too
-        wanted = {r.fingerprint for r in self.study.recipients}
+        wanted = {r.fingerprint for r in self.limits.recipients}
         if message.sealed.keys() != wanted:
             raise ProtocolError("result.recipients-differ", "the result is not sealed to the study's recipients",
                                 got=f"{len(message.sealed)} recipients", expected=f"{len(wanted)} recipients")
@@ -347,7 +353,7 @@ class Coordination:
             expected=f"all {len(self.cohort)} nodes within {self.now() - self.progress:.0f} s",
             hint=f"bring it back, then `sealane run resume {self.facts.run_id}`")
         never_opened = not self.facts.announced
-        if never_opened and len(present) >= self.study.smallest_cohort and all(f in self.joins for f in present):
+        if never_opened and len(present) >= self.limits.smallest_cohort.value and all(f in self.joins for f in present):
             self.progress = self.now()
             self._start(present)
         else:

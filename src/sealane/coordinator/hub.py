@@ -23,8 +23,16 @@ from sealane.coordinator.witnessing import Witnessing
 from sealane.core.ids import Fingerprint
 from sealane.crypto.signing import SigningKey
 from sealane.errors import ProtocolError, RefusedError, SealaneError, UnavailableError
-from sealane.governance.approval import SignedApproval, SignedRefusal, claimed_study, verify_approval, verify_refusal
+from sealane.governance.agreement import verify_agreement
 from sealane.governance.catalog_statement import SignedPublication, SignedWithdrawal
+from sealane.governance.counter import MAXIMUM_COUNTERS, verify_counter
+from sealane.governance.signed_statement import (
+    SignedAgreement,
+    SignedCounter,
+    SignedRefusal,
+    claimed_study,
+    verify_refusal,
+)
 from sealane.governance.study import Study, parse_study
 from sealane.rpc.codec import FromCoordinator, FromNode
 from sealane.rpc.notices import (
@@ -159,7 +167,7 @@ class Hub:
         match message:
             case Hello():
                 raise ProtocolError("stream.second-hello", "a stream says hello once")
-            case SignedApproval() | SignedRefusal():
+            case SignedAgreement() | SignedRefusal() | SignedCounter():
                 self.state(sender, message)
             case SignedPublication() | SignedWithdrawal():
                 mirror(self.store, sender, message)
@@ -173,18 +181,22 @@ class Hub:
                     self._answer_late(sender, message.run_id)
 
     def state(self, sender: Party, statement: Statement) -> None:
-        """Take in an approval or a refusal, and pass it on to the participants."""
-        study = parse_study(self.store.study(claimed_study(statement)).study)
-        signed = (verify_approval(statement, study) if isinstance(statement, SignedApproval)
-                  else verify_refusal(statement, study))
-        if signed.fingerprint != sender.fingerprint:
+        """Take in an agreement, a refusal or a counter-offer, and pass it on to the participants."""
+        record = self.store.study(claimed_study(statement))
+        study = parse_study(record.study)
+        if _signer(statement, study) != sender.fingerprint:
             raise ProtocolError("study.statement-of-another", "a node sent another's statement", got=sender.name)
+        counters = [one for one in record.statements
+                    if isinstance(one, SignedCounter) and one.public_key == statement.public_key]
+        if isinstance(statement, SignedCounter) and statement not in counters and len(counters) >= MAXIMUM_COUNTERS:
+            raise ProtocolError("counter.too-many", "an institution made too many counter-offers to one study",
+                                got=sender.name, expected=f"at most {MAXIMUM_COUNTERS}")
         if not self.store.add_statement(study.hash, sender.name, statement):
             return
         log(_LOG, "study.statement", node=sender.name, study=study.hash,
-            approves=isinstance(statement, SignedApproval))
+            kind=statement.kind)
         self._announce_study(study)
-        if not isinstance(statement, SignedApproval):
+        if isinstance(statement, SignedRefusal):
             for run in list(self.runs.values()):
                 if run.study.hash == study.hash and not run.facts.state.over:
                     run.abort(RefusedError("study.revoked", f"node {sender.name}: approval of the study was revoked",
@@ -279,9 +291,20 @@ class Hub:
                 self.store.add_event("node.turned-away", party.name, party.fingerprint, error.code)
 
 
-def approving(record: StudyRecord, study: Study) -> dict[Fingerprint, SignedApproval]:
-    """Return the approvals that stand: those of institutions that have not refused, which is final."""
+def approving(record: StudyRecord, study: Study) -> dict[Fingerprint, SignedAgreement]:
+    """Return the agreements that stand: those of institutions that have not refused, which is final."""
     refused = {verify_refusal(s, study).fingerprint for s in record.statements if isinstance(s, SignedRefusal)}
-    approved = {Fingerprint(verify_approval(s, study).fingerprint): s
-                for s in record.statements if isinstance(s, SignedApproval)}
-    return {f: signed for f, signed in approved.items() if f not in refused}
+    agreed = {Fingerprint(verify_agreement(s, study).fingerprint): s
+              for s in record.statements if isinstance(s, SignedAgreement)}
+    return {f: signed for f, signed in agreed.items() if f not in refused}
+
+
+def _signer(statement: Statement, study: Study) -> str:
+    """Return the fingerprint of whoever signed a statement, once it is verified."""
+    match statement:
+        case SignedAgreement():
+            return verify_agreement(statement, study).fingerprint
+        case SignedCounter():
+            return verify_counter(statement, study).fingerprint
+        case SignedRefusal():
+            return verify_refusal(statement, study).fingerprint

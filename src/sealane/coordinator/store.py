@@ -32,7 +32,7 @@ from sealane.coordinator.run_state import RunState
 from sealane.core.clock import Clock, to_text
 from sealane.core.ids import Fingerprint
 from sealane.errors import InputError, from_dict
-from sealane.governance.approval import SignedApproval, SignedRefusal
+from sealane.governance.signed_statement import ACTS, KINDS
 from sealane.governance.study import Study
 from sealane.rpc.notices import Statement, StudyRecord
 from sealane.secagg.messages import Endorsement, Member
@@ -50,7 +50,7 @@ statements = Table(
     "statements", metadata,
     Column("sequence", Integer, primary_key=True, autoincrement=True),
     Column("study", String(64), ForeignKey("studies.hash"), nullable=False, index=True),
-    Column("approves", Boolean, nullable=False),
+    Column("kind", String(64), nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("public_key", LargeBinary, nullable=False),
     Column("signature", LargeBinary, nullable=False, unique=True),
@@ -108,17 +108,16 @@ class Store:
             return True
 
     def add_statement(self, study_hash: str, node: str, statement: Statement) -> bool:
-        """Keep an approval or a refusal; False where it was there already."""
+        """Keep a signed statement; False where it was there already."""
         with writing(self._engine) as db:
             known = select(statements.c.sequence).where(statements.c.signature == statement.signature)
             if db.execute(known).first() is not None:
                 return False
-            approves = isinstance(statement, SignedApproval)
             db.execute(insert(statements).values(
-                study=study_hash, approves=approves, body=statement.body, public_key=statement.public_key,
+                study=study_hash, kind=statement.kind, body=statement.body, public_key=statement.public_key,
                 signature=statement.signature))
             digest = statement_digest(statement.body, statement.public_key, statement.signature)
-            self._event(db, "study.approved" if approves else "study.refused", node, study_hash, digest)
+            self._event(db, ACTS[statement.kind], node, study_hash, digest)
             return True
 
     def study(self, wanted: str) -> StudyRecord:
@@ -245,8 +244,7 @@ class Store:
     def _record(self, db: Connection, row: Mapping[Any, Any]) -> StudyRecord:
         query = select(statements).where(statements.c.study == row["hash"]).order_by(statements.c.sequence)
         signed: list[Statement] = [
-            (SignedApproval if s["approves"] else SignedRefusal)(
-                bytes(s["body"]), bytes(s["public_key"]), bytes(s["signature"]))
+            KINDS[s["kind"]](bytes(s["body"]), bytes(s["public_key"]), bytes(s["signature"]))
             for s in db.execute(query).mappings()
         ]
         return StudyRecord(bytes(row["body"]), row["proposer"], row["proposed_at"], tuple(signed))

@@ -15,6 +15,11 @@ Role = Literal["anybody", "operator", "steward"]
 VERBS: dict[str, Role] = {
     "status": "anybody", "dataset.list": "anybody", "peers": "anybody", "study.list": "anybody",
     "study.show": "anybody", "steward.list": "anybody", "dataset.published": "anybody", "metering.show": "anybody",
+    "study.review": "anybody", "agreement.list": "anybody",
+    "agreement.show": "anybody", "why": "anybody",
+    "quarantine": "anybody",  # whoever sees the fire may ring the bell; only a steward says that it is over
+    "quarantine.lift": "steward", "study.counter": "steward", "agreement.suspend": "steward",
+    "agreement.resume": "steward", "agreement.revoke": "steward",
     "dataset.add": "steward", "dataset.withdraw": "steward", "trust": "steward", "distrust": "steward",
     "study.approve": "steward", "study.refuse": "steward",
     "dataset.profile": "steward", "dataset.grade": "steward", "dataset.filing": "steward",

@@ -94,6 +94,7 @@ class Study(_Part):
         expires: RFC 3339 moment in UTC from which no round starts.
         participants: sorted by fingerprint, names and fingerprints distinct.
         recipients: sorted by fingerprint, names and fingerprints distinct.
+        replaces: hash of the study that this one amends, if it does.
     """
 
     version: Literal["sealane.study/v1"] = VERSION
@@ -115,6 +116,7 @@ class Study(_Part):
     expires: str
     participants: Annotated[tuple[Participant, ...], Field(max_length=MAXIMUM_PARTICIPANTS)]
     recipients: Annotated[tuple[Recipient, ...], Field(max_length=MAXIMUM_PARTICIPANTS)] = ()
+    replaces: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
 
     @field_validator("parameters")
     @classmethod

@@ -78,7 +78,8 @@ class StudyFile(BaseModel):
             InputError: a party is unknown, the end lies in the past, or the study breaks a rule.
             RefusedError: the file names another fingerprint than the directory.
         """
-        fields = self.model_dump(include=set(Study.model_fields) - {"version", "participants", "recipients", "expires"})
+        fields = self.model_dump(include=set(Study.model_fields) - {
+            "version", "participants", "recipients", "expires", "replaces"})
         participants, chosen = self._participants(directory), self._recipients(recipients)
         known = dict.fromkeys((*(p.name for p in participants), *(r.name for r in chosen)), "")
         for name in self.jurisdictions:

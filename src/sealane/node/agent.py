@@ -10,7 +10,7 @@ from sealane._version import __version__
 from sealane.computations.registry import names
 from sealane.core.entropy import random_bytes
 from sealane.errors import InputError, ProtocolError, RefusedError, SealaneError
-from sealane.governance.approval import SignedApproval, claimed_study
+from sealane.governance.signed_statement import SignedAgreement, claimed_study
 from sealane.node import aftermath
 from sealane.node.gate import Gate
 from sealane.node.home import NodeHome
@@ -90,6 +90,13 @@ class Agent:
         for announced in announcements(self.home):
             self.post(announced)
 
+    def stop_runs(self, error: SealaneError, study_hash: str | None = None) -> list[str]:
+        """Refuse the runs under way, or those of one study, and return their ids. It may be called from any thread."""
+        stopped = [run for run in list(self.runs.values()) if run.alive and study_hash in (None, run.study_hash)]
+        for run in stopped:
+            run.refuse(error)
+        return sorted(run.run_id for run in stopped)
+
     def post(self, message: FromNode) -> None:
         """Send a message, from any thread. Without a stream it is dropped: after the next hello it is asked for."""
         self._loop.call_soon_threadsafe(self._post, message)
@@ -160,18 +167,19 @@ class Agent:
         if study.scheme not in self._prepared:
             # What a scheme compiles, or loads, when it is first used shall not hold up the first round.
             self._prepared[study.scheme] = self._loop.run_in_executor(None, self._prepare, study.scheme)
+        unsent = {statement for _, statement in register.unsent()}
         for statement in record.statements:
             try:
                 if claimed_study(statement) == study.hash:
                     register.record_statement(study.hash, statement)
-                    if statement == register.own_statement(study.hash):
+                    if statement in unsent:
                         register.mark_sent(statement)
             except SealaneError as error:
                 log(_LOG, "statement.rejected", error=error)
         own = register.own_statement(study.hash)
         if own is not None and own not in record.statements:
             self._post(own)
-        if not isinstance(own, SignedApproval):
+        if not isinstance(own, SignedAgreement):
             log(_LOG, "study.waiting", study=study.hash, name=study.name, decided=own is not None)
 
     def _prepare(self, name: str) -> None:

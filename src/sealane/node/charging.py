@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sealane.computations.pricing import price_under, rows_of
-from sealane.governance.approval import Approval
+from sealane.governance.agreement import Agreement
 from sealane.governance.contract import Contract
 from sealane.governance.differencing import check_rows
 from sealane.governance.pricing import check_sum
@@ -28,7 +28,7 @@ class Charging:
     """
 
     def __init__(
-        self, ledger: NodeLedger, run_id: str, study: Study, own: Approval, computation: object, parameters: object
+        self, ledger: NodeLedger, run_id: str, study: Study, own: Agreement, computation: object, parameters: object
     ) -> None:
         self._ledger = ledger
         self._run_id = run_id

@@ -8,29 +8,29 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ConfigDict, ValidationError, validate_call
+from pydantic import ValidationError
 
 from sealane.core.clock import to_text
 from sealane.core.ids import check_fingerprint, check_name
 from sealane.errors import InputError, RefusedError
-from sealane.governance.approval import SignedApproval, verify_approval, verify_refusal
+from sealane.governance.agreement import verify_agreement
 from sealane.governance.repair import load_repair
 from sealane.governance.roles import Caller, check_verb
+from sealane.governance.signed_statement import SignedAgreement, Statement
 from sealane.governance.study import Study
-from sealane.node.agent import Agent
+from sealane.node import agreement_commands, statements
 from sealane.node.dataset_commands import DATASET_COMMANDS
 from sealane.node.datasets import add_dataset, check_dataset
 from sealane.node.grading import phase
-from sealane.node.home import NodeHome
 from sealane.node.ledger_commands import LEDGER_COMMANDS
 from sealane.node.mapping import parse_mapping
 from sealane.node.metering_commands import metering_show, metering_statement
+from sealane.node.place import Place, checked
 from sealane.node.publication_commands import dataset_publish, dataset_published, dataset_unpublish
 from sealane.node.publications import withdraw_if_published
-from sealane.node.register import DatasetEntry, Register, Statement, StudyEntry
+from sealane.node.register import DatasetEntry, Register, StudyEntry
 from sealane.node.sources import parse_source
 from sealane.node.stewardship import FRESH, check_request, read_signed
 from sealane.sectors.registry import contract as find_contract
@@ -38,19 +38,6 @@ from sealane.telemetry.logs import get_logger, log
 
 _LOG = get_logger(__name__)
 Command = Callable[..., Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a command runs: at a home, and in the serving process if there is an agent."""
-
-    home: NodeHome
-    agent: Agent | None = None
-
-    @property
-    def register(self) -> Register:
-        """The home's register."""
-        return self.home.register
 
 
 def execute(
@@ -106,10 +93,7 @@ def _caller(
     return Caller(stewards[read.fingerprint])
 
 
-_checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True, strict=True))
-
-
-@_checked
+@checked
 def status(place: Place) -> dict[str, Any]:
     """Say who this node is and how it is doing."""
     identity = place.home.identity()
@@ -124,12 +108,13 @@ def status(place: Place) -> dict[str, Any]:
         "runs": sorted(run_id for run_id, run in agent.runs.items() if run.alive) if agent is not None else [],
         "stewards": sorted(place.register.stewards()),
         "datasets": len(place.register.datasets()), "peers": len(place.register.verified()),
+        "quarantined": place.register.standings.quarantined(),
         "studies": {word: decisions.count(word) for word in ("waiting", "approved", "refused")},
         "certificate": {"from": to_text(certificate.not_before), "to": to_text(certificate.not_after)},
     }
 
 
-@_checked
+@checked
 def dataset_add(place: Place, *, name: str, source: str, contract: str, mapping: list[str] | None = None,
                 drop_invalid: bool = False, repair: str | None = None) -> dict[str, Any]:
     """Register a dataset; where its rows break the contract, return the whole report beside the error."""
@@ -148,13 +133,13 @@ def dataset_add(place: Place, *, name: str, source: str, contract: str, mapping:
     return {"report": report.to_dict(), "error": None}
 
 
-@_checked
+@checked
 def dataset_list(place: Place) -> list[dict[str, Any]]:
     """List the registered datasets."""
     return [_dataset(entry) | {"phase": phase(place.register, entry.name)} for entry in place.register.datasets()]
 
 
-@_checked
+@checked
 def dataset_withdraw(place: Place, *, name: str) -> dict[str, Any]:
     """Forget a dataset: studies that were approved for it can run no more."""
     entry = place.register.dataset(name)
@@ -165,7 +150,7 @@ def dataset_withdraw(place: Place, *, name: str) -> dict[str, Any]:
     return {"withdrawn": _dataset(entry), "studies": stopped}
 
 
-@_checked
+@checked
 def peers(place: Place) -> list[dict[str, Any]]:
     """List the parties this node verified, and those the coordinator names, with what speaks against either."""
     verified = place.register.verified()
@@ -190,7 +175,7 @@ def trust_word(verified: str | None, named: str | None) -> str:
     return "verified" if named in (None, verified) else "differs"
 
 
-@_checked
+@checked
 def trust(place: Place, *, name: str, fingerprint: str) -> dict[str, Any]:
     """Remember a fingerprint that was verified out of band."""
     plain = check_fingerprint(fingerprint)
@@ -202,7 +187,7 @@ def trust(place: Place, *, name: str, fingerprint: str) -> dict[str, Any]:
     return {"name": name, "fingerprint": plain, "coordinator_says": named, "trust": trust_word(plain, named)}
 
 
-@_checked
+@checked
 def distrust(place: Place, *, name: str) -> dict[str, Any]:
     """Forget a peer's fingerprint."""
     if not place.register.distrust(name):
@@ -211,46 +196,30 @@ def distrust(place: Place, *, name: str) -> dict[str, Any]:
     return {"name": name, "trust": "unverified"}
 
 
-@_checked
+@checked
 def study_list(place: Place) -> list[dict[str, Any]]:
     """List the studies that reached this node, oldest first."""
     return [_study(place.register, entry) for entry in place.register.studies()]
 
 
-@_checked
+@checked
 def study_show(place: Place, *, study: str) -> dict[str, Any]:
     """Show a study as it is signed, and what was said about it."""
-    found = find_study(place.register, study)
+    found = statements.find_study(place.register, study)
     entry = next(one for one in place.register.studies() if one.study.hash == found.hash)
     return {**_study(place.register, entry), "study": found.model_dump(mode="json"),
-            "statements": [describe_statement(one, found) for one in place.register.statements(found.hash)]}
+            "statements": [statements.describe(one, found) for one in place.register.statements(found.hash)],
+            "negotiation": statements.standings(found, place.register.statements(found.hash), _replaced(place, found))}
 
 
-@_checked
-def study_approve(place: Place, *, study: str, dataset: str | None = None,
-                  waive_differencing: bool = False) -> dict[str, Any]:
-    """Sign a study, and let the coordinator know at once if there is a connection."""
-    found = find_study(place.register, study)
-    signed = place.home.decisions().approve(found.hash, dataset=dataset, waive_differencing=waive_differencing)
-    return {"name": found.name, "hash": found.hash, **describe_statement(signed, found), "sent": _speak(place)}
-
-
-@_checked
-def study_refuse(place: Place, *, study: str, reason: str = "") -> dict[str, Any]:
-    """Refuse a study or revoke its approval, and let the coordinator know at once if there is a connection."""
-    found = find_study(place.register, study)
-    signed = place.home.decisions().refuse(found.hash, reason)
-    return {"name": found.name, "hash": found.hash, **describe_statement(signed, found), "sent": _speak(place)}
-
-
-@_checked
+@checked
 def steward_list(place: Place) -> list[dict[str, Any]]:
     """List the appointed stewards."""
     return [{"name": name, "fingerprint": key, "appointed_at": at}
             for name, (key, at) in place.register.stewards().items()]
 
 
-@_checked
+@checked
 def steward_appoint(place: Place, *, name: str, fingerprint: str) -> dict[str, Any]:
     """Appoint a steward: the first by the operator, every further one by a steward."""
     plain = check_fingerprint(fingerprint)
@@ -261,7 +230,7 @@ def steward_appoint(place: Place, *, name: str, fingerprint: str) -> dict[str, A
     return {"name": name, "fingerprint": plain}
 
 
-@_checked
+@checked
 def steward_dismiss(place: Place, *, name: str) -> dict[str, Any]:
     """Dismiss a steward. The last one cannot be: the operator alone would decide again, unseen."""
     known = place.register.stewards()
@@ -284,47 +253,12 @@ COMMANDS: dict[str, Command] = {
     "steward.list": steward_list, "steward.appoint": steward_appoint, "steward.dismiss": steward_dismiss,
     "status": status, "dataset.add": dataset_add, "dataset.list": dataset_list, "dataset.withdraw": dataset_withdraw,
     "peers": peers, "trust": trust, "distrust": distrust, "study.list": study_list, "study.show": study_show,
-    "study.approve": study_approve, "study.refuse": study_refuse,
-    "dataset.publish": _checked(dataset_publish), "dataset.unpublish": _checked(dataset_unpublish),
-    "dataset.published": _checked(dataset_published),
-    "metering.show": _checked(metering_show), "metering.statement": _checked(metering_statement),
+    **agreement_commands.COMMANDS,
     **{name: at_home(command) for name, command in (DATASET_COMMANDS | LEDGER_COMMANDS).items()},
+    "dataset.publish": checked(dataset_publish), "dataset.unpublish": checked(dataset_unpublish),
+    "dataset.published": checked(dataset_published),
+    "metering.show": checked(metering_show), "metering.statement": checked(metering_statement),
 }
-
-
-def find_study(register: Register, wanted: str) -> Study:
-    """Return a study by name or by hash, or by 8 or more first digits of it.
-
-    Raises:
-        InputError: there is none, or several have that name.
-    """
-    named = [entry.study for entry in register.studies() if entry.study.name == wanted]
-    if len(named) > 1:
-        raise InputError("study.ambiguous", "several studies have this name", got=wanted,
-                         expected=", ".join(study.hash[:12] for study in named), hint="name one by its hash")
-    return named[0] if named else register.study(wanted)
-
-
-def describe_statement(statement: Statement, study: Study) -> dict[str, Any]:
-    """Return what a signed statement says, once it is verified, as JSON-ready values.
-
-    Raises:
-        ProtocolError: it does not verify.
-    """
-    if isinstance(statement, SignedApproval):
-        approval = verify_approval(statement, study)
-        return {"node": approval.node, "decision": "approved", "at": approval.approved_at,
-                "dataset": approval.dataset, "dataset_version": approval.dataset_version,
-                "waives_differencing": approval.waives_differencing}
-    refusal = verify_refusal(statement, study)
-    return {"node": refusal.node, "decision": "refused", "at": refusal.refused_at, "reason": refusal.reason}
-
-
-def _speak(place: Place) -> bool:
-    if place.agent is None or not place.agent.connected:
-        return False
-    place.agent.speak()
-    return True
 
 
 def _dataset(entry: DatasetEntry) -> dict[str, Any]:
@@ -339,14 +273,20 @@ def _study(register: Register, entry: StudyEntry) -> dict[str, Any]:
     return {"hash": study.hash, "name": study.name, "sector": study.sector, "purpose": study.purpose,
             "computation": study.computation, "proposer": entry.proposer, "received_at": entry.received_at,
             "expires": study.expires, "decision": _decision(register, study),
-            "approvals": len(register.approvals(study.hash)), "participants": len(study.participants)}
+            "approvals": len(register.agreements(study.hash)), "participants": len(study.participants)}
+
+
+def _replaced(place: Place, study: Study) -> tuple[Study, list[Statement]] | None:
+    if study.replaces is None or all(entry.study.hash != study.replaces for entry in place.register.studies()):
+        return None
+    return place.register.study(study.replaces), place.register.statements(study.replaces)
 
 
 def _decision(register: Register, study: Study) -> str:
     own = register.own_statement(study.hash)
     if own is None:
         return "waiting"
-    return "approved" if isinstance(own, SignedApproval) else "refused"
+    return "approved" if isinstance(own, SignedAgreement) else "refused"
 
 
 def _withdraw(place: Place, name: str) -> None:
@@ -357,4 +297,4 @@ def _withdraw(place: Place, name: str) -> None:
 
 def _approved_dataset(register: Register, study: Study) -> str | None:
     own = register.own_statement(study.hash)
-    return verify_approval(own, study).dataset if isinstance(own, SignedApproval) else None
+    return verify_agreement(own, study).dataset if isinstance(own, SignedAgreement) else None

@@ -135,8 +135,9 @@ def _ask(client: socket.socket, request: dict[str, Any]) -> Any:
 
 def _run_here(home: Path, request: dict[str, Any], clock: Clock) -> Any:
     # Imported only now: a command for a serving node needs no pandas, and should answer at once.
-    from sealane.node.commands import Place, execute
+    from sealane.node.commands import execute
     from sealane.node.home import exclusive, open_home
+    from sealane.node.place import Place
 
     with exclusive(home) if (home / "identity").is_dir() else nullcontext():
         opened = open_home(home, clock=clock)

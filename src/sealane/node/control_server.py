@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from sealane.errors import InputError, SealaneError, UnavailableError
-from sealane.node.commands import Place, execute
+from sealane.node.commands import execute
 from sealane.node.control import MAX_REQUEST_BYTES, reachable, too_large
+from sealane.node.place import Place
 from sealane.telemetry.logs import get_logger, log
 
 _LOG = get_logger(__name__)

@@ -13,7 +13,7 @@ from sealane.core.canonical import content_hash
 from sealane.core.clock import to_text
 from sealane.core.ids import check_name
 from sealane.errors import RefusedError
-from sealane.governance.approval import Approval
+from sealane.governance.agreement import Agreement
 from sealane.governance.contract import Contract
 from sealane.governance.quality import Profile, suppress
 from sealane.governance.repair import Repair, stored_repair
@@ -219,7 +219,7 @@ def open_dataset(register: Register, name: str, version: str | None = None) -> N
     Args:
         register: the node's register.
         name: of the dataset.
-        version: what an approval names, hex; None for whatever is registered.
+        version: what an agreement names, hex; None for whatever is registered.
 
     Raises:
         InputError: unknown, or its source cannot be read.
@@ -255,14 +255,14 @@ def check_version(entry: DatasetEntry, version: str) -> None:
         raise _changed(entry, "the registered version", entry.version, version)
 
 
-def open_approved(register: Register, approval: Approval, study: Study) -> NodeDataset:
-    """Open the dataset that this institution approved for a study, in the version approved.
+def open_approved(register: Register, agreement: Agreement, study: Study) -> NodeDataset:
+    """Open the dataset that this institution agreed to use for a study, in the version agreed.
 
     Raises:
         InputError: unknown, or its source cannot be read.
         RefusedError: it changed since, or is under another contract than the study's.
     """
-    dataset = open_dataset(register, approval.dataset, approval.dataset_version)
+    dataset = open_dataset(register, agreement.dataset, agreement.dataset_version)
     if dataset.contract.id != study.data_contract:
         raise RefusedError("dataset.other-contract", "the dataset is under another contract than the study",
                            got=dataset.contract.id, expected=study.data_contract)

@@ -1,25 +1,33 @@
-"""What this institution says about a study: its approval, its refusal, its revocation."""
+"""What this institution says about a study: its agreement, its refusal, its revocation, its counter-offer."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sealane.computations.installed import code_hash, output_kinds
 from sealane.computations.pricing import price_under
 from sealane.computations.registry import get, read_parameters
 from sealane.computations.requirements import required_columns
 from sealane.core.clock import Clock, to_text
 from sealane.crypto.signing import SigningKey
 from sealane.errors import InputError, RefusedError
-from sealane.governance.approval import (
+from sealane.governance.agreement import Agreement, sign_agreement, verify_agreement
+from sealane.governance.counter import Counter, amended, sign_counter
+from sealane.governance.defaults import Defaults, own_terms, read_defaults, read_options
+from sealane.governance.policy import check_approvable, quarantined
+from sealane.governance.signed_statement import (
     MAXIMUM_REASON,
-    Approval,
     Refusal,
-    SignedApproval,
+    SignedAgreement,
+    SignedCounter,
     SignedRefusal,
-    sign_approval,
     sign_refusal,
-    verify_approval,
 )
-from sealane.governance.policy import check_approvable
 from sealane.governance.study import Study
+from sealane.governance.terms import Terms
 from sealane.node.datasets import open_dataset
 from sealane.node.protection import check_protected
 from sealane.node.register import DatasetEntry, Register
@@ -35,32 +43,37 @@ class Decisions:
         key: its signing key.
         clock: tells the time.
         sandboxed: whether computations run in a sandbox here.
+        home: where ``defaults.toml`` lies; None for no defaults.
     """
 
-    def __init__(self, register: Register, name: str, key: SigningKey, clock: Clock, *, sandboxed: bool = False
-                 ) -> None:
+    def __init__(self, register: Register, name: str, key: SigningKey, clock: Clock, home: Path | None = None, *,
+                 sandboxed: bool = False) -> None:
         self._register = register
         self._name = name
         self._key = key
         self._clock = clock
         self._sandboxed = sandboxed
+        self._home = home
 
-    def approve(self, study_hash: str, *, dataset: str | None = None,
-                waive_differencing: bool = False) -> SignedApproval:
-        """Sign a study for one version of one dataset, and remember it; the same approval again changes nothing.
+    def approve(self, study_hash: str, *, dataset: str | None = None, waive_differencing: bool = False,
+                own: Mapping[str, Any] | None = None) -> SignedAgreement:
+        """Sign a study for one version of one dataset, and remember it; the same agreement again changes nothing.
 
         Args:
             study_hash: or its first digits.
             dataset: name of a registered dataset; None for the only one under the study's contract.
             waive_differencing: let sums be opened from which this institution's own contribution follows.
+            own: narrower terms of this institution; see :class:`sealane.governance.defaults.OwnTerms`.
 
         Raises:
             InputError: the study, the dataset, the purpose or the computation is unknown, the parameters are not the
                 computation's, a column is no field of the contract, or the choice of dataset is open.
             RefusedError: policy says no, the dataset changed, lacks a column, is not graded, too poor or not protected
-                as its grade asks, or something else was signed about this study before.
+                as its grade asks, own terms are wider than the study, or something else was signed about this study
+                before.
         """
         study = self._register.study(study_hash)
+        self._check_free()
         now = self._clock()
         check_approvable(study, own_name=self._name, own_fingerprint=self._key.fingerprint,
                          verified=self._register.verified(), now=now)
@@ -70,29 +83,80 @@ class Decisions:
         if isinstance(earlier, SignedRefusal):
             raise RefusedError("study.refused-before", "this institution has refused the study, which is final",
                                got=study.hash[:16], hint="have it proposed again: a new proposal has a new hash")
-        if isinstance(earlier, SignedApproval):
-            return self._same(study, earlier, entry, waive_differencing)
+        terms = self.terms(study, own or {}, waive_differencing=waive_differencing)
+        if isinstance(earlier, SignedAgreement):
+            return self._same(study, earlier, entry, terms, own or {})
         check_protected(self._register, study, entry, own=self._key.fingerprint, sandboxed=self._sandboxed,
                         person_approved=True)
         opened = open_dataset(self._register, entry.name, entry.version)
         opened.require(required_columns(study.computation, study.parameters, opened.contract))
         price_under(study, get(study.computation), read_parameters(study.computation, study.parameters),
                     opened.contract)
-        signed = sign_approval(self._key, Approval(
+        signed = sign_agreement(self._key, Agreement(
             study=study.hash, node=self._name, fingerprint=self._key.fingerprint, dataset=entry.name,
-            dataset_version=entry.version, waives_differencing=waive_differencing, approved_at=to_text(now),
+            dataset_version=entry.version, terms=terms, signed_at=to_text(now),
         ))
         self._register.record_statement(study.hash, signed)
         return signed
 
+    def terms(self, study: Study, own: Mapping[str, Any], *, waive_differencing: bool = False) -> Terms:
+        """Return the terms that :meth:`approve` would sign now.
+
+        Raises:
+            InputError: an option is malformed, or the computation is unknown here.
+            RefusedError: the defaults do not allow it, or an option is wider than the study.
+        """
+        computation = get(study.computation)
+        return own_terms(study, code_hash(computation), output_kinds(computation), self.defaults(),
+                         read_options(own), waives_differencing=waive_differencing, now=self._clock())
+
+    def defaults(self) -> Defaults:
+        """Return the institution's defaults.
+
+        Raises:
+            InputError: the file is malformed.
+        """
+        return Defaults() if self._home is None else read_defaults(self._home)
+
     def refuse(self, study_hash: str, reason: str = "") -> SignedRefusal:
-        """Sign a refusal, which also revokes an approval, and remember it; a second one changes nothing.
+        """Sign a refusal, which also revokes an agreement, and remember it; a second one changes nothing.
 
         Nothing but the study's being known is asked for: a refusal must always be possible.
 
         Raises:
             InputError: the study is unknown, does not name this institution, or the reason is too long.
         """
+        study = self._named(study_hash, reason)
+        earlier = self._register.own_statement(study.hash)
+        if isinstance(earlier, SignedRefusal):
+            return earlier
+        signed = sign_refusal(self._key, Refusal(study=study.hash, node=self._name, fingerprint=self._key.fingerprint,
+                                                 reason=reason, refused_at=to_text(self._clock())))
+        self._register.record_statement(study.hash, signed)
+        return signed
+
+    def counter(self, study_hash: str, changes: Mapping[str, Any], reason: str) -> SignedCounter:
+        """Sign a counter-offer: which changes this institution wishes for, and why. It decides nothing.
+
+        Raises:
+            InputError: the study is unknown or does not name this institution, or a change cannot be made.
+            RefusedError: this institution has signed or refused the study already.
+        """
+        study = self._named(study_hash, reason)
+        self._check_free()
+        if self._register.own_statement(study.hash) is not None:
+            raise RefusedError("counter.decided-before", "this institution has decided on the study already",
+                               got=study.hash[:16], hint="refuse it to withdraw, then have another study proposed")
+        wished = amended(study, dict(changes))
+        check_purpose(wished.sector, wished.purpose)
+        read_parameters(wished.computation, wished.parameters)
+        signed = sign_counter(self._key, Counter(
+            study=study.hash, node=self._name, fingerprint=self._key.fingerprint, changes=dict(changes),
+            reason=reason, offered_at=to_text(self._clock())))
+        self._register.record_statement(study.hash, signed)
+        return signed
+
+    def _named(self, study_hash: str, reason: str) -> Study:
         study = self._register.study(study_hash)
         if len(reason) > MAXIMUM_REASON:
             raise InputError("refusal.reason-too-long", "the reason is too long", got=f"{len(reason)} characters",
@@ -101,13 +165,12 @@ class Decisions:
         if party is None or party.fingerprint != self._key.fingerprint:
             raise InputError("study.nothing-to-refuse", "the study does not name this institution", got=self._name,
                              hint="there is nothing to refuse: it cannot run here")
-        earlier = self._register.own_statement(study.hash)
-        if isinstance(earlier, SignedRefusal):
-            return earlier
-        signed = sign_refusal(self._key, Refusal(study=study.hash, node=self._name, fingerprint=self._key.fingerprint,
-                                                 reason=reason, refused_at=to_text(self._clock())))
-        self._register.record_statement(study.hash, signed)
-        return signed
+        return study
+
+    def _check_free(self) -> None:
+        reason = self._register.standings.quarantined()
+        if reason is not None:
+            raise quarantined(reason)
 
     def _choose(self, study: Study, dataset: str | None) -> DatasetEntry:
         fitting = self._register.datasets(study.data_contract)
@@ -125,12 +188,16 @@ class Decisions:
                              else f"`sealane dataset add NAME --from SOURCE --contract {study.data_contract}`")
         return fitting[0]
 
-    def _same(self, study: Study, earlier: SignedApproval, entry: DatasetEntry, waive: bool) -> SignedApproval:
-        signed = verify_approval(earlier, study)
-        if (signed.dataset, signed.dataset_version, signed.waives_differencing) != (entry.name, entry.version, waive):
+    def _same(self, study: Study, earlier: SignedAgreement, entry: DatasetEntry, terms: Terms,
+              own: Mapping[str, Any]) -> SignedAgreement:
+        """Return the earlier signature if it says the same; ends that follow from the clock may differ."""
+        signed = verify_agreement(earlier, study)
+        again = terms if "expires" in own else replace(terms, expires=signed.terms.expires)
+        if (signed.dataset, signed.dataset_version, signed.terms) != (entry.name, entry.version, again):
             raise RefusedError("study.approved-otherwise", "this institution approved the study on other terms already",
                                got=f"{signed.dataset} version {signed.dataset_version[:12]}, "
                                    f"differencing waived: {signed.waives_differencing}",
-                               expected=f"{entry.name} version {entry.version[:12]}, differencing waived: {waive}",
+                               expected=f"{entry.name} version {entry.version[:12]}, differencing waived: "
+                                        f"{terms.waives_differencing}, the same own terms",
                                hint="refuse it, and have it proposed again")
         return earlier

@@ -66,7 +66,8 @@ class NodeHome:
     def decisions(self) -> Decisions:
         """Return the steward's side."""
         identity = self.identity()
-        return Decisions(self.register, identity.name, identity.signing_key, self.clock, sandboxed=self.sandboxed)
+        return Decisions(self.register, identity.name, identity.signing_key, self.clock, self.path,
+                         sandboxed=self.sandboxed)
 
     def gate(self) -> Gate:
         """Return the policy gate over this home's register and datasets."""

@@ -47,7 +47,7 @@ def _events(place: Any, *, study: str = "", run: str = "") -> list[MeteredRun]:
 
 
 def _study(place: Any, wanted: str) -> Study:
-    from sealane.node.commands import find_study
+    from sealane.node.statements import find_study
 
     return find_study(place.register, wanted)
 

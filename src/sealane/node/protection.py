@@ -6,7 +6,7 @@ from sealane.computations.pricing import Priced
 from sealane.computations.registry import get, individual_level
 from sealane.computations.requirements import required_columns
 from sealane.errors import RefusedError
-from sealane.governance.approval import Approval
+from sealane.governance.agreement import Agreement
 from sealane.governance.dataset_state import check_usable
 from sealane.governance.protection import Setting, check_protection
 from sealane.governance.quality import check_quality
@@ -51,13 +51,13 @@ def check_protected(register: Register, study: Study, entry: DatasetEntry, *, ow
     ))
 
 
-def check_approved(register: Register, own: str, approval: Approval, study: Study, *, sandboxed: bool) -> None:
+def check_approved(register: Register, own: str, agreement: Agreement, study: Study, *, sandboxed: bool) -> None:
     """Decide the same again when a run over an approved dataset is offered: labels may have been raised since.
 
     Raises:
         InputError: the dataset was withdrawn.
         RefusedError: as :func:`check_protected`, or the dataset changed.
     """
-    entry = register.dataset(approval.dataset)
-    check_version(entry, approval.dataset_version)
+    entry = register.dataset(agreement.dataset)
+    check_version(entry, agreement.dataset_version)
     check_protected(register, study, entry, own=own, sandboxed=sandboxed, person_approved=True)

@@ -17,14 +17,17 @@ from typing import Any
 from sealane.core.canonical import canonical_bytes
 from sealane.core.clock import Clock, to_text
 from sealane.core.ids import check_fingerprint, check_name
-from sealane.errors import InputError, ProtocolError, RefusedError
-from sealane.governance.approval import SignedApproval, SignedRefusal, verify_approval, verify_refusal
+from sealane.errors import InputError, ProtocolError, RefusedError, SealaneError
+from sealane.governance.agreement import verify_agreement
+from sealane.governance.counter import MAXIMUM_COUNTERS, verify_counter
+from sealane.governance.policy import Standing
+from sealane.governance.signed_statement import SignedAgreement, SignedCounter, SignedRefusal, Statement, verify_refusal
 from sealane.governance.study import Study, parse_study
 from sealane.node.database import open_database, transaction
 from sealane.node.lives import Lives
 from sealane.node.register_schema import SCHEMA
+from sealane.node.standing import Standings
 
-Statement = SignedApproval | SignedRefusal
 _COLUMNS = ("name, source, mapping, contract_id, contract_hash, version, rows, excluded, drop_invalid, added_at, "
             "repair")
 
@@ -93,6 +96,7 @@ class Register:
         self._lock = threading.RLock()
         self._clock = clock
         self.lives = Lives(self._read, self._writing, self._now)
+        self.standings = Standings(self._read, self._writing, self._now)
 
     def close(self) -> None:
         """Close the database."""
@@ -223,27 +227,26 @@ class Register:
     # What was signed
 
     def record_statement(self, study_hash: str, statement: Statement) -> None:
-        """Remember a signed approval or refusal, verified here; the same one again changes nothing.
+        """Remember a signed statement, verified here; the same one again changes nothing.
 
         Raises:
             InputError: the study is unknown.
             ProtocolError: it does not verify, or its signer signed a different one of the same kind.
-            RefusedError: this institution refused the study before.
+            RefusedError: this institution refused the study before, or an agreement allows what it may not.
         """
         study = self.study(study_hash)
-        if isinstance(statement, SignedApproval):
-            kind, signer = "approval", verify_approval(statement, study).fingerprint
-        else:
-            kind, signer = "refusal", verify_refusal(statement, study).fingerprint
+        kind, signer = _verified(statement, study)
         with self._writing() as db:
             rows = db.execute("SELECT kind, body FROM statements WHERE study = ? AND fingerprint = ?",
                               (study.hash, signer)).fetchall()
-            known = dict(rows)
-            if kind in known:
-                if known[kind] != statement.body:
-                    raise _conflicting(kind, signer)
+            same = [body for known, body in rows if known == kind]
+            if statement.body in same:
                 return
-            if signer == self._own and kind == "approval" and known:
+            if kind == "counter" and len(same) >= MAXIMUM_COUNTERS:
+                raise _too_many(signer)
+            if kind != "counter" and same:
+                raise _conflicting(kind, signer)
+            if signer == self._own and kind != "refusal" and any(known == "refusal" for known, _ in rows):
                 raise _after_refusal(study)
             db.execute(
                 "INSERT INTO statements (study, fingerprint, kind, body, public_key, signature, sent, recorded_at) "
@@ -256,20 +259,42 @@ class Register:
         return [_statement(row) for row in self._read(
             "SELECT kind, body, public_key, signature FROM statements WHERE study = ? ORDER BY rowid", study_hash)]
 
-    def approvals(self, study_hash: str) -> list[SignedApproval]:
-        """Return the approvals of a study, those of institutions that refused it since left out."""
-        refused = {s.public_key for s in self.statements(study_hash) if isinstance(s, SignedRefusal)}
-        return [s for s in self.statements(study_hash) if isinstance(s, SignedApproval) and s.public_key not in refused]
+    def agreements(self, study_hash: str) -> list[SignedAgreement]:
+        """Return the agreements to a study, those of institutions that refused it since left out."""
+        said = self.statements(study_hash)
+        refused = {s.public_key for s in said if isinstance(s, SignedRefusal)}
+        return [s for s in said if isinstance(s, SignedAgreement) and s.public_key not in refused]
 
-    def own_statement(self, study_hash: str) -> Statement | None:
-        """Return what this institution last signed about a study: a refusal outweighs an approval for ever."""
+    def own_statement(self, study_hash: str) -> SignedAgreement | SignedRefusal | None:
+        """Return what this institution last signed about a study: a refusal outweighs an agreement for ever."""
         rows = self._read("SELECT kind, body, public_key, signature FROM statements "
-                          "WHERE study = ? AND fingerprint = ? ORDER BY kind DESC", study_hash, self._own)
-        return _statement(rows[0]) if rows else None
+                          "WHERE study = ? AND fingerprint = ? AND kind != 'counter' ORDER BY kind DESC", study_hash,
+                          self._own)
+        found = _statement(rows[0]) if rows else None
+        assert not isinstance(found, SignedCounter)
+        return found
 
     def revoked(self, study_hash: str) -> bool:
-        """Return whether this institution has refused the study, before or after approving it."""
+        """Return whether this institution has refused the study, before or after agreeing to it."""
         return isinstance(self.own_statement(study_hash), SignedRefusal)
+
+    def standing(self, study_hash: str, dataset: str) -> Standing:
+        """See :class:`sealane.node.gate.Records`."""
+        refused = {one for one, in self._read(
+            "SELECT fingerprint FROM statements WHERE study = ? AND kind = 'refusal'", study_hash)}
+        versions = self._read("SELECT version FROM datasets WHERE name = ?", dataset)
+        return Standing(
+            quarantined=self.standings.quarantined(), suspended=self.standings.suspended(study_hash),
+            revoked=self._own in refused, withdrawn=frozenset(refused - {self._own}),
+            dataset_version=versions[0][0] if versions else None)
+
+    def record_refusal(self, run: str, study: str, moment: str, clause: str, error: SealaneError) -> None:
+        """See :class:`sealane.node.decided.Deciding`."""
+        self.standings.record_refusal(run, study, moment, clause, error)
+
+    def record_permits(self, run: str, counts: dict[str, int]) -> None:
+        """See :class:`sealane.node.decided.Deciding`."""
+        self.standings.record_permits(run, counts)
 
     def unsent(self) -> list[tuple[str, Statement]]:
         """Return this institution's statements that the coordinator has not confirmed, with their study's hash."""
@@ -318,16 +343,35 @@ def _dataset(row: Iterable[Any]) -> DatasetEntry:
                         bool(drop_invalid), added_at, repair)
 
 
+_SHAPES: dict[str, type[Statement]] = {
+    "agreement": SignedAgreement, "counter": SignedCounter, "refusal": SignedRefusal}
+
+
 def _statement(row: tuple[Any, ...]) -> Statement:
-    shape = SignedApproval if row[0] == "approval" else SignedRefusal
-    return shape(row[1], row[2], row[3])
+    return _SHAPES[row[0]](row[1], row[2], row[3])
+
+
+def _verified(statement: Statement, study: Study) -> tuple[str, str]:
+    """Return a statement's kind and the fingerprint of its signer, once it is verified."""
+    match statement:
+        case SignedAgreement():
+            return "agreement", verify_agreement(statement, study).fingerprint
+        case SignedCounter():
+            return "counter", verify_counter(statement, study).fingerprint
+        case SignedRefusal():
+            return "refusal", verify_refusal(statement, study).fingerprint
 
 
 def _conflicting(kind: str, signer: str) -> ProtocolError:
-    if kind == "approval":
-        return ProtocolError("approval.conflicting", "an institution signed two different approvals of one study",
+    if kind == "agreement":
+        return ProtocolError("agreement.conflicting", "an institution signed two different agreements to one study",
                              got=signer)
     return ProtocolError("refusal.conflicting", "an institution signed two different refusals of one study", got=signer)
+
+
+def _too_many(signer: str) -> ProtocolError:
+    return ProtocolError("counter.too-many", "an institution made too many counter-offers to one study", got=signer,
+                         expected=f"at most {MAXIMUM_COUNTERS}", hint="settle it, and have another study proposed")
 
 
 def _after_refusal(study: Study) -> RefusedError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sealane.node import lives
+from sealane.node import lives, standing
 
 SCHEMA = (
     """
@@ -98,4 +98,5 @@ SCHEMA = (
         PRIMARY KEY (level, position)
     ) STRICT;
     """,
+    standing.SCHEMA,
 )

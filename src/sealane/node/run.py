@@ -19,7 +19,8 @@ from sealane.crypto.agreement import AgreementKey
 from sealane.crypto.derivation import derive
 from sealane.crypto.sealing import seal_to
 from sealane.crypto.signing import SigningKey
-from sealane.errors import ProtocolError, SealaneError, UnavailableError
+from sealane.errors import ProtocolError, RefusedError, SealaneError, UnavailableError
+from sealane.governance.signed_statement import SignedAgreement
 from sealane.governance.study import Study
 from sealane.node import acquaintance
 from sealane.node.cohort import NodeCohort
@@ -109,6 +110,7 @@ class NodeRun:
         self._ended = ended
         self._backend = backend
         self._admission: Admission = gate.admit(offer, runs_released=journal.runs_released)
+        self._signed = tuple(s for s in offer.study.statements if isinstance(s, SignedAgreement))
         self._row: RunRow = journal.join(offer.run_id, self.study.hash, random_secret())
         self._meter = RunMeter(journal, offer.run_id)
         self._post = self._meter.counting(post)
@@ -143,6 +145,9 @@ class NodeRun:
         if running is None or running.cohort is None:
             self._tell_log(self._witness.head())
             self._tell_log(self._witness.acts.head())
+        if isinstance(self._failed, RefusedError):
+            self._post(Failure(self.run_id, self._failed))  # a refusal may have been lost; nothing else is said again
+            return
         if running is None:
             self._post(self._join())
             return
@@ -154,6 +159,12 @@ class NodeRun:
         for late in (running.endorsement, running.sealed):
             if late is not None:
                 self._post(late)
+
+    def refuse(self, error: SealaneError) -> None:
+        """Stop at once and say why: the run ends everywhere. What was released before stays released."""
+        if self._running is not None:
+            self._running.task.cancel()
+        self._fail(error)
 
     async def close(self) -> None:
         """Stop computing, without ending the run: it goes on when the node is started again."""
@@ -242,7 +253,7 @@ class NodeRun:
     def _attempt_of(self, start: Start) -> Attempt:
         study = self.study
         return Attempt(self.run_id, study.hash, start.attempt, study.scheme, start.members, study.colluding,
-                       study.smallest_cohort)
+                       self._admission.limits.smallest_cohort.value)
 
     def _begin(self, start: Start) -> None:
         attempt = self._attempt_of(start)
@@ -265,16 +276,16 @@ class NodeRun:
         admission, gate = self._admission, self._gate
         running = self._running
         assert running is not None
-        approvals = by_signer(admission.approvals)
+        approvals = by_signer(self._signed)
         self._witness.check_start(await self._evidence(running, _LOG_START), attempt, approvals, admission.own.node,
                                   self._reported)
         acquainted = await acquaintance.acquaint(
             attempt, self._key, self._agreement(), self._journal, inbox, self._introduce)
         role = NodeRole(attempt, self._key, self._agreement(), acquainted.secrets, backend=self._backend)
-        rounds = gate.rounds(admission, self.run_id, runs_released=self._journal.runs_released)
+        rounds = gate.rounds(admission, attempt.cohort, runs_released=self._journal.runs_released)
         cohort = NodeCohort(
             role, self._journal, rounds, inbox, self._post,
-            minimum_count=admission.study.minimum_count,
+            minimum_count=admission.limits.minimum_count.value,
             rounding_key=derive(self._row.agreement_seed, "rounding key", self.run_id.encode()),
             transcript=acquainted.transcript(attempt),
         )
@@ -307,7 +318,7 @@ class NodeRun:
     def _seal(self, attempt: Attempt, result: bytes) -> SealedResult:
         info = result_info(attempt.study_hash, attempt.run_id)
         sealed = {Fingerprint(r.fingerprint): seal_to(bytes.fromhex(r.sealing_key), result, info)
-                  for r in self.study.recipients}
+                  for r in self._admission.limits.recipients}
         return SealedResult(attempt.run_id, attempt.number, sealed)
 
     def _fail(self, error: SealaneError) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from sealane.crypto.signing import SigningKey
@@ -50,6 +50,11 @@ class RunThread:
         """True until the run is over for this node."""
         return self._thread.is_alive()
 
+    @property
+    def study_hash(self) -> str | None:
+        """Hash of the run's study, once the gate has let it in."""
+        return None if self._run is None else self._run.study.hash
+
     def deliver(self, message: FromCoordinator) -> None:
         """Hand a message to the run; of one that is over it is dropped."""
         if not self._loop.is_closed():
@@ -57,6 +62,16 @@ class RunThread:
                 self._loop.call_soon_threadsafe(self._receive, message)
             except RuntimeError:
                 return  # closed in between
+
+    def refuse(self, error: SealaneError) -> None:
+        """Stop the run at once, and tell the coordinator why."""
+        if not self._loop.is_closed():
+            with suppress(RuntimeError):  # it ended in between
+                self._loop.call_soon_threadsafe(self._refuse, error)
+
+    def _refuse(self, error: SealaneError) -> None:
+        if self._run is not None:
+            self._run.refuse(error)
 
     def stop(self, wait_s: float = 5.0) -> None:
         """Stop computing without ending the run, which goes on when the node is started again."""

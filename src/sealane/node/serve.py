@@ -9,9 +9,9 @@ from pathlib import Path
 
 from sealane.core.clock import Clock, system_clock
 from sealane.node.agent import Agent
-from sealane.node.commands import Place
 from sealane.node.control_server import listening
 from sealane.node.home import exclusive, open_home
+from sealane.node.place import Place
 from sealane.ring.select import choose
 from sealane.telemetry.logs import get_logger, log
 

@@ -22,7 +22,7 @@ from sealane.core.clock import Clock
 from sealane.core.ids import Fingerprint, fingerprint
 from sealane.crypto.signing import SigningKey
 from sealane.errors import ProtocolError
-from sealane.governance.approval import SignedApproval
+from sealane.governance.signed_statement import SignedAgreement
 from sealane.node.acts import Acts, check_remembered
 from sealane.node.database import open_database, transaction
 from sealane.node.register_schema import SCHEMA
@@ -127,7 +127,7 @@ class NodeWitness:
         return Cosigned(newer.size, line.line().rstrip("\n"))
 
     def check_start(
-        self, evidence: LogEvidence, attempt: Attempt, approvals: Mapping[Fingerprint, SignedApproval], node: str,
+        self, evidence: LogEvidence, attempt: Attempt, approvals: Mapping[Fingerprint, SignedAgreement], node: str,
         least: int,
     ) -> None:
         """Check that the log holds this node's approval, its acts, and the cohort of this attempt.
@@ -158,7 +158,7 @@ class NodeWitness:
         check_remembered(self.acts, least, acts.detail)
 
     def check_release(
-        self, evidence: LogEvidence, attempt: Attempt, approvals: Mapping[Fingerprint, SignedApproval],
+        self, evidence: LogEvidence, attempt: Attempt, approvals: Mapping[Fingerprint, SignedAgreement],
         result_hash: bytes,
     ) -> None:
         """Check that the log holds the result that every member endorsed.
@@ -171,7 +171,7 @@ class NodeWitness:
             RELEASE)
 
     def _check(
-        self, evidence: LogEvidence, attempt: Attempt, approvals: Mapping[Fingerprint, SignedApproval],
+        self, evidence: LogEvidence, attempt: Attempt, approvals: Mapping[Fingerprint, SignedAgreement],
         wanted: list[Entry], stage: int,
     ) -> None:
         if (evidence.run_id, evidence.attempt, evidence.stage) != (attempt.run_id, attempt.number, stage):
@@ -191,6 +191,6 @@ def reported_acts(entry: bytes) -> int:
     return parse_acts(parse_entry(entry).detail)[0]
 
 
-def by_signer(approvals: tuple[SignedApproval, ...]) -> dict[Fingerprint, SignedApproval]:
+def by_signer(approvals: tuple[SignedAgreement, ...]) -> dict[Fingerprint, SignedAgreement]:
     """Return approvals by the fingerprint of who signed them."""
     return {fingerprint(s.public_key): s for s in approvals}

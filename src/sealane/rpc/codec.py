@@ -12,8 +12,9 @@ from sealane.api.study.v1 import study_pb2 as study_pb
 from sealane.core.ids import Fingerprint
 from sealane.crypto.agreement import CIPHERTEXT_BYTES, PUBLIC_KEY_BYTES
 from sealane.errors import ProtocolError
-from sealane.governance.approval import SignedApproval, SignedRefusal
 from sealane.governance.catalog_statement import CatalogStatement, SignedPublication, SignedWithdrawal
+from sealane.governance.counter import MAXIMUM_COUNTERS
+from sealane.governance.signed_statement import MAXIMUM_BYTES, SignedAgreement, SignedCounter, SignedRefusal
 from sealane.rpc import bounds, log_codec
 from sealane.rpc.catalog_codec import decode_catalog, encode_catalog
 from sealane.rpc.error_detail import describe_error, described_error
@@ -95,7 +96,7 @@ def encode_from_node(message: FromNode) -> pb.ConnectRequest:
                 run_id=message.run_id, attempt=message.attempt, sealed=_text_keys(message.sealed)))
         case Failure():
             return pb.ConnectRequest(failure=pb.Failure(run_id=message.run_id, error=describe_error(message.error)))
-        case SignedApproval() | SignedRefusal():
+        case SignedAgreement() | SignedRefusal() | SignedCounter():
             return pb.ConnectRequest(statement=encode_statement(message))
         case SignedPublication() | SignedWithdrawal():
             return pb.ConnectRequest(catalog_statement=encode_catalog(message))
@@ -277,29 +278,30 @@ def decode_party(party: study_pb.Party) -> PartyRecord:
                        bounds.exact(party.sealing_key, 32, "sealing key"), party.connected)
 
 
+_STATEMENTS: dict[study_pb.SignedStatement.Kind, type[Statement]] = {
+    study_pb.SignedStatement.KIND_AGREEMENT: SignedAgreement, study_pb.SignedStatement.KIND_REFUSAL: SignedRefusal,
+    study_pb.SignedStatement.KIND_COUNTER_OFFER: SignedCounter}
+
+
 def encode_statement(statement: Statement) -> study_pb.SignedStatement:
-    """Write an approval or a refusal."""
-    kind = (study_pb.SignedStatement.KIND_APPROVAL if isinstance(statement, SignedApproval)
-            else study_pb.SignedStatement.KIND_REFUSAL)
+    """Write an agreement, a refusal or a counter-offer."""
+    kind = next(kind for kind, shape in _STATEMENTS.items() if isinstance(statement, shape))
     return study_pb.SignedStatement(kind=kind, body=statement.body, public_key=statement.public_key,
                                     signature=statement.signature)
 
 
 def decode_statement(statement: study_pb.SignedStatement) -> Statement:
-    """Read an approval or a refusal; its signature is checked by whoever uses it.
+    """Read an agreement, a refusal or a counter-offer; its signature is checked by whoever uses it.
 
     Raises:
         ProtocolError: a field is malformed.
     """
-    fields = (bounds.at_most(statement.body, 1 << 16, "bytes in a statement"),
+    fields = (bounds.at_most(statement.body, MAXIMUM_BYTES, "bytes in a statement"),
               bounds.exact(statement.public_key, 32, "public key"), bounds.exact(statement.signature, 64, "signature"))
-    match statement.kind:
-        case study_pb.SignedStatement.KIND_APPROVAL:
-            return SignedApproval(*fields)
-        case study_pb.SignedStatement.KIND_REFUSAL:
-            return SignedRefusal(*fields)
-        case other:
-            raise ProtocolError("wire.unknown-statement", "statement of an unknown kind", got=other)
+    shape = _STATEMENTS.get(statement.kind)
+    if shape is None:
+        raise ProtocolError("wire.unknown-statement", "statement of an unknown kind", got=statement.kind)
+    return shape(*fields)
 
 
 def encode_study(record: StudyRecord) -> study_pb.StudyRecord:
@@ -314,7 +316,7 @@ def decode_study(record: study_pb.StudyRecord) -> StudyRecord:
     Raises:
         ProtocolError: a field is malformed.
     """
-    statements = bounds.at_most(tuple(record.statements), 4 * bounds.MAXIMUM_MEMBERS, "statements")
+    statements = bounds.at_most(tuple(record.statements), (MAXIMUM_COUNTERS + 2) * bounds.MAXIMUM_MEMBERS, "statements")
     return StudyRecord(bounds.at_most(record.study, _MAXIMUM_STUDY, "bytes in a study"),
                        bounds.party_name(record.proposer), bounds.text(record.proposed_at, "moment", 40),
                        tuple(decode_statement(s) for s in statements))

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from sealane.audit.evidence import Leaf
 from sealane.core.ids import Fingerprint
 from sealane.errors import SealaneError
-from sealane.governance.approval import SignedApproval, SignedRefusal
-
-Statement = SignedApproval | SignedRefusal
+from sealane.governance.signed_statement import Statement as Statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pandas as pd
 
+from sealane.computations.installed import code_hash, output_kinds
+from sealane.computations.registry import get
 from sealane.coordinator.run_facts import RunFacts
 from sealane.core.clock import Clock, to_text
 from sealane.core.entropy import random_secret
@@ -15,9 +19,12 @@ from sealane.core.ids import Fingerprint
 from sealane.crypto.sealing import sealing_public_key
 from sealane.crypto.signing import SigningKey
 from sealane.errors import SealaneError
-from sealane.governance.approval import Approval, sign_approval
+from sealane.governance.agreement import Agreement, sign_agreement
 from sealane.governance.contract import Contract
+from sealane.governance.policy import Standing
+from sealane.governance.signed_statement import SignedRefusal
 from sealane.governance.study import Study
+from sealane.governance.terms import narrow, terms_of
 from sealane.node.acts import MemoryActs
 from sealane.node.gate import Gate
 from sealane.node.journal import Journal
@@ -63,11 +70,29 @@ class MemoryRecords:
 
     def __init__(self) -> None:
         self.statements: dict[str, Statement] = {}
+        self.dataset_version: str | None = None
+        self.quarantined: str | None = None
+        self.withdrawn: frozenset[str] = frozenset()
+        self.refusals: list[tuple[str, str, SealaneError]] = []
+        self.permits: Counter[str] = Counter()
         self._cohorts: dict[str, list[frozenset[str]]] = {}
 
     def own_statement(self, study_hash: str) -> Statement | None:
         """Return what the node last signed about a study."""
         return self.statements.get(study_hash)
+
+    def standing(self, study_hash: str, dataset: str) -> Standing:
+        """Return how things stand for a study."""
+        return Standing(quarantined=self.quarantined, withdrawn=self.withdrawn, dataset_version=self.dataset_version,
+                        revoked=isinstance(self.statements.get(study_hash), SignedRefusal))
+
+    def record_refusal(self, run: str, study: str, moment: str, clause: str, error: SealaneError) -> None:
+        """Keep a refusal."""
+        self.refusals.append((moment, clause, error))
+
+    def record_permits(self, run: str, counts: dict[str, int]) -> None:
+        """Count permits."""
+        self.permits.update(counts)
 
     def cohorts(self, dataset_version: str) -> list[frozenset[str]]:
         """Return the cohorts that were answered."""
@@ -78,7 +103,7 @@ class MemoryRecords:
         self._cohorts.setdefault(dataset_version, []).append(frozenset(cohort))
 
 
-def _ungraded(approval: Approval, study: Study) -> None:
+def _ungraded(agreement: Agreement, study: Study) -> None:
     """Let every study use a frame: all frames lie in this one process, and nobody has graded them."""
 
 
@@ -91,11 +116,12 @@ class SimulatedNode:
         self.dataset = dataset
         self.dataset_version = dataset_version
         self.records = MemoryRecords()
+        self.records.dataset_version = dataset_version
         self.journal = Journal(":memory:")
         self.clock = clock
         self.ledger = NodeLedger(":memory:", clock)
         self.ledger.put_cap(make_cap(DATASET, "dataset", "", "", SIMULATED_EPSILON, Decimal("1e-6"), None))
-        self.gate = Gate(self.key.fingerprint, self.records, lambda approval, study: self.dataset, _ungraded, clock,
+        self.gate = Gate(self.key.fingerprint, self.records, lambda agreement, study: self.dataset, _ungraded, clock,
                          self.ledger)
         self.witness = NodeWitness(self.key, log_key, MemoryKept(), MemoryActs(name, clock), clock)
         self.run: NodeRun | None = None
@@ -106,11 +132,14 @@ class SimulatedNode:
         """Fingerprint of the node's key."""
         return self.key.fingerprint
 
-    def approve(self, study: Study, *, waives_differencing: bool = False) -> Statement:
-        """Sign a study, as the institution's steward would."""
-        approval = Approval(study.hash, self.name, self.fingerprint, DATASET, self.dataset_version,
-                            waives_differencing, to_text(self.clock()))
-        self.records.statements[study.hash] = sign_approval(self.key, approval)
+    def approve(self, study: Study, *, waives_differencing: bool = False, **narrower: Any) -> Statement:
+        """Sign a study, as the institution's steward would; ``narrower`` are fields of :class:`Terms`."""
+        computation = get(study.computation)
+        terms = narrow(terms_of(study, code=code_hash(computation), outputs=output_kinds(computation)), study,
+                       waives_differencing=waives_differencing, **narrower)
+        agreement = Agreement(study.hash, self.name, self.fingerprint, DATASET, self.dataset_version, terms,
+                              to_text(self.clock()))
+        self.records.statements[study.hash] = sign_agreement(self.key, agreement)
         return self.records.statements[study.hash]
 
     def receive(self, message: FromCoordinator, post: Callable[[FromNode], None]) -> None:

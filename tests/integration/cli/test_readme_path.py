@@ -19,6 +19,10 @@ from command_line import ENVIRONMENT, MODULE, Done, refused, run, run_alone, run
 from loans import CONTRACT
 from small_federation import NODES, ROWS, Federation
 
+from sealane.governance.agreement import verify_agreement
+from sealane.governance.signed_statement import read_envelope
+from sealane.governance.study import Participant, Recipient, make_study
+
 pytestmark = pytest.mark.integration
 FEATURES = ["annual_inc", "int_rate", "term_60"]
 TABLE = """
@@ -119,9 +123,9 @@ def test_a_tampered_study_is_not_run(federation: Federation) -> None:
         assert other != body
         database.execute("UPDATE studies SET body = ? WHERE hash = ?", (other, study))
     error = run("run", "start", "tampered", "--json", "--home", federation.analyst)
-    assert (error.code, error.error["code"]) == (4, "approval.other-study")
+    assert (error.code, error.error["code"]) == (4, "statement.other-study")
     listed = {s["name"]: s["decision"] for s in run_well("study", "list", "--home", federation.analyst)}
-    assert listed["tampered"] == "approval.other-study"
+    assert listed["tampered"] == "statement.other-study"
     assert run("study", "show", study, "--home", federation.analyst).code == 4
     counted = {s["name"]: s["approvals"] for s in run_well("coordinator", "status", "--home",
                                                            federation.coordinator)["studies"]}
@@ -369,3 +373,90 @@ def test_a_table_with_noise_is_charged_and_refused_past_a_cap(federation: Federa
     for name in NODES:
         found, = run_well("ledger", "show", "loans", "--home", federation.nodes[name])
         assert float(found["total"]["spent"]) <= 6.5
+
+
+def test_an_agreement_from_offer_to_revocation(federation: Federation, tmp_path: Path) -> None:
+    """Propose, counter, amend, review, sign narrower terms, be refused, find out why, suspend, resume, revoke."""
+    nodes, alice = federation.nodes, federation.analyst
+    for name in NODES:
+        run_well("node", "trust", "alice", federation.fingerprints["alice"], "--home", nodes[name])
+    first = federation.propose("negotiated")
+    refused("counter.unknown-field", 2, "study", "counter", first, "--set", "name=x", "--reason", "no", "--home",
+            nodes["south"])
+    offer = run_well("study", "counter", first, "--set", "minimum_count=20", "--set", "parameters.confidence=0.9",
+                     "--reason", "small towns", "--home", nodes["south"])
+    assert (offer["decision"], offer["sent"]) == ("countered", True)
+    shown = run_well("study", "show", first, "--home", alice)
+    assert shown["negotiation"] == {"north": "REQUESTED", "south": "OFFERED", "west": "REQUESTED"}
+    assert "small towns" in run("study", "show", first, "--home", alice).out
+    refused("counter.none", 2, "study", "amend", first, "--from", "west", "--home", alice)
+    second = run_well("study", "amend", first, "--from", "south", "--home", alice)
+    assert (second["replaces"], second["changes"]["minimum_count"]) == (first, 20)
+    study = second["hash"]
+    federation.await_study(study)
+    run_well("study", "approve", study, "--home", nodes["north"])
+    shown = run_well("study", "show", study, "--home", alice)
+    assert shown["negotiation"] == {"north": "VERIFIED", "south": "ACCEPTED", "west": "REQUESTED"}
+    assert (shown["study"]["minimum_count"], shown["study"]["parameters"]["confidence"]) == (20, 0.9)
+
+    (nodes["south"] / "defaults.toml").write_text("runs = 4\nminimum_count = 5\n")
+    review = run_well("study", "review", study, "--rounds", "150", "--home", nodes["south"])
+    assert review["narrower"] == {"rounds": {"study": 200, "here": 150}, "runs": {"study": 10, "here": 4}}
+    assert review["recipients"] == ["alice"]
+    assert "no noise is added" in run("study", "review", study, "--home", nodes["south"]).out
+    refused("agreement.wider-than-study", 3, "study", "approve", study, "--rounds", "500", "--home", nodes["south"])
+    refused("agreement.unknown-choice", 2, "study", "approve", study, "--recipient", "bob", "--home", nodes["south"])
+    refused("agreement.recipient-abroad", 3, "study", "approve", study, "--jurisdiction", "DE", "--home",
+            nodes["south"])
+    refused("agreement.budget-undeclared", 3, "study", "approve", study, "--epsilon", "1", "--home", nodes["south"])
+    refused("agreement.bad-moment", 2, "study", "approve", study, "--expires", "soon", "--home", nodes["south"])
+    refused("defaults.malformed", 2, "study", "approve", study, "--tariff", "cheap", "--home", nodes["south"])
+    signed = run_well("study", "approve", study, "--rounds", "1", "--tariff", "EUR 12.50 per run", "--home",
+                      nodes["south"])
+    assert signed["narrower"] == {"rounds": 1, "runs": 4}
+    assert signed["tariff"] == {"currency": "EUR", "price": "12.50", "per": "run"}
+    refused("study.approved-otherwise", 3, "study", "approve", study, "--rounds", "2", "--home", nodes["south"])
+    run_well("study", "approve", study, "--home", nodes["west"])
+    assert set(run_well("study", "show", study, "--home", alice)["negotiation"].values()) == {"FINALIZED"}
+
+    done = run("run", "start", study, "--json", "--home", alice)
+    assert (done.code, done.error["code"]) == (3, "agreement.rounds-exhausted")
+    assert "agreement of south" in done.error["message"]
+    stopped = next(one["run"] for one in run_well("run", "list", "--home", alice) if one["study"] == study)
+    told = run_well("why", stopped, "--home", alice)["refusals"]
+    assert [(one["clause"], one["error"]["got"], one["error"]["expected"]) for one in told] == [
+        ("rounds", "round 1", "0 to 0")]
+    assert told[0]["node"] in NODES
+    own = run_well("why", stopped, "--home", nodes[told[0]["node"]])
+    assert [(one["clause"], one["moment"], one["run"]) for one in own["refusals"]] == [("rounds", "round", stopped)]
+    text = run("why", study, "--home", alice).out
+    assert "a run may have so many rounds" in text
+    earlier = run_well("why", study, "--home", nodes["south"])["refusals"]
+    assert {"agreement.wider-than-study", "agreement.budget-undeclared"} <= {one["error"]["code"] for one in earlier}
+    assert run_well("agreement", "show", study, "--home", nodes["west"])["limits"]["rounds"] == {
+        "value": 1, "set_by": "south"}
+
+    states = {one["hash"]: (one["state"], one["negotiation"])
+              for one in run_well("agreement", "list", "--home", nodes["north"])}
+    assert states[study] == ("ACTIVE", "FINALIZED")
+    run_well("agreement", "suspend", study, "--home", nodes["north"])
+    refused("agreement.illegal-transition", 3, "agreement", "suspend", study, "--home", nodes["north"])
+    done = run("run", "start", study, "--json", "--home", alice)
+    assert (done.code, done.error["code"]) == (3, "agreement.suspended")
+    assert run_well("agreement", "resume", study, "--home", nodes["north"])["state"] == "ACTIVE"
+    out = tmp_path / "north.dsse"
+    run_well("agreement", "show", study, "--out", out, "--home", nodes["north"])
+    verified = verify_agreement(read_envelope(out.read_bytes()), make_study(**_fields(shown["study"])))
+    assert (verified.node, verified.terms.rounds) == ("north", 200)
+    run_well("agreement", "revoke", study, "--reason", "consent withdrawn", "--home", nodes["north"])
+    refused("run.not-approved", 3, "run", "start", study, "--home", alice)
+    told = run_well("why", study, "--home", alice)["refusals"]
+    assert ("north", "consent withdrawn") in {(one["node"], one["error"]["got"]) for one in told}
+    refused("agreement.none", 2, "agreement", "show", first, "--home", nodes["north"])
+    refused("counter.decided-before", 3, "study", "counter", study, "--set", "rounds=9", "--reason", "late", "--home",
+            nodes["west"])
+
+
+def _fields(study: dict[str, Any]) -> dict[str, Any]:
+    return study | {"participants": [Participant(**one) for one in study["participants"]],
+                    "recipients": [Recipient(**one) for one in study["recipients"]]}

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import pytest
+import signed
 from raw_stream import NODES, Raw, Town
 
 from sealane.api.run.v1 import run_pb2
@@ -17,7 +18,6 @@ from sealane.core.entropy import random_secret
 from sealane.core.ids import new_run_id
 from sealane.crypto.agreement import AgreementKey
 from sealane.errors import ProtocolError, SealaneError
-from sealane.governance.approval import Approval, sign_approval
 from sealane.governance.recipient import recipient_of
 from sealane.governance.study import Participant, Study, make_study
 from sealane.rpc.codec import described_error, encode_from_node
@@ -72,9 +72,8 @@ async def trio(town: Town) -> AsyncIterator[Trio]:
         streams = {name: await stack.enter_async_context(Raw(town.identity(name))) for name in NODES}
         for name, raw in streams.items():
             await raw.hello()
-            approval = Approval(study.hash, name, raw.identity.fingerprint, "rows", "ab" * 32, False,
-                                to_text(town.home.clock()))
-            await raw.write(encode_from_node(sign_approval(raw.identity.signing_key, approval)))
+            said = signed.agreement(study, raw.identity.signing_key, name, at=to_text(town.home.clock()))
+            await raw.write(encode_from_node(said))
             while len((await raw.until("study")).statements) < list(NODES).index(name) + 1:
                 pass
         town.hub.start_run(town.hub.store.study(study.hash), run_id, town.home.registry.get("analyst"))
@@ -156,7 +155,6 @@ async def test_an_enrolled_node_outside_the_study_changes_nothing(trio: Trio) ->
 
 async def test_a_statement_in_another_nodes_name(trio: Trio) -> None:
     north = trio.town.identity("north")
-    approval = Approval(trio.study.hash, "north", north.fingerprint, "rows", "ab" * 32, False,
-                        to_text(trio.town.home.clock()))
-    await trio.streams["west"].write(encode_from_node(sign_approval(north.signing_key, approval)))
+    said = signed.agreement(trio.study, north.signing_key, "north", at=to_text(trio.town.home.clock()))
+    await trio.streams["west"].write(encode_from_node(said))
     assert (await trio.streams["west"].end()).code == "study.statement-of-another"

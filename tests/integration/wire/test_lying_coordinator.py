@@ -20,7 +20,8 @@ from sealane.api.study.v1 import study_pb2
 from sealane.coordinator.initialise import initialise
 from sealane.errors import RefusedError
 from sealane.node import agent as module
-from sealane.node.commands import Place, status
+from sealane.node.commands import status
+from sealane.node.place import Place
 from sealane.node.serve import serving
 from sealane.rpc.frames import MAXIMUM_MESSAGE_BYTES
 from sealane.rpc.listening import bind, new_server

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from command_line import refused, run, run_well
 
+from sealane.cli.negotiating import read_changes
+from sealane.errors import InputError
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -63,3 +66,14 @@ def test_a_contract_of_another_sector(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     refused("study.unreadable", 2, "study", "check", tmp_path / "none.toml")
+
+
+def test_changes_of_a_counter_offer_are_read_by_name() -> None:
+    old = {"outcome": "bad", "confidence": 0.95}
+    assert read_changes(("minimum_count=20", "parameters.confidence=0.9", "purpose=credit-risk"), old) == {
+        "minimum_count": 20, "parameters": {"outcome": "bad", "confidence": 0.9}, "purpose": "credit-risk"}
+    assert old == {"outcome": "bad", "confidence": 0.95}
+    for bad in ("minimum_count", "=20", ""):
+        with pytest.raises(InputError) as caught:
+            read_changes((bad,), old)
+        assert caught.value.code == "counter.no-name"

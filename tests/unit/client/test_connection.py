@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import signed
 from circle import seed_of
 from made_identity import make_identity
 
@@ -17,7 +18,6 @@ from sealane.client.connection import Connection, analyst_home, connect
 from sealane.client.status import RunStatus
 from sealane.crypto.signing import SigningKey
 from sealane.errors import InputError, RefusedError, SealaneError, UnavailableError
-from sealane.governance.approval import Approval, Refusal, sign_approval, sign_refusal
 from sealane.governance.recipient import recipient_of
 from sealane.governance.study import Participant, Study, make_study, parse_study
 from sealane.rpc.notices import PartyRecord, StudyRecord
@@ -91,8 +91,8 @@ def study_of(recipient: Any, **changes: Any) -> Study:
 
 
 def record(study: Study, *approved: str) -> StudyRecord:
-    return StudyRecord(study.canonical(), "iris", AT, tuple(sign_approval(KEYS[n], Approval(
-        study.hash, n, KEYS[n].fingerprint, "rows", "ab" * 32, False, AT)) for n in approved))
+    return StudyRecord(study.canonical(), "iris", AT, tuple(
+        signed.agreement(study, KEYS[n], n, at=AT) for n in approved))
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_a_refusal_ends_the_wait_and_time_does_too(fed: Connection, desk: Any) -
     missing = refused(fed, study="s", wait_s=0.5)
     assert (missing.code, missing.got) == ("study.approvals-missing", "without south, west")
     assert desk.asked > 2
-    said = sign_refusal(KEYS["west"], Refusal(study.hash, "west", KEYS["west"].fingerprint, "no legal basis", AT))
+    said = signed.refusal(study, KEYS["west"], "west", "no legal basis", AT)
     desk.records = [StudyRecord(study.canonical(), "iris", AT, (*record(study, *NODES).statements, said))]
     error = refused(fed, study="s")
     assert (error.code, error.got, type(error)) == ("study.refused", "no legal basis", RefusedError)

@@ -22,7 +22,7 @@ from sealane.core.canonical import canonical_bytes
 from sealane.core.clock import ManualClock
 from sealane.crypto.signing import SigningKey
 from sealane.errors import InputError, ProtocolError, RefusedError, SealaneError, UnavailableError
-from sealane.governance.approval import APPROVAL_KIND, SignedApproval
+from sealane.governance.signed_statement import SignedAgreement
 from sealane.governance.study import Participant
 from sealane.rpc.notices import Directory, Failure, Hello, RunEnded, RunOffer, StudyRecord
 from sealane.secagg.messages import Start
@@ -148,14 +148,14 @@ def test_no_node_brings_anothers_statement(house: House) -> None:
 
 @pytest.mark.parametrize(("body", "code", "branch"), [
     (b"{ }", "statement.malformed", ProtocolError), (b"not json", "statement.malformed", ProtocolError),
-    (b"[]", "statement.malformed", ProtocolError), (b'{"study":7}', "statement.malformed", ProtocolError),
-    (b'{"study":"scorecard"}', "statement.malformed", ProtocolError),
-    (canonical_bytes({"study": "0" * 64}), "study.unknown", InputError),
+    (b"[]", "statement.malformed", ProtocolError), (b'{"consumerPid":7}', "statement.malformed", ProtocolError),
+    (b'{"consumerPid":"urn:sealane:study:scorecard"}', "statement.malformed", ProtocolError),
+    (canonical_bytes({"consumerPid": "urn:sealane:study:" + "0" * 64}), "study.unknown", InputError),
 ])
 def test_a_statement_about_nothing(body: bytes, code: str, branch: type[SealaneError], house: House) -> None:
     house.hub.propose(house.study(), house.parties["iris"])
     key = KEYS["north"]
-    said = SignedApproval(body, key.public_key, key.sign(APPROVAL_KIND, body))
+    said = SignedAgreement(body, key.public_key, key.sign(SignedAgreement.kind, body))
     error = house.refused(lambda: house.hub.receive(house.parties["north"], said, 1))
     assert (error.code, type(error)) == (code, branch)
 
@@ -168,7 +168,7 @@ def test_a_statement_of_another_study_or_signature_is_not_kept(house: House) -> 
     stranger = approval(study, "otto")
     assert house.refused(lambda: house.hub.receive(house.parties["north"], forged, 1)).code == "signature.invalid"
     assert house.refused(lambda: house.hub.receive(house.parties["otto"], stranger, 1)).code == \
-        "approval.not-a-participant"
+        "statement.not-a-participant"
     assert house.record(study).statements == ()
 
 
@@ -176,7 +176,7 @@ def test_a_refusal_is_final_whatever_came_before_or_after(house: House) -> None:
     study = house.study()
     record = StudyRecord(study.canonical(), "iris", AT, (
         approval(study, "north"), approval(study, "south"), refusal(study, "north"), refusal(study, "west"),
-        approval(study, "west", approved_at="2026-03-02T12:00:00Z")))
+        approval(study, "west", at="2026-03-02T12:00:00Z")))
     assert {KEYS["south"].fingerprint} == approving(record, study).keys()
 
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import signed
 from circle import RUN, Circle, seed_of
 from sqlalchemy import Engine
 
@@ -20,7 +21,7 @@ from sealane.core.clock import ManualClock, to_text
 from sealane.core.ids import Fingerprint
 from sealane.crypto.signing import SigningKey
 from sealane.errors import InputError, RefusedError, UnavailableError
-from sealane.governance.approval import Approval, Refusal, SignedApproval, SignedRefusal, sign_approval, sign_refusal
+from sealane.governance.signed_statement import SignedAgreement, SignedRefusal
 from sealane.governance.study import Participant, Study, make_study
 from sealane.secagg.attempt import sign_endorsement
 
@@ -35,15 +36,12 @@ def make(name: str = "scorecard", **fields: object) -> Study:
                       participants=[Participant(name=n, fingerprint=k.fingerprint) for n, k in KEYS.items()], **fields)
 
 
-def approval(study: Study, name: str) -> SignedApproval:
-    key = KEYS[name]
-    return sign_approval(key, Approval(study.hash, name, key.fingerprint, "rows", "ab" * 32, False,
-                                       "2026-03-01T12:00:00Z"))
+def approval(study: Study, name: str) -> SignedAgreement:
+    return signed.agreement(study, KEYS[name], name)
 
 
 def refusal(study: Study, name: str) -> SignedRefusal:
-    key = KEYS[name]
-    return sign_refusal(key, Refusal(study.hash, name, key.fingerprint, "no", "2026-03-01T12:00:00Z"))
+    return signed.refusal(study, KEYS[name], name)
 
 
 @pytest.fixture

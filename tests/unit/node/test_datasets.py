@@ -10,11 +10,11 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+import signed
 
 from sealane.core.clock import ManualClock
 from sealane.crypto.signing import SigningKey
 from sealane.errors import InputError, RefusedError, SealaneError
-from sealane.governance.approval import Approval
 from sealane.governance.contract import Contract
 from sealane.governance.study import Study
 from sealane.node import reading
@@ -244,7 +244,7 @@ def test_only_what_was_approved_is_opened(tmp_path: Path, register: Register, ad
                                           make: Callable[..., Study], keys: dict[str, SigningKey]) -> None:
     report = add(write(tmp_path / "loans.csv", GOOD))
     study = make()
-    approval = Approval(study.hash, "north", keys["north"].fingerprint, "loans", report.version, False, "")
+    approval = signed.agreed(study, keys["north"], "north", version=report.version)
     assert open_approved(register, approval, study).rows == 3
     other = make(data_contract="test.others/v1")
     assert refused(lambda: open_approved(register, approval, other)).code == "dataset.other-contract"

@@ -9,8 +9,9 @@ import pytest
 from sealane.core.clock import ManualClock
 from sealane.crypto.signing import SigningKey
 from sealane.errors import InputError, RefusedError, SealaneError
-from sealane.governance.approval import verify_approval, verify_refusal
+from sealane.governance.agreement import verify_agreement
 from sealane.governance.contract import Contract
+from sealane.governance.signed_statement import verify_refusal
 from sealane.governance.study import Study
 from sealane.node.datasets import add_dataset
 from sealane.node.decisions import Decisions
@@ -49,10 +50,10 @@ def test_approving_signs_the_only_dataset_that_fits(register: Register, decision
     add()
     study = register.record_study(make().canonical())
     signed = decisions.approve(study.hash[:12])
-    approval = verify_approval(signed, study)
+    approval = verify_agreement(signed, study)
     assert approval.dataset_version == register.dataset("loans").version
     assert (approval.node, approval.dataset, approval.waives_differencing) == ("north", "loans", False)
-    assert approval.approved_at == "2026-06-01T12:00:00Z"
+    assert approval.signed_at == "2026-06-01T12:00:00Z"
     assert register.unsent() == [(study.hash, signed)]
 
 
@@ -74,7 +75,7 @@ def test_the_choice_of_dataset(register: Register, decisions: Decisions, make: M
     add("others", 7)
     assert code_of(lambda: decisions.approve(study.hash), InputError) == "dataset.choice-open"
     assert code_of(lambda: decisions.approve(study.hash, dataset="none"), InputError) == "dataset.unknown"
-    assert verify_approval(decisions.approve(study.hash, dataset="others"), study).dataset == "others"
+    assert verify_agreement(decisions.approve(study.hash, dataset="others"), study).dataset == "others"
     other = register.record_study(make(data_contract="test.other/v1").canonical())
     assert code_of(lambda: decisions.approve(other.hash, dataset="loans")) == "dataset.other-contract"
 

@@ -12,8 +12,8 @@ import pytest
 from stage import OTHER_RUN, RUN, Stage
 
 from sealane.core.clock import to_text
-from sealane.errors import RefusedError, SealaneError
-from sealane.governance.approval import Refusal, SignedApproval, sign_refusal
+from sealane.errors import RefusedError, SealaneError, UnavailableError
+from sealane.governance.signed_statement import Refusal, SignedAgreement, sign_refusal
 from sealane.node.gate import Admission, Gate
 from sealane.rpc.notices import RunOffer, StudyRecord
 from sealane.secagg.result import MAXIMUM_RESULT
@@ -73,14 +73,14 @@ async def test_what_another_signed_otherwise_is_refused(stage: Build) -> None:
     other = on.approve(on.make_study(parameters={"rounds": 3}))
     on.approve(on.study)
     mixed = replace(on.record, statements=(*on.record.statements[:3], other.statements[3]))
-    assert refused(lambda: admit(on, mixed)) == "approval.other-study"
+    assert refused(lambda: admit(on, mixed)) == "statement.other-study"
 
 
 async def test_a_changed_approval_does_not_verify(stage: Build) -> None:
     on = stage()
     first = on.record.statements[1]
-    assert isinstance(first, SignedApproval)
-    waived = first.body.replace(b'"waives_differencing":false', b'"waives_differencing":true')
+    assert isinstance(first, SignedAgreement)
+    waived = first.body.replace(b'"guarded"', b'"waived"')
     assert waived != first.body
     forged = replace(on.record, statements=(on.record.statements[0], replace(first, body=waived),
                                             *on.record.statements[2:]))
@@ -90,7 +90,7 @@ async def test_a_changed_approval_does_not_verify(stage: Build) -> None:
 async def test_a_study_that_is_over_or_withdrawn_is_refused(stage: Build) -> None:
     on = stage()
     admission = admit(on)
-    rounds = gate_of(on).rounds(admission, RUN, runs_released=none)
+    rounds = gate_of(on).rounds(admission, cohort(on), runs_released=none)
     rounds.check_round(0)
     on.clock.advance(timedelta(days=2))
     assert refused(lambda: admit(on)) == "study.expired"
@@ -105,7 +105,7 @@ async def test_a_study_that_is_over_or_withdrawn_is_refused(stage: Build) -> Non
 
 async def test_only_as_many_rounds_as_agreed(stage: Build) -> None:
     on = stage(study_fields={"rounds": 3})
-    rounds = gate_of(on).rounds(admit(on), RUN, runs_released=none)
+    rounds = gate_of(on).rounds(admit(on), cohort(on), runs_released=none)
     for number in range(3):
         rounds.check_round(number)
     assert refused(lambda: rounds.check_round(3)) == "study.rounds-exhausted"
@@ -117,15 +117,16 @@ async def test_only_as_many_runs_as_agreed_and_the_run_itself_does_not_count(sta
     assert refused(lambda: admit(on, released=lambda _: frozenset({OTHER_RUN}))) == "study.runs-exhausted"
     # Begun, released, killed and offered again: it is the one run that was agreed.
     admission = admit(on, released=lambda _: frozenset({RUN}))
-    gate_of(on).rounds(admission, RUN, runs_released=lambda _: frozenset({RUN})).check_release(cohort(on))
+    gate_of(on).rounds(admission, cohort(on), runs_released=lambda _: frozenset({RUN})).check_release(cohort(on))
 
 
 async def test_runs_let_in_together_do_not_all_release(stage: Build) -> None:
     on = stage(study_fields={"runs": 1})
     admission = admit(on)
     gate = gate_of(on)
-    gate.rounds(admission, RUN, runs_released=none).check_release(cohort(on))
-    second = gate.rounds(admission, OTHER_RUN, runs_released=none)  # the journal does not have it yet
+    gate.rounds(admission, cohort(on), runs_released=none).check_release(cohort(on))
+    # The journal does not have the first one yet.
+    second = gate.rounds(replace(admission, run_id=OTHER_RUN), cohort(on), runs_released=none)
     assert refused(lambda: second.check_release(cohort(on))) == "study.runs-exhausted"
 
 
@@ -135,14 +136,14 @@ async def test_a_cohort_is_remembered_once_before_it_is_answered(stage: Build) -
     gate = gate_of(on)
     kept = on.nodes["a"].records
     assert kept.cohorts(admission.own.dataset_version) == []
-    rounds = gate.rounds(admission, RUN, runs_released=none)
+    rounds = gate.rounds(admission, cohort(on), runs_released=none)
     rounds.check_round(0)
     assert kept.cohorts(admission.own.dataset_version) == []
     for _ in range(3):
         rounds.check_release(cohort(on))
     assert kept.cohorts(admission.own.dataset_version) == [cohort(on)]
     assert refused(lambda: gate.check_cohort(admission, cohort(on, "a", "b", "c"))) == "cohort.differencing"
-    other = gate.rounds(admission, OTHER_RUN, runs_released=none)
+    other = gate.rounds(replace(admission, run_id=OTHER_RUN), cohort(on), runs_released=none)
     assert refused(lambda: other.check_release(cohort(on, "a", "b", "d"))) == "cohort.differencing"
     assert kept.cohorts(admission.own.dataset_version) == [cohort(on)]
 
@@ -163,7 +164,7 @@ async def test_two_threads_do_not_both_answer(stage: Build, monkeypatch: pytest.
     together = threading.Barrier(3)
 
     def answer(run_id: str, names: tuple[str, ...]) -> None:
-        rounds = gate.rounds(admission, run_id, runs_released=none)
+        rounds = gate.rounds(replace(admission, run_id=run_id), cohort(on, *names), runs_released=none)
         together.wait()
         try:
             rounds.check_release(cohort(on, *names))
@@ -207,3 +208,50 @@ async def test_a_result_that_is_too_large_is_not_endorsed(stage: Build) -> None:
     admission = admit(on)
     gate_of(on).check_result(admission, b"{}")
     assert refused(lambda: gate_of(on).check_result(admission, bytes(MAXIMUM_RESULT + 1))) == "result.too-large"
+
+
+async def test_only_the_agreement_that_this_node_keeps_counts(stage: Build) -> None:
+    """The same key signed another one once, and the coordinator shows that."""
+    on = stage()
+    on.nodes["a"].approve(on.study, rounds=1)
+    assert refused(lambda: admit(on)) == "agreement.not-ours"
+
+
+async def test_what_was_decided_is_kept(stage: Build) -> None:
+    on = stage(study_fields={"rounds": 2})
+    admission, records = admit(on), on.nodes["a"].records
+    rounds = gate_of(on).rounds(admission, cohort(on), runs_released=none)
+    for number in range(2):
+        rounds.check_round(number)
+        rounds.check_release(cohort(on))
+    gate_of(on).check_result(admission, b"{}")
+    assert records.refusals == []
+    assert records.permits == {"offer": 1, "admission": 1, "round": 2, "release": 1, "result": 1}
+    assert refused(lambda: rounds.check_round(2)) == "study.rounds-exhausted"
+    assert [(moment, clause, error.code) for moment, clause, error in records.refusals] == [
+        ("round", "rounds", "study.rounds-exhausted")]
+
+
+async def test_a_full_disk_turns_no_refusal_into_something_else(stage: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    on = stage()
+    records = on.nodes["a"].records
+
+    def full(*said: object) -> None:
+        raise UnavailableError("disk.full", "the disk is full")
+
+    monkeypatch.setattr(records, "record_refusal", full)
+    monkeypatch.setattr(records, "record_permits", full)
+    admission = admit(on)
+    records.quarantined = "break-in"
+    assert refused(lambda: gate_of(on).check_result(admission, b"{}")) == "node.quarantined"
+    monkeypatch.undo()
+    records.quarantined = None
+    gate_of(on).check_result(admission, b"{}")
+    assert records.permits["admission"] == 1  # counted when there was room again
+
+
+async def test_a_studys_limits_reach_the_computation_as_the_tightest_of_all(stage: Build) -> None:
+    on = stage()
+    said = on.nodes["c"].approve(on.study, minimum_count=7)
+    others = [s for s in on.record.statements if s.public_key != said.public_key]
+    assert admit(on, replace(on.record, statements=(*others, said))).limits.minimum_count.value == 7

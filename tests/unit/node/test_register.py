@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import signed
 
 from sealane.core.clock import ManualClock
 from sealane.crypto.signing import SigningKey
 from sealane.errors import InputError, ProtocolError
-from sealane.governance.approval import Approval, Refusal, SignedApproval, SignedRefusal, sign_approval, sign_refusal
+from sealane.governance.signed_statement import SignedAgreement, SignedRefusal
 from sealane.governance.study import Study
 from sealane.node.register import DatasetEntry, Register
 
@@ -18,13 +19,12 @@ Keys = dict[str, SigningKey]
 Make = Callable[..., Study]
 
 
-def approval(study: Study, keys: Keys, name: str, dataset: str = "loans") -> SignedApproval:
-    return sign_approval(keys[name], Approval(study.hash, name, keys[name].fingerprint, dataset, "0" * 64, False,
-                                              "2026-06-01T12:00:00Z"))
+def approval(study: Study, keys: Keys, name: str, dataset: str = "loans") -> SignedAgreement:
+    return signed.agreement(study, keys[name], name, dataset=dataset)
 
 
 def refusal(study: Study, keys: Keys, name: str, reason: str = "") -> SignedRefusal:
-    return sign_refusal(keys[name], Refusal(study.hash, name, keys[name].fingerprint, reason, "2026-06-01T12:00:00Z"))
+    return signed.refusal(study, keys[name], name, reason)
 
 
 def test_trusted_peers(register: Register, keys: Keys) -> None:
@@ -59,22 +59,22 @@ def test_studies(register: Register, make: Make) -> None:
 
 def test_statements_are_verified_and_kept_once(register: Register, make: Make, keys: Keys) -> None:
     study = register.record_study(make().canonical())
-    signed = approval(study, keys, "south")
-    register.record_statement(study.hash, signed)
-    register.record_statement(study.hash, signed)
-    assert register.statements(study.hash) == [signed]
+    said = approval(study, keys, "south")
+    register.record_statement(study.hash, said)
+    register.record_statement(study.hash, said)
+    assert register.statements(study.hash) == [said]
     with pytest.raises(ProtocolError) as caught:
         register.record_statement(study.hash, approval(study, keys, "south", "other"))
-    assert caught.value.code == "approval.conflicting"
+    assert caught.value.code == "agreement.conflicting"
     with pytest.raises(ProtocolError) as caught:
         register.record_statement(study.hash, replace(approval(study, keys, "west"), signature=b"\0" * 64))
     assert caught.value.code == "signature.invalid"
     with pytest.raises(ProtocolError) as caught:
         register.record_statement(study.hash, approval(make(name="other"), keys, "west"))
-    assert caught.value.code == "approval.other-study"
+    assert caught.value.code == "statement.other-study"
     with pytest.raises(InputError):
-        register.record_statement("0" * 64, signed)
-    assert register.statements(study.hash) == [signed]
+        register.record_statement("0" * 64, said)
+    assert register.statements(study.hash) == [said]
 
 
 def test_a_refusal_outweighs_an_approval_whatever_came_first(register: Register, make: Make, keys: Keys) -> None:
@@ -85,14 +85,14 @@ def test_a_refusal_outweighs_an_approval_whatever_came_first(register: Register,
     register.record_statement(study.hash, refusal(study, keys, "south"))
     own = approval(study, keys, "north")
     register.record_statement(study.hash, own)
-    assert register.approvals(study.hash) == [own]
+    assert register.agreements(study.hash) == [own]
     assert register.own_statement(study.hash) == own
     assert not register.revoked(study.hash)
     no = refusal(study, keys, "north")
     register.record_statement(study.hash, no)
     assert register.own_statement(study.hash) == no
     assert register.revoked(study.hash)
-    assert register.approvals(study.hash) == []
+    assert register.agreements(study.hash) == []
 
 
 def test_an_own_refusal_that_a_peer_brings_back_still_counts(register: Register, make: Make, keys: Keys) -> None:

@@ -13,7 +13,7 @@ from sealane.api.stream.v1 import stream_pb2 as pb
 from sealane.api.study.v1 import study_pb2 as study_pb
 from sealane.core.ids import Fingerprint, fingerprint, new_run_id
 from sealane.errors import ProtocolError, RefusedError
-from sealane.governance.approval import SignedApproval, SignedRefusal
+from sealane.governance.signed_statement import SignedAgreement, SignedCounter, SignedRefusal
 from sealane.rpc.codec import (
     decode_from_coordinator,
     decode_from_node,
@@ -56,7 +56,7 @@ ANN, BEN = (fingerprint(bytes([i]) * 32) for i in (1, 2))
 HASH, SIGNATURE, KEY = b"h" * 32, b"s" * 64, b"k" * 32
 AGREEMENT_KEY = b"a" * 1216
 ENDORSEMENT = Endorsement(RUN, 2, HASH, b"t" * 32, SIGNATURE)
-APPROVAL = SignedApproval(b"body", KEY, SIGNATURE)
+APPROVAL = SignedAgreement(b"body", KEY, SIGNATURE)
 RECORD = StudyRecord(b"{}", "alice", "2026-01-01T00:00:00Z", (APPROVAL, SignedRefusal(b"no", KEY, SIGNATURE)))
 ERROR = RefusedError("study.revoked", "approval was revoked", got="north", expected=None, hint="ask")
 PARTY = PartyRecord("north", "node", ANN, KEY, b"x" * 32, True)
@@ -72,6 +72,7 @@ FROM_NODE: list[Any] = [
     SealedResult(RUN, 1, {BEN: b"result"}),
     APPROVAL,
     SignedRefusal(b"no", KEY, SIGNATURE),
+    SignedCounter(b"rather", KEY, SIGNATURE),
 ]
 FROM_COORDINATOR: list[Any] = [
     Welcome("0.1.0", 1 << 29, 1 << 20),

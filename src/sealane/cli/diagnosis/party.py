@@ -12,7 +12,7 @@ from sealane.cli.diagnosis import machine, network, steward
 from sealane.cli.diagnosis.check import Check, Examination, examine, ok, warn
 from sealane.client.session import Session
 from sealane.core.clock import system_clock
-from sealane.governance.approval import SignedRefusal, verify_refusal
+from sealane.governance.signed_statement import SignedAgreement, SignedRefusal, verify_refusal
 from sealane.governance.study import parse_study
 from sealane.node.control import call
 from sealane.rpc.identity import DIRECTORY, Identity
@@ -81,8 +81,10 @@ def _standing(answers: network.Answers, concerned: set[str]) -> Iterator[Check]:
             why = "; ".join(f"{one.node}: {one.reason or 'no reason given'}" for one in refused)
             yield warn("study", f"{study.name} ({study.hash[:12]}) was refused by {why}",
                        "a refusal is final: settle it with them and propose a new study")
-        elif len(record.statements) < len(study.participants):
-            yield warn("study", f"{study.name} ({study.hash[:12]}) has {len(record.statements)} of "
+            continue
+        approvals = sum(isinstance(one, SignedAgreement) for one in record.statements)
+        if approvals < len(study.participants):
+            yield warn("study", f"{study.name} ({study.hash[:12]}) has {approvals} of "
                                 f"{len(study.participants)} approvals", f"`sealane study show {study.hash[:12]}`")
         else:
             yield ok("study", f"{study.name} ({study.hash[:12]}) is approved by all {len(study.participants)}")

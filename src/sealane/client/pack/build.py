@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,11 @@ from sealane.audit.checkpoint import log_key, witness_key
 from sealane.audit.policy import Policy
 from sealane.client.pack.page import render_pack
 from sealane.client.pack.verify import MANIFEST, MANIFEST_KIND, PAGE, verify_pack
-from sealane.computations.registry import get
 from sealane.core.canonical import canonical_bytes
 from sealane.core.ids import fingerprint
 from sealane.crypto.signing import SigningKey
+from sealane.governance.agreement import verify_agreement
+from sealane.governance.signed_statement import SignedAgreement
 from sealane.governance.study import Study, parse_study
 
 
@@ -38,7 +38,7 @@ def build_pack(proved: pb.ProveRunResponse, log: bytes, key: SigningKey, seen: b
     policy = make_policy(study, log, [s.public_key for s in proved.statements])
     files = {
         "study.json": proved.study,
-        "statements.json": _json([{"kind": "approval" if s.approves else "refusal", "body": s.body.decode("utf-8"),
+        "statements.json": _json([{"kind": s.kind, "body": s.body.decode("utf-8"),
                                    "public_key": s.public_key.hex(), "signature": s.signature.hex()}
                                   for s in proved.statements]),
         "cohort.json": _json({"run": proved.run_id, "attempt": proved.attempt, "members": [
@@ -55,7 +55,7 @@ def build_pack(proved: pb.ProveRunResponse, log: bytes, key: SigningKey, seen: b
                                    "from_seen": [_b64(one) for one in proved.seen_proof]}),
         "software.json": _json({"coordinator": proved.version, "exported_with": __version__,
                                 "computation": study.computation,
-                                "computation_code_sha256": code_hash(study.computation)}),
+                                "agreed_code_sha256": _code(proved, study)}),
         "policy.json": policy.to_bytes(),
     }
     if seen is not None:
@@ -83,14 +83,11 @@ def make_policy(study: Study, log: bytes, keys: list[bytes]) -> Policy:
     return Policy(log_key(log), witnesses, study.colluding)
 
 
-def code_hash(computation: str) -> str:
-    """Return SHA-256 over the source files of a computation's package, as installed here."""
-    module = Path(inspect.getfile(type(get(computation))))
-    files = sorted(module.parent.glob("*.py")) if module.parent.name != "computations" else [module]
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.name.encode() + b"\x00" + hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()
+def _code(proved: pb.ProveRunResponse, study: Study) -> list[str]:
+    """Return the code hashes that the agreements name: one where all agree, as they must for a run."""
+    signed = (SignedAgreement(s.body, s.public_key, s.signature) for s in proved.statements
+              if s.kind == SignedAgreement.kind)
+    return sorted({verify_agreement(one, study).terms.code for one in signed})
 
 
 def _json(value: Any) -> bytes:

@@ -28,7 +28,7 @@ def render_pack(files: Mapping[str, bytes]) -> str:
             "Study": study["name"], "Purpose": study["purpose"], "Computation": study["computation"],
             "Scheme": study["scheme"], "Minimum cohort": str(study["minimum_cohort"]),
             "Colluding nodes assumed": str(study["colluding"]), "Result hash": code(result),
-            "Code, SHA-256": code(software["computation_code_sha256"]),
+            "Code, SHA-256": code(", ".join(software["agreed_code_sha256"])),
             "Software": f"coordinator {software['coordinator']}, exported with {software['exported_with']}",
             "Cohort": ", ".join(names.get(m["fingerprint"], m["fingerprint"]) for m in cohort["members"]) or "none",
             "Endorsed by": ", ".join(names.get(fingerprint(bytes.fromhex(e["public_key"])), "?")
@@ -55,7 +55,7 @@ def _sections(files: Mapping[str, bytes], facts: dict[str, str], names: Mapping[
                        code(", ".join(names.get(f, f) for f in cosigners if f is not None))])
     return [
         element("h2", {}, "What ran"), definitions(facts),
-        element("h2", {}, "What was signed"), table("Approvals and refusals.", ["Party", "Kind", "Key"], statements),
+        element("h2", {}, "What was signed"), table("Agreements, refusals and counter-offers.", ["Party", "Kind", "Key"], statements),
         element("h2", {}, "What the log holds"),
         table("Leaves about the study and the run.", ["Leaf", "At", "Act", "By", "Detail"], leaves, dense=True),
         element("h2", {}, "Who vouches for the log"),

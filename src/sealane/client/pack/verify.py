@@ -22,7 +22,9 @@ from sealane.core.canonical import canonical_bytes, parse_canonical
 from sealane.core.ids import Fingerprint, fingerprint
 from sealane.crypto.signing import verify
 from sealane.errors import InputError, ProtocolError, SealaneError, from_dict
-from sealane.governance.approval import SignedApproval, SignedRefusal, verify_approval, verify_refusal
+from sealane.governance.agreement import verify_agreement
+from sealane.governance.counter import verify_counter
+from sealane.governance.signed_statement import ACTS, KINDS, SignedAgreement, SignedRefusal, verify_refusal
 from sealane.governance.study import Study, parse_study
 from sealane.secagg.attempt import verify_endorsement
 from sealane.secagg.messages import Endorsement
@@ -137,15 +139,17 @@ def _leaves(files: Mapping[str, bytes], head: Checkpoint) -> list[Entry]:
 def _statements(files: Mapping[str, bytes], study: Study, entries: list[Entry]) -> None:
     seen = set()
     for one in _read(files, "statements.json"):
-        fields = one["body"].encode(), bytes.fromhex(one["public_key"]), bytes.fromhex(one["signature"])
-        kind = "study.approved" if one["kind"] == "approval" else "study.refused"
-        if one["kind"] == "approval":
-            verify_approval(SignedApproval(*fields), study)
-        else:
-            verify_refusal(SignedRefusal(*fields), study)
-        seen.add((kind, statement_digest(*fields)))
-    logged = {(e.kind, e.detail) for e in entries
-              if e.subject == study.hash and e.kind in ("study.approved", "study.refused")}
+        fields = _signed(one)
+        signed = KINDS[one["kind"]](*fields)
+        match signed:
+            case SignedAgreement():
+                verify_agreement(signed, study)
+            case SignedRefusal():
+                verify_refusal(signed, study)
+            case _:
+                verify_counter(signed, study)
+        seen.add((ACTS[signed.kind], statement_digest(*fields)))
+    logged = {(e.kind, e.detail) for e in entries if e.subject == study.hash and e.kind in ACTS.values()}
     if seen != logged:
         raise ProtocolError("audit.statements-differ", "the statements are not those that the log holds",
                             got=f"{len(seen)} statements", expected=f"the {len(logged)} in the log")
@@ -192,6 +196,15 @@ def _software(files: Mapping[str, bytes], study: Study) -> None:
     value = _read(files, "software.json")
     if value["computation"] != study.computation:
         raise ProtocolError("audit.software-differs", "the computation is not the study's", got=value["computation"])
+    agreed = {verify_agreement(SignedAgreement(*_signed(one)), study).terms.code
+              for one in _read(files, "statements.json") if one["kind"] == SignedAgreement.kind}
+    if value["agreed_code_sha256"] != sorted(agreed):
+        raise ProtocolError("audit.software-differs", "the code is not the one that the agreements name",
+                            got=str(value["agreed_code_sha256"])[:80], expected=", ".join(sorted(agreed))[:80])
+
+
+def _signed(one: Mapping[str, str]) -> tuple[bytes, bytes, bytes]:
+    return one["body"].encode(), bytes.fromhex(one["public_key"]), bytes.fromhex(one["signature"])
 
 
 def _policy(files: Mapping[str, bytes], policy: Policy) -> None:

@@ -30,6 +30,7 @@ PERFECT = 1e-18
 class GlmFit:
     """Generalised linear model with the canonical link."""
 
+    outputs = ("model",)
     individual_level = False  # sums and coefficients over the cohort
 
     @property

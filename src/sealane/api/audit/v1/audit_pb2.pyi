@@ -93,16 +93,16 @@ class RunMember(_message.Message):
     def __init__(self, fingerprint: _Optional[str] = ..., agreement_key: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
 
 class Signed(_message.Message):
-    __slots__ = ("approves", "body", "public_key", "signature")
-    APPROVES_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("kind", "body", "public_key", "signature")
+    KIND_FIELD_NUMBER: _ClassVar[int]
     BODY_FIELD_NUMBER: _ClassVar[int]
     PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
     SIGNATURE_FIELD_NUMBER: _ClassVar[int]
-    approves: bool
+    kind: str
     body: bytes
     public_key: bytes
     signature: bytes
-    def __init__(self, approves: _Optional[bool] = ..., body: _Optional[bytes] = ..., public_key: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, kind: _Optional[str] = ..., body: _Optional[bytes] = ..., public_key: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
 
 class RunEndorsement(_message.Message):
     __slots__ = ("public_key", "attempt", "result_hash", "transcript", "signature")

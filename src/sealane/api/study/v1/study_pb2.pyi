@@ -28,11 +28,13 @@ class SignedStatement(_message.Message):
     class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         KIND_UNSPECIFIED: _ClassVar[SignedStatement.Kind]
-        KIND_APPROVAL: _ClassVar[SignedStatement.Kind]
+        KIND_AGREEMENT: _ClassVar[SignedStatement.Kind]
         KIND_REFUSAL: _ClassVar[SignedStatement.Kind]
+        KIND_COUNTER_OFFER: _ClassVar[SignedStatement.Kind]
     KIND_UNSPECIFIED: SignedStatement.Kind
-    KIND_APPROVAL: SignedStatement.Kind
+    KIND_AGREEMENT: SignedStatement.Kind
     KIND_REFUSAL: SignedStatement.Kind
+    KIND_COUNTER_OFFER: SignedStatement.Kind
     KIND_FIELD_NUMBER: _ClassVar[int]
     BODY_FIELD_NUMBER: _ClassVar[int]
     PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]

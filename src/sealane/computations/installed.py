@@ -1,0 +1,84 @@
+"""What is installed under a computation's name: the hash of its source, and the kinds of result it gives.
+
+The hash covers every source file that the computation's module reaches by imports inside its own package
+(``sealane.computations``, or the top-level package of one from elsewhere). It is what an agreement names as its code.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from sealane.computations.base import Computation
+from sealane.core.canonical import content_hash
+from sealane.errors import UnavailableError
+
+DEFAULT_OUTPUTS = ("result",)
+
+
+def output_kinds(computation: Computation[Any]) -> tuple[str, ...]:
+    """Return the kinds of result that a computation gives, sorted: its ``outputs``, or the one kind ``result``."""
+    return tuple(sorted(getattr(computation, "outputs", DEFAULT_OUTPUTS)))
+
+
+def code_hash(computation: Computation[Any]) -> str:
+    """Return the hash of a computation's source, hex; read once in a process, when it is first asked for.
+
+    Raises:
+        UnavailableError: its source cannot be read.
+    """
+    return _code_hash(type(computation).__module__)
+
+
+@lru_cache(maxsize=256)
+def _code_hash(module: str) -> str:
+    parts = module.split(".")
+    package = ".".join(parts[:2]) if parts[0] == "sealane" else parts[0]
+    files: dict[str, str] = {}
+    pending = [module]
+    while pending:
+        name = pending.pop()
+        path = None if name in files else _source(name, required=name == module)
+        if path is not None:
+            data = path.read_bytes()
+            files[name] = hashlib.sha256(data).hexdigest()
+            pending.extend(one for one in _imported(data, name, is_package=path.name == "__init__.py")
+                           if one == package or one.startswith(f"{package}."))
+    return content_hash(files).hex()
+
+
+def _source(module: str, *, required: bool) -> Path | None:
+    """Return a module's source file; a name that an import takes out of a module is none."""
+    try:
+        found = find_spec(module)
+    except (ImportError, ValueError):
+        found = None
+    path = Path(found.origin) if found is not None and found.origin else None
+    if path is not None and path.suffix == ".py" and path.is_file():
+        return path
+    if required:
+        raise UnavailableError("computation.no-source", "the source of a computation cannot be read, so not hashed",
+                               got=module[:80], hint="install Sealane and its packages as files, not as an archive")
+    return None
+
+
+def _imported(data: bytes, module: str, *, is_package: bool) -> Iterator[str]:
+    """Yield the absolute names that a module imports, anywhere in it, packages on the way included."""
+    base = module.split(".") if is_package else module.split(".")[:-1]
+    for node in ast.walk(ast.parse(data)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = base[:len(base) - node.level + 1] if node.level else []
+            origin = ".".join([*above, *([node.module] if node.module else [])])
+            names = [origin, *(f"{origin}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            steps = name.split(".")
+            yield from (".".join(steps[:count]) for count in range(1, len(steps) + 1))

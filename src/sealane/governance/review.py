@@ -1,0 +1,67 @@
+"""A study in plain words, for the steward who is asked to sign it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sealane.governance.defaults import Defaults
+from sealane.governance.study import Study
+from sealane.governance.terms import Terms, declared_budget, differences
+
+
+def review(study: Study, terms: Terms, defaults: Defaults) -> dict[str, Any]:
+    """Return what an agreement under ``terms`` would allow, to whom, at what cost, and what the defaults change.
+
+    Args:
+        study: what was proposed.
+        terms: what this institution would sign now.
+        defaults: of the institution.
+    """
+    recipients = [party.name for party in study.recipients if party.fingerprint in terms.recipients]
+    others = [party.name for party in study.participants]
+    narrower = {name: {"study": _plain(wide), "here": _plain(own)}
+                for name, (wide, own) in differences(terms, study).items() if name != "waives_differencing"}
+    return {
+        "allows": [
+            f"use {study.computation} for {study.purpose} ({study.sector}), with exactly the parameters shown",
+            f"over rows under {study.data_contract}, together with {', '.join(sorted(others))}",
+            f"in sums of at least {terms.minimum_cohort} institutions, {study.colluding} of which may collude, and "
+            f"cells of at least {terms.minimum_count} rows",
+            f"in at most {terms.runs} runs of at most {terms.rounds} rounds, "
+            f"{f'from {terms.starts} ' if terms.starts else ''}until {terms.expires}",
+            f"with the code {terms.code[:16]} of the computation, as it is installed here",
+        ],
+        "recipients": recipients,
+        "outputs": list(terms.outputs),
+        "privacy": _privacy(study),
+        "parameters": study.parameters,
+        "narrower": narrower,
+        "notes": _notes(study, recipients, defaults),
+    }
+
+
+def _privacy(study: Study) -> str:
+    budget = declared_budget(study)
+    if budget["epsilon"] is None:
+        return ("sums are exact: no noise is added and no epsilon bounds what a result tells; the guard against "
+                "differencing, the minimum cohort and the minimum count protect institutions and small cells")
+    delta = f", delta {budget['delta']}" if budget["delta"] is not None else ""
+    return f"epsilon {budget['epsilon']}{delta}, charged in full when a sum can open, and never given back"
+
+
+def _notes(study: Study, recipients: list[str], defaults: Defaults) -> list[str]:
+    """Return what a steward should look at twice."""
+    notes = []
+    if not recipients:
+        notes.append("nobody could read a result under these terms")
+    if len(study.participants) == 2 or study.colluding == 0:
+        notes.append("of two institutions each learns the other's contribution by subtraction: it takes a waiver")
+    if defaults.purposes is None:
+        notes.append("the defaults name no purposes: any purpose of the sector pack may be approved")
+    return notes
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    return f"{value.price} {value.currency} per {value.per}" if hasattr(value, "currency") else value
