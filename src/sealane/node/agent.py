@@ -12,6 +12,7 @@ from sealane.core.entropy import random_bytes
 from sealane.errors import InputError, ProtocolError, RefusedError, SealaneError
 from sealane.governance.approval import SignedApproval, claimed_study
 from sealane.node import aftermath
+from sealane.node.execution import Execution, InProcess
 from sealane.node.gate import Gate
 from sealane.node.home import NodeHome
 from sealane.node.publications import announcements
@@ -43,11 +44,13 @@ class Agent:
         problem: why it is not, where something went wrong.
         directory: the parties, by the coordinator's word.
         backend: where the arithmetic of ``rlwe`` runs; see :mod:`sealane.ring.select`.
+        execution: where computations run.
     """
 
     home: NodeHome
     gate: Gate
     backend: str = "cpu"
+    execution: Execution = field(default_factory=InProcess)
     runs: dict[str, RunThread] = field(default_factory=dict)
     connected: bool = False
     reached: asyncio.Event = field(default_factory=asyncio.Event)
@@ -183,7 +186,8 @@ class Agent:
             self._study(offer.study)
             key = self.home.identity().signing_key
             self.runs[offer.run_id] = RunThread(offer, key, self.gate, self.home.runs_path, self.post,
-                                                self.backend, partial(aftermath.record, self.home))
+                                                self.backend, partial(aftermath.record, self.home),
+                                                execution=self.execution)
 
     async def _keep_certificate(self) -> None:
         while True:

@@ -22,6 +22,7 @@ from sealane.errors import ProtocolError, SealaneError, UnavailableError
 from sealane.governance.study import Study
 from sealane.node import acquaintance
 from sealane.node.cohort import NodeCohort
+from sealane.node.execution import Execution
 from sealane.node.gate import Admission, Gate
 from sealane.node.inbox import Inbox
 from sealane.node.journal import Journal, RunRow
@@ -76,6 +77,7 @@ class NodeRun:
         post: sends a message to the coordinator, or drops it where there is no stream; it is asked for again.
         ended: called once, when the run is over for this node.
         metered: keeps what the run used, on disk, before it counts as over here.
+        execution: where the computation runs.
 
     Raises:
         RefusedError: the gate does not let the run in.
@@ -92,6 +94,8 @@ class NodeRun:
         ended: Callable[[str], None] = lambda run_id: None,
         backend: str = "cpu",
         metered: Metered = lambda event: None,
+        *,
+        execution: Execution,
     ) -> None:
         self.run_id = offer.run_id
         self._key = key
@@ -99,6 +103,7 @@ class NodeRun:
         self._journal = journal
         self._ended = ended
         self._backend = backend
+        self._execution = execution
         self._admission: Admission = gate.admit(offer, runs_released=journal.runs_released)
         self._row: RunRow = journal.join(offer.run_id, self.study.hash, random_secret())
         self._meter = RunMeter(journal, offer.run_id)
@@ -232,7 +237,7 @@ class NodeRun:
         dataset = gate.open_dataset(admission)
         self._meter.opened(admission.own.dataset, getattr(dataset, "rows", 0))
         rounds.reserve(dataset.contract)
-        payload = await admission.computation.run(dataset, cohort, admission.parameters)
+        payload = await self._execution.compute(admission, dataset, cohort, self.run_id)
         result = salted(canonical_bytes(payload), cohort.transcript)
         gate.check_result(admission, result)
         self._meter.endorsed()
