@@ -52,7 +52,7 @@ def read_terms(frame: Frame) -> dict[str, Term]:
     out: dict[str, Term] = {}
     at = 0
     for one in described:
-        if not isinstance(one, dict) or set(one) != _TERM or one["kind"] not in DTYPES:
+        if not isinstance(one, dict) or set(one) != _TERM or not isinstance(one["kind"], str) or one["kind"] not in DTYPES:
             raise _malformed("a term")
         if not isinstance(one["bits"], int) or isinstance(one["bits"], bool) or not 0 <= one["bits"] <= 64:
             raise _malformed("a term's bits")
