@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from sealane.errors import ProtocolError
 from sealane.node.sandbox.frames import Frame
 from sealane.secagg.layout import MAXIMUM_ENTRIES
-from sealane.secagg.terms import Term
+from sealane.secagg.terms import Kind, Term
 
 MAXIMUM_TERMS = 10_000
 MAXIMUM_DIMENSIONS = 8
 LONGEST_NAME = 256
 PAD = 8
-DTYPES = {"count": ("<i8",), "real": ("<f8",), "update": ("<f4", "<f8")}
+DTYPES: dict[Kind, tuple[str, ...]] = {"count": ("<i8",), "real": ("<f8",), "update": ("<f4", "<f8")}
 TOTALS = ("<i8", "<f8")
 _FLOAT = re.compile(r"-?0x[01]\.[0-9a-f]{1,13}p[+-][0-9]{1,4}")
 _NOISE = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?(E[+-]?[0-9]{1,3})?")
@@ -52,15 +52,18 @@ def read_terms(frame: Frame) -> dict[str, Term]:
     out: dict[str, Term] = {}
     at = 0
     for one in described:
-        if not isinstance(one, dict) or set(one) != _TERM or not isinstance(one["kind"], str) or one["kind"] not in DTYPES:
+        if not isinstance(one, dict) or set(one) != _TERM:
             raise _malformed("a term")
+        kind: Kind | None = next((known for known in DTYPES if known == one["kind"]), None)
+        if kind is None:
+            raise _malformed("a term's kind")
         if not isinstance(one["bits"], int) or isinstance(one["bits"], bool) or not 0 <= one["bits"] <= 64:
             raise _malformed("a term's bits")
         name = one["name"]
         if not isinstance(name, str) or not name or len(name) > LONGEST_NAME or name in out:
             raise _malformed("a term's name")
-        values, at = _array(frame, at, one["dtype"], one["shape"], DTYPES[one["kind"]])
-        out[name] = Term(values, one["kind"], _float(one["bound"]), one["bits"], _float(one["norm"]),
+        values, at = _array(frame, at, one["dtype"], one["shape"], DTYPES[kind])
+        out[name] = Term(values, kind, _float(one["bound"]), one["bits"], _float(one["norm"]),
                          _decimal(one["noise"]))
     _check_end(frame, at)
     return out

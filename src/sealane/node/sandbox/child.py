@@ -24,7 +24,7 @@ from sealane.governance.contract import Contract
 from sealane.node.sandbox import landlock, seccomp
 from sealane.node.sandbox.arrays import read_totals, read_values, terms_frame, values_frame
 from sealane.node.sandbox.described import tell
-from sealane.node.sandbox.frames import PREFIX, Frame, read_header, write_head
+from sealane.node.sandbox.frames import PREFIX, SMALL, Frame, read_header, write_head
 from sealane.node.sandbox.limits import OPEN_FILES, THREADS, Limits
 from sealane.node.sandbox.offer import Offer
 from sealane.node.sandbox.rows import SealedRows
@@ -48,7 +48,8 @@ class Wire:
 
     def send(self, frame: Frame) -> None:
         """Send a frame."""
-        for part in (write_head(frame), frame.body):
+        head = write_head(frame)
+        for part in (head + frame.body,) if len(frame.body) <= SMALL else (head, frame.body):
             rest = memoryview(part)
             while rest:
                 rest = rest[os.write(WIRE, rest):]

@@ -17,7 +17,7 @@ from sealane.node.sandbox.arrays import read_terms, read_values, totals_frame, v
 from sealane.node.sandbox.child import NOT_LOCKED
 from sealane.node.sandbox.described import heard
 from sealane.node.sandbox.fork_server import Child, ForkServer
-from sealane.node.sandbox.frames import PREFIX, Frame, read_header, read_prefix, write_head
+from sealane.node.sandbox.frames import PREFIX, SMALL, Frame, read_header, read_prefix, write_head
 from sealane.node.sandbox.limits import Limits
 from sealane.node.sandbox.rows import seal_rows
 from sealane.node.sandbox.server import STATUS
@@ -116,9 +116,9 @@ class _Conversation:
     async def _send(self, frame: Frame) -> None:
         try:
             async with asyncio.timeout(self._limits.step_seconds):
-                await self._loop.sock_sendall(self._child.wire, write_head(frame))
-                if frame.body:
-                    await self._loop.sock_sendall(self._child.wire, frame.body)
+                head = write_head(frame)
+                for part in (head + frame.body,) if len(frame.body) <= SMALL else (head, frame.body):
+                    await self._loop.sock_sendall(self._child.wire, part)
         except TimeoutError:
             raise self._too_slow() from None
         except OSError:

@@ -107,6 +107,7 @@ async def test_code_that_changed_on_disk_since_the_node_started(tmp_path: Path, 
 
 def test_the_hash_is_over_paths_and_contents() -> None:
     import hostile
+
     import sealane.computations as package
     folder = Path(package.__file__).parent
     files = {f"sealane/computations/{p.relative_to(folder).as_posix()}": p for p in folder.rglob("*.py")}

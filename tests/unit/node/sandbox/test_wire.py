@@ -114,7 +114,7 @@ def test_lengths_are_bounded_before_anything_is_read(prefix: bytes) -> None:
 
 @pytest.mark.parametrize("sent", [
     b"\xff" * 40, struct.pack("<IQ", 0, 0), struct.pack("<IQ", 1 << 19, 1 << 40), struct.pack("<IQ", 4, 0) + b"null",
-    struct.pack("<IQ", 14, 0) + b'{"kind":"sum"}', struct.pack("<IQ", 15, 0) + b'{"kind":"sum"} ',
+    struct.pack("<IQ", 14, 0) + b'{"kind":"sum"}', struct.pack("<IQ", 22, 0) + b'{"kind":"sum","x":NaN}',
     struct.pack("<IQ", 16, 0) + b'{"kind":"agree"}', struct.pack("<IQ", 15, 0) + b'{"kind":"what"}',
     struct.pack("<IQ", 17, 3) + b'{"kind":"result"}[1]', struct.pack("<IQ", 16, 0) + b'{"kind":"error"}',
 ])
@@ -143,8 +143,9 @@ def test_rows_arrive_as_they_were() -> None:
 def test_no_rows_and_no_columns(length: int) -> None:
     frame = pd.DataFrame({"x": np.zeros(length)})
     handle, columns = seal_rows(frame)
-    assert len(SealedRows(handle, columns, infer_contract({"a": pd.DataFrame({"x": [1.0]})}), length).frame(["x"])) == length
+    contract = infer_contract({"a": pd.DataFrame({"x": [1.0]})})
+    assert len(SealedRows(handle, columns, contract, length).frame(["x"])) == length
     handle, columns = seal_rows(frame[[]])
-    rows = SealedRows(handle, columns, infer_contract({"a": pd.DataFrame({"x": [1.0]})}), length)
+    rows = SealedRows(handle, columns, contract, length)
     assert rows.rows == length
     assert len(rows.frame([])) == length
