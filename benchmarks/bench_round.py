@@ -37,8 +37,8 @@ from sealane.governance.study import parse_study
 from sealane.governance.study_file import StudyFile
 from sealane.node.agent import Agent
 from sealane.node.datasets import add_dataset
+from sealane.node.execution import Execution, Unconfined
 from sealane.node.grading import grade
-from sealane.node.execution import Execution, InProcess
 from sealane.node.home import open_home
 from sealane.node.sandbox.fork_server import ForkServer
 from sealane.node.sandbox.limits import default_limits
@@ -110,7 +110,7 @@ async def _serve(role: str, home: str, *, sandboxed: bool) -> None:
             await stop.wait()
         return
     opened = open_home(Path(home))
-    execution: Execution = InProcess()
+    execution: Execution = Unconfined()
     if sandboxed:
         server = ForkServer(probe(), extra=(str(Path(__file__).parent),), preload=("rounds",))
         execution = Sandbox(server, default_limits())
@@ -227,8 +227,8 @@ def _send(home: Path, signed: Any) -> None:
 
 def _start(role: str, home: Path, root: Path, asked: argparse.Namespace) -> subprocess.Popen[bytes]:
     environment = os.environ | {"BENCH_SECONDS": str(root / f"{home.name}.seconds")}
-    return subprocess.Popen([sys.executable, __file__, "--serve", role, str(home), *["--sandbox"] * asked.sandbox], env=environment,
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen([sys.executable, __file__, "--serve", role, str(home), *["--sandbox"] * asked.sandbox],
+                            env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def _ports() -> tuple[str, str]:

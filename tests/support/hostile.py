@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import importlib.util
 import os
 import signal
 import socket
@@ -100,6 +101,23 @@ def _print(params: HostileParameters) -> Any:
     return {"fine": True}
 
 
+def _compiled(params: HostileParameters) -> Any:
+    """What ordinary libraries do: threads of BLAS and OpenMP, compiling to machine code, importing late."""
+    from numba import njit, prange
+
+    @njit(parallel=True)
+    def added(values: Any) -> float:
+        total = 0.0
+        for k in prange(len(values)):
+            total += values[k]
+        return total
+
+    late = [name for name in ("scipy.optimize", "statsmodels.api", "sklearn.linear_model", "lightgbm", "torch")
+            if importlib.util.find_spec(name.partition(".")[0]) and importlib.import_module(name)]
+    a = np.diag(np.arange(1.0, 301.0))
+    return {"numba": added(np.ones(1000)), "blas": float(np.linalg.solve(a, a).trace()), "late": late}
+
+
 ACTS: dict[str, Callable[[HostileParameters], Any]] = {
     "tcp": _connect(socket.SOCK_STREAM), "udp": _connect(socket.SOCK_DGRAM),
     "unix": _connect(socket.SOCK_STREAM, socket.AF_UNIX),
@@ -107,7 +125,7 @@ ACTS: dict[str, Callable[[HostileParameters], Any]] = {
     "remove": lambda p: os.unlink(p.target), "chmod": lambda p: os.chmod(p.target, 0o777),
     "truncate": lambda p: os.truncate(p.target, 0), "link": lambda p: os.link(p.target, p.target + "2"),
     "exec": lambda p: os.execv(p.target, [p.target]), "run": lambda p: subprocess.run([p.target], check=True),
-    "bomb": _bomb, "raw-fork": _raw_fork, "kill": _kill_server, "raise-limit": _raise_limit,
+    "bomb": _bomb, "compiled": _compiled, "raw-fork": _raw_fork, "kill": _kill_server, "raise-limit": _raise_limit,
     "memory": _memory, "spin": _spin, "ignore-and-spin": _ignore_and_spin, "sleep": lambda p: time.sleep(60),
     "die": lambda p: os.kill(os.getpid(), signal.SIGKILL), "abort": lambda p: os.abort(), "exit": lambda p: os._exit(5),
     "segfault": lambda p: ctypes.string_at(0), "large": lambda p: {"x": "y" * p.size},
@@ -144,7 +162,8 @@ class Hostile:
         x = data.frame(["x"])["x"].to_numpy()
         total = await cohort.sum({"n": count([len(x)], 1000), "x": real([x.sum(), (x**2).sum()], 1e6)})
         mean = await cohort.agree(total["x"][:1] / total["n"])
-        return {"rows": int(total["n"][0]), "mean": float(mean[0]), "size": cohort.size, "minimum": cohort.minimum_count}
+        return {"rows": int(total["n"][0]), "mean": float(mean[0]), "size": cohort.size,
+                "minimum": cohort.minimum_count}
 
     def present(self, payload: Any) -> Any:
         return payload

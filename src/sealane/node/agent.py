@@ -12,7 +12,7 @@ from sealane.core.entropy import random_bytes
 from sealane.errors import InputError, ProtocolError, RefusedError, SealaneError
 from sealane.governance.approval import SignedApproval, claimed_study
 from sealane.node import aftermath
-from sealane.node.execution import Execution, InProcess
+from sealane.node.execution import Execution
 from sealane.node.gate import Gate
 from sealane.node.home import NodeHome
 from sealane.node.publications import announcements
@@ -43,14 +43,14 @@ class Agent:
         reached: set once the coordinator has answered for the first time.
         problem: why it is not, where something went wrong.
         directory: the parties, by the coordinator's word.
-        backend: where the arithmetic of ``rlwe`` runs; see :mod:`sealane.ring.select`.
         execution: where computations run.
+        backend: where the arithmetic of ``rlwe`` runs; see :mod:`sealane.ring.select`.
     """
 
     home: NodeHome
     gate: Gate
+    execution: Execution
     backend: str = "cpu"
-    execution: Execution = field(default_factory=InProcess)
     runs: dict[str, RunThread] = field(default_factory=dict)
     connected: bool = False
     reached: asyncio.Event = field(default_factory=asyncio.Event)

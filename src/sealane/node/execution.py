@@ -24,7 +24,7 @@ class Execution(Protocol):
         """
 
 
-class InProcess:
+class Unconfined:
     """In this process, where breakpoints work and nothing is locked in: for simulations, and where switched off."""
 
     full = False

@@ -52,7 +52,7 @@ async def _serving_with(path: Path, backend: str, execution: Execution, clock: C
     home = open_home(path, clock=clock)
     try:
         with exclusive(path):
-            agent = Agent(home, home.gate(), backend, execution)
+            agent = Agent(home, home.gate(), execution, backend)
             async with listening(Place(home, agent)), asyncio.TaskGroup() as tasks:
                 keeping = tasks.create_task(agent.serve())
                 log(_LOG, "node.serving", fingerprint=home.identity().fingerprint)

@@ -18,7 +18,7 @@ from sealane.errors import SealaneError
 from sealane.governance.approval import Approval, sign_approval
 from sealane.governance.contract import Contract
 from sealane.governance.study import Study
-from sealane.node.execution import InProcess
+from sealane.node.execution import Unconfined
 from sealane.node.gate import Gate
 from sealane.node.journal import Journal
 from sealane.node.ledger import NodeLedger
@@ -115,7 +115,7 @@ class SimulatedNode:
         if self.run is None or (isinstance(message, RunOffer) and message.run_id != self.run.run_id):
             if isinstance(message, RunOffer):
                 try:
-                    self.run = NodeRun(message, self.key, self.gate, self.journal, post, execution=InProcess())
+                    self.run = NodeRun(message, self.key, self.gate, self.journal, post, execution=Unconfined())
                 except SealaneError as error:
                     post(Failure(message.run_id, error))
             return

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sealane.node.execution import Execution, InProcess
+from sealane.node.execution import Execution, Unconfined
 from sealane.node.sandbox.fork_server import ForkServer
 from sealane.node.sandbox.limits import Limits
 from sealane.node.sandbox.offer import decide
@@ -30,7 +30,7 @@ def chosen(mode: str, home: Path, limits: Limits) -> Iterator[Execution]:
     choice = decide(mode, probe())
     if choice.confinement is None:
         log(_LOG, "sandbox.off", level=logging.WARNING, why=choice.why)
-        yield InProcess()
+        yield Unconfined()
         return
     check_apart(home)
     log(_LOG, "sandbox.chosen", level=logging.INFO if choice.full else logging.WARNING, full=choice.full,

@@ -6,13 +6,15 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import hostile
 import pytest
 from locked_in import LIMITS, LockedIn, locked_in
 
+import sealane.computations as package
 from sealane.computations.code_hash import code_hash
 from sealane.core.canonical import sha256
 from sealane.errors import InputError, RefusedError
-from sealane.node.execution import InProcess
+from sealane.node.execution import Unconfined
 from sealane.node.sandbox import chosen as module
 from sealane.node.sandbox.chosen import chosen
 from sealane.node.sandbox.offer import Offer, decide
@@ -48,9 +50,10 @@ def test_what_is_required_and_not_there_is_refused_never_weakened(offer: Offer) 
 def test_off_is_never_full() -> None:
     assert not decide("off", FULL).full
     assert decide("off", FULL).confinement is None
-    assert not InProcess.full
-    with pytest.raises(InputError):
+    assert not Unconfined.full
+    with pytest.raises(InputError) as caught:
         decide("maybe", FULL)
+    assert caught.value.code == "sandbox.unknown-mode"
 
 
 def test_a_node_on_a_host_without_it_does_not_serve(
@@ -92,11 +95,15 @@ async def test_code_that_is_not_what_the_node_expects_computes_nothing(inside: L
     assert caught.value.code == "sandbox.other-code"
 
 
-async def test_code_that_changed_on_disk_since_the_node_started(tmp_path: Path, inside: LockedIn) -> None:
-    import hostile
-    changed = tmp_path / "support"
-    changed.mkdir()
-    (changed / "hostile.py").write_text(Path(hostile.__file__).read_text() + "\n# one byte more\n")
+@pytest.fixture
+def changed(tmp_path: Path) -> Path:
+    folder = tmp_path / "support"
+    folder.mkdir()
+    (folder / "hostile.py").write_text(Path(hostile.__file__).read_text() + "\n# one byte more\n")
+    return folder
+
+
+async def test_code_that_changed_on_disk_since_the_node_started(changed: Path, inside: LockedIn) -> None:
     with locked_in(inside.sandbox.server.offer) as other:
         other.sandbox.server.extra = (str(changed),)
         other.sandbox.server._stop()  # the next one is started with the changed code
@@ -106,9 +113,6 @@ async def test_code_that_changed_on_disk_since_the_node_started(tmp_path: Path, 
 
 
 def test_the_hash_is_over_paths_and_contents() -> None:
-    import hostile
-
-    import sealane.computations as package
     folder = Path(package.__file__).parent
     files = {f"sealane/computations/{p.relative_to(folder).as_posix()}": p for p in folder.rglob("*.py")}
 
@@ -125,7 +129,8 @@ def test_the_hash_is_over_paths_and_contents() -> None:
 @pytest.mark.parametrize(("text", "code"), [
     ("sandbox = 3", "settings.malformed"), ("[sandbox]\nmode = 'weak'", "settings.malformed"),
     ("[sandbox]\nmemory_byte = 1", "settings.unknown-field"), ("[sandboxes]", "settings.unknown-field"),
-    ("[sandbox", "settings.not-toml"), ("[sandbox]\ncpu_seconds = 0", "settings.malformed"), (" " * 70_000, "settings.too-large"),
+    ("[sandbox", "settings.not-toml"), ("[sandbox]\ncpu_seconds = 0", "settings.malformed"),
+    (" " * 70_000, "settings.too-large"),
 ])
 def test_settings_that_are_wrong(text: str, code: str, tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_text(text)
@@ -138,7 +143,8 @@ def test_settings(tmp_path: Path) -> None:
     defaults: Any = read_node_settings(tmp_path).sandbox
     assert defaults.mode == "auto"
     assert defaults.limits().memory_bytes >= 512 << 20
-    (tmp_path / "settings.toml").write_text("[sandbox]\nmode = 'require'\nmemory_bytes = 1000000000\nstep_seconds = 2.5")
+    (tmp_path / "settings.toml").write_text("[sandbox]\nmode = 'require'\nmemory_bytes = 1000000000\n"
+                                            "step_seconds = 2.5")
     given = read_node_settings(tmp_path).sandbox
     assert (given.mode, given.limits().memory_bytes, given.limits().step_seconds) == ("require", 10**9, 2.5)
     assert given.limits().cpu_seconds == defaults.limits().cpu_seconds

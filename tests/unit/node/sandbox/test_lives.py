@@ -13,17 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from disturbed import descendants as below
 from locked_in import ClearCohort, LockedIn, locked_in
 
 from sealane.errors import RefusedError, UnavailableError
 from sealane.node.sandbox.offer import Offer
-
-
-def below(pid: int) -> list[int]:
-    """Return the process ids of all descendants."""
-    children = [int(child) for task in Path(f"/proc/{pid}/task").iterdir()
-                for child in (task / "children").read_text().split()]
-    return [each for child in children for each in (child, *below(child))]
 
 
 def lives(pid: int) -> bool:
@@ -94,7 +88,7 @@ async def test_a_cancelled_computation_ends_its_child(inside: LockedIn) -> None:
     assert server is not None
     before = set(below(server))
     computing = asyncio.create_task(inside.act("spin"))
-    while not set(below(server)) - before:
+    while not set(below(server)) - before:  # noqa: ASYNC110 - another process is waited for
         await asyncio.sleep(0.01)
     child = sorted(set(below(server)) - before)
     computing.cancel()
@@ -106,6 +100,7 @@ async def test_a_cancelled_computation_ends_its_child(inside: LockedIn) -> None:
 NODE = """
 import asyncio, sys
 sys.path.insert(0, sys.argv[1])
+from disturbed import descendants as below
 from locked_in import locked_in
 
 async def main():
@@ -138,7 +133,9 @@ async def test_many_at_once(inside: LockedIn) -> None:
     assert len(os.listdir("/proc/self/fd")) == open_now
 
 
-async def test_what_the_fork_server_cannot_do_is_not_left_out(inside: LockedIn, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_the_fork_server_cannot_do_is_not_left_out(
+    inside: LockedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sealane.node.sandbox.fork_server.readable_paths", lambda extra: [7])  # no path
     with locked_in(inside.sandbox.server.offer) as broken, pytest.raises(RefusedError) as caught:
         await broken.act("compute")
@@ -154,3 +151,19 @@ async def test_it_is_the_confinement_that_keeps_files_shut(tmp_path: Path) -> No
         with pytest.raises(RefusedError) as caught:
             await open_one.act("memory", size=400 << 20)
         assert caught.value.code == "sandbox.memory-exceeded"
+
+
+async def test_a_fork_server_that_does_not_answer_is_told_and_tried_again(
+    inside: LockedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with locked_in(inside.sandbox.server.offer) as slow:
+        monkeypatch.setattr("sealane.node.sandbox.fork_server.START_SECONDS", 0.01)
+        with pytest.raises(UnavailableError) as caught:
+            await slow.act("compute")
+        assert caught.value.code == "sandbox.not-started"
+        monkeypatch.undo()
+        assert (await slow.act("compute"))["rows"] == 12
+        slow.sandbox.server.close()
+        with pytest.raises(UnavailableError) as caught:
+            await slow.act("compute")
+        assert caught.value.code == "sandbox.closed"

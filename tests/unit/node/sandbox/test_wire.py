@@ -49,7 +49,8 @@ def test_terms_arrive_as_they_were() -> None:
 
 @pytest.mark.parametrize("change", [
     {"kind": "sum"}, {"kind": ["count"]}, {"dtype": "<f8"}, {"dtype": "|O"}, {"dtype": 3}, {"shape": [3]},
-    {"shape": [-1]}, {"shape": [1 << 60, 1 << 60]}, {"shape": [True, 2]}, {"shape": [2.0]}, {"shape": 2}, {"shape": [1]},
+    {"shape": [-1]}, {"shape": [1 << 60, 1 << 60]}, {"shape": [True, 2]}, {"shape": [2.0]}, {"shape": 2},
+    {"shape": [1]},
     {"shape": [1] * 9 + [2]}, {"bound": "nan"}, {"bound": "inf"}, {"bound": 10.0}, {"bound": "0x1.0p+9999"},
     {"bits": -1}, {"bits": True}, {"bits": 65}, {"name": ""}, {"name": "n" * 300}, {"name": None}, {"noise": "1e"},
     {"noise": "NaN"}, {"noise": "-1"}, {"more": 1},
@@ -149,3 +150,10 @@ def test_no_rows_and_no_columns(length: int) -> None:
     rows = SealedRows(handle, columns, contract, length)
     assert rows.rows == length
     assert len(rows.frame([])) == length
+
+
+def test_a_column_that_is_no_column_of_a_checked_dataset() -> None:
+    with pytest.raises(ProtocolError) as caught:
+        seal_rows(pd.DataFrame({"x": pd.Series([b"canary", 3], dtype=object)}))
+    assert caught.value.code == "sandbox.column-type"
+    assert "canary" not in str(caught.value)
