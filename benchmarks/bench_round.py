@@ -77,10 +77,10 @@ class Timed:
         self._execution = execution
         self.full = execution.full
 
-    async def compute(self, admission: Any, data: Any, cohort: Cohort, run_id: str) -> Payload:
+    async def compute(self, admission: Any, data: Any, cohort: Cohort, run_id: str, used: Any) -> Payload:
         """Compute."""
         timed = TimedCohort(cohort)
-        payload = await self._execution.compute(admission, data, timed, run_id)
+        payload = await self._execution.compute(admission, data, timed, run_id, used)
         seconds = [b - a for a, b in pairwise(timed.moments)]
         await asyncio.to_thread(Path(os.environ["BENCH_SECONDS"]).write_text, json.dumps(seconds))
         return payload

@@ -1,4 +1,4 @@
-"""A computation that tries what it must not. Imported by tests, and by a fork server that was told to."""
+"""A computation that tries what it must not; ``hostile_installed`` installs it in a fork server that was told to."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from sealane.computations import registry
 from sealane.computations.base import Parameters, count, real
 from sealane.errors import InputError
 
@@ -77,6 +76,13 @@ def _spin(params: HostileParameters) -> Any:
         pass
 
 
+def _burn(params: HostileParameters) -> Any:
+    """Use so many milliseconds of processor time."""
+    while time.process_time() < params.size / 1000:
+        pass
+    return {}
+
+
 def _ignore_and_spin(params: HostileParameters) -> Any:
     signal.signal(signal.SIGXCPU, signal.SIG_IGN)
     _spin(params)
@@ -125,7 +131,8 @@ ACTS: dict[str, Callable[[HostileParameters], Any]] = {
     "remove": lambda p: os.unlink(p.target), "chmod": lambda p: os.chmod(p.target, 0o777),
     "truncate": lambda p: os.truncate(p.target, 0), "link": lambda p: os.link(p.target, p.target + "2"),
     "exec": lambda p: os.execv(p.target, [p.target]), "run": lambda p: subprocess.run([p.target], check=True),
-    "bomb": _bomb, "compiled": _compiled, "raw-fork": _raw_fork, "kill": _kill_server, "raise-limit": _raise_limit,
+    "bomb": _bomb, "burn": _burn,
+    "compiled": _compiled, "raw-fork": _raw_fork, "kill": _kill_server, "raise-limit": _raise_limit,
     "memory": _memory, "spin": _spin, "ignore-and-spin": _ignore_and_spin, "sleep": lambda p: time.sleep(60),
     "die": lambda p: os.kill(os.getpid(), signal.SIGKILL), "abort": lambda p: os.abort(), "exit": lambda p: os._exit(5),
     "segfault": lambda p: ctypes.string_at(0), "large": lambda p: {"x": "y" * p.size},
@@ -167,6 +174,3 @@ class Hostile:
 
     def present(self, payload: Any) -> Any:
         return payload
-
-
-registry._BUILT_IN[Hostile.name] = Hostile()  # type: ignore[assignment]

@@ -12,7 +12,10 @@ from typing import Any
 import hostile
 import numpy as np
 import pandas as pd
+import pytest
 
+import sealane.computations.registry as registry
+from sealane.computations.code_hash import code_hash
 from sealane.governance.contract import infer_contract
 from sealane.node.sandbox.fork_server import ForkServer
 from sealane.node.sandbox.limits import Limits
@@ -48,20 +51,27 @@ class LockedIn:
     sandbox: Sandbox
 
     async def act(self, act: str, target: object = "", *, size: int = 0, cohort: Any = None, frame: Any = None,
-                  **limits: Any) -> Any:
+                  used: Any = lambda microseconds: None, **limits: Any) -> Any:
         data = FrameDataset(infer_contract({"a": FRAME if frame is None else frame}), FRAME if frame is None else frame)
         parameters = hostile.HostileParameters(act=act, target=str(target), size=size)
         admission: Any = SimpleNamespace(computation=hostile.Hostile(), parameters=parameters)
         sandbox = Sandbox(self.sandbox.server, replace(self.sandbox.limits, **limits), self.sandbox.hashes)
-        return await sandbox.compute(admission, data, cohort or ClearCohort(), "r-test")
+        return await sandbox.compute(admission, data, cohort or ClearCohort(), "r-test", used)
+
+
+def hostile_hash() -> str:
+    """Return the hash of the hostile computation's code, which is not installed in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(registry._BUILT_IN, hostile.Hostile.name, hostile.Hostile())
+        return code_hash(hostile.Hostile.name)
 
 
 @contextmanager
 def locked_in(offer: Offer | None = None) -> Iterator[LockedIn]:
     support = str(Path(__file__).parent)
-    server = ForkServer(offer or probe(), extra=(support,), preload=("hostile",))
+    server = ForkServer(offer or probe(), extra=(support,), preload=("hostile_installed",))
     server.start()
     try:
-        yield LockedIn(Sandbox(server, LIMITS))
+        yield LockedIn(Sandbox(server, LIMITS, {hostile.Hostile.name: hostile_hash()}))
     finally:
         server.close()

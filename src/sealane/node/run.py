@@ -237,7 +237,7 @@ class NodeRun:
         dataset = gate.open_dataset(admission)
         self._meter.opened(admission.own.dataset, getattr(dataset, "rows", 0))
         rounds.reserve(dataset.contract)
-        payload = await self._execution.compute(admission, dataset, cohort, self.run_id)
+        payload = await self._execution.compute(admission, dataset, cohort, self.run_id, self._meter.add_cpu)
         result = salted(canonical_bytes(payload), cohort.transcript)
         gate.check_result(admission, result)
         self._meter.endorsed()

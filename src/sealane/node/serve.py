@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from sealane.core.clock import Clock, system_clock
@@ -49,7 +50,7 @@ async def serving(
 
 @asynccontextmanager
 async def _serving_with(path: Path, backend: str, execution: Execution, clock: Clock) -> AsyncIterator[Agent]:
-    home = open_home(path, clock=clock)
+    home = replace(open_home(path, clock=clock), sandboxed=execution.full)
     try:
         with exclusive(path):
             agent = Agent(home, home.gate(), execution, backend)

@@ -144,13 +144,12 @@ class ForkServer:
         except (OSError, ValueError) as error:
             self._stop()
             raise _gone(error) from error
-        finally:
-            control.settimeout(None)
         if "ready" not in answer:
             self._stop()
             raise RefusedError("sandbox.not-locked", "the process for computations could not lock itself in",
                                got=str(answer.get("failed", "it ended"))[:40], expected=self.offer.describe(),
                                hint="`sealane doctor` says what this host offers; nothing was computed")
+        control.settimeout(None)
         self._ready = True
 
     def _stop(self) -> None:

@@ -12,6 +12,7 @@ from sealane.computations.code_hash import code_hash
 from sealane.computations.registry import names
 from sealane.core.canonical import parse_canonical
 from sealane.errors import InputError, ProtocolError, RefusedError, SealaneError, UnavailableError
+from sealane.node.execution import Used
 from sealane.node.gate import Admission
 from sealane.node.sandbox.arrays import read_terms, read_values, totals_frame, values_frame
 from sealane.node.sandbox.child import NOT_LOCKED
@@ -45,7 +46,9 @@ class Sandbox:
         """True where children are locked in with everything that there is."""
         return self.server.offer.full
 
-    async def compute(self, admission: Admission, data: Dataset, cohort: Cohort, run_id: str) -> Payload:
+    async def compute(
+        self, admission: Admission, data: Dataset, cohort: Cohort, run_id: str, used: Used = lambda microseconds: None
+    ) -> Payload:
         """See :class:`sealane.node.execution.Execution`.
 
         Raises:
@@ -65,7 +68,11 @@ class Sandbox:
             "contract": data.contract.model_dump(mode="json"), "size": cohort.size,
             "minimum_count": cohort.minimum_count})
         try:
-            return await _Conversation(child, self.limits, run_id).hold(begin, cohort)
+            conversation = _Conversation(child, self.limits, run_id)
+            payload = await conversation.hold(begin, cohort)
+            _, seconds = await conversation.burial()
+            used(int(seconds * 1e6))
+            return payload
         finally:
             self.server.kill(child)
             child.close()
@@ -153,8 +160,8 @@ class _Conversation:
                             expected=f"a message within {self._limits.step_seconds:g} s",
                             hint="raise sandbox.step_seconds in the node's settings.toml, if it needs longer")
 
-    async def _death(self) -> SealaneError:
-        """Return what a child died of that said nothing."""
+    async def burial(self) -> tuple[int | None, float]:
+        """Wait until the child has ended; return its status, None where nobody told, and its processor seconds."""
         ended = asyncio.Event()
         self._loop.add_reader(self._child.status, ended.set)
         try:
@@ -166,9 +173,14 @@ class _Conversation:
         finally:
             self._loop.remove_reader(self._child.status)
         if len(said) != STATUS.size:  # the fork server has gone as well
-            return _killed()
+            return None, 0.0
         status, seconds = STATUS.unpack(said)
-        return _cause(status, seconds, self._limits)
+        return status, seconds
+
+    async def _death(self) -> SealaneError:
+        """Return what a child died of that said nothing."""
+        status, seconds = await self.burial()
+        return _killed() if status is None else _cause(status, seconds, self._limits)
 
 
 def _cause(status: int, seconds: float, limits: Limits) -> SealaneError:

@@ -8,7 +8,7 @@ from typing import Any
 
 import hostile
 import pytest
-from locked_in import LIMITS, LockedIn, locked_in
+from locked_in import LIMITS, LockedIn, hostile_hash, locked_in
 
 import sealane.computations as package
 from sealane.computations.code_hash import code_hash
@@ -99,6 +99,8 @@ async def test_code_that_is_not_what_the_node_expects_computes_nothing(inside: L
 def changed(tmp_path: Path) -> Path:
     folder = tmp_path / "support"
     folder.mkdir()
+    installed = Path(hostile.__file__).with_name("hostile_installed.py")
+    (folder / installed.name).write_text(installed.read_text())
     (folder / "hostile.py").write_text(Path(hostile.__file__).read_text() + "\n# one byte more\n")
     return folder
 
@@ -121,7 +123,7 @@ def test_the_hash_is_over_paths_and_contents() -> None:
         return sha256(*(part for name in sorted(whole) for part in (name.encode(), whole[name].read_bytes()))).hex()
 
     assert code_hash("glm.fit") == code_hash("statistics.summary") == expected({})
-    assert code_hash("test.hostile") == expected({"hostile.py": Path(hostile.__file__)}) != code_hash("glm.fit")
+    assert hostile_hash() == expected({"hostile.py": Path(hostile.__file__)}) != code_hash("glm.fit")
     with pytest.raises(InputError):
         code_hash("test.absent")
 

@@ -167,3 +167,10 @@ async def test_a_fork_server_that_does_not_answer_is_told_and_tried_again(
         with pytest.raises(UnavailableError) as caught:
             await slow.act("compute")
         assert caught.value.code == "sandbox.closed"
+
+
+async def test_processor_time_of_the_child_is_told(inside: LockedIn) -> None:
+    told: list[int] = []
+    await inside.act("burn", size=300, used=told.append)
+    assert len(told) == 1
+    assert 0.3e6 <= told[0] < 3e6
