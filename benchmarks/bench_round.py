@@ -56,6 +56,7 @@ class TimedCohort:
     def __init__(self, cohort: Cohort) -> None:
         self._cohort = cohort
         self.size = cohort.size
+        self.honest = cohort.honest
         self.minimum_count = cohort.minimum_count
         self.moments = [time.perf_counter()]
 

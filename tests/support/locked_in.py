@@ -33,6 +33,7 @@ class ClearCohort:
     """Three nodes with the same rows."""
 
     size: int = 3
+    honest: int = 2
     minimum_count: int = 5
     sums: list[Any] = field(default_factory=list)
 

@@ -73,15 +73,21 @@ class Wire:
 class WireCohort:
     """The cohort as a computation sees it from inside; satisfies :class:`sealane.computations.base.Cohort`."""
 
-    def __init__(self, wire: Wire, size: int, minimum_count: int) -> None:
+    def __init__(self, wire: Wire, size: int, honest: int, minimum_count: int) -> None:
         self._wire = wire
         self._size = size
+        self._honest = honest
         self._minimum_count = minimum_count
 
     @property
     def size(self) -> int:
         """Number of institutions."""
         return self._size
+
+    @property
+    def honest(self) -> int:
+        """Fewest institutions that add their share of noise."""
+        return self._honest
 
     @property
     def minimum_count(self) -> int:
@@ -175,6 +181,6 @@ def _result(loop: asyncio.AbstractEventLoop, wire: Wire, hashes: Mapping[str, st
                            hint="packages were changed while the node served: start it again")
     data = SealedRows(ROWS, begin["columns"], Contract.model_validate(begin["contract"]), begin["rows"])
     os.close(ROWS)
-    cohort = WireCohort(wire, begin["size"], begin["minimum_count"])
+    cohort = WireCohort(wire, begin["size"], begin["honest"], begin["minimum_count"])
     payload = loop.run_until_complete(get(name).run(data, cohort, read_parameters(name, begin["parameters"])))
     return Frame("result", {}, canonical_bytes(payload))

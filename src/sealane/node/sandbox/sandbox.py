@@ -66,7 +66,7 @@ class Sandbox:
             "computation": admission.computation.name, "code": self.hashes.get(admission.computation.name, ""),
             "parameters": admission.parameters.model_dump(mode="json"), "columns": columns, "rows": len(frame),
             "contract": data.contract.model_dump(mode="json"), "size": cohort.size,
-            "minimum_count": cohort.minimum_count})
+            "honest": cohort.honest, "minimum_count": cohort.minimum_count})
         try:
             conversation = _Conversation(child, self.limits, run_id)
             payload = await conversation.hold(begin, cohort)
