@@ -86,7 +86,7 @@ class WireCohort:
 
     @property
     def honest(self) -> int:
-        """Fewest institutions that add their share of noise."""
+        """Fewest shares of noise in a sum that no colluder knows."""
         return self._honest
 
     @property
