@@ -1,6 +1,6 @@
 """A small encrypted sum over three nodes on loopback: real processes, mutual TLS, journals with full fsync.
 
-    python benchmarks/bench_round.py [--rounds 200] [--nodes 3] [--entries 16]
+    python benchmarks/bench_round.py [--rounds 200] [--nodes 3] [--entries 16] [--sandbox]
 
 Every node runs the same number of sums in one run and notes when each opened; printed is the time between one opened
 sum and the next, over all runs. A benchmark is not a test: the machine's other work is in the figures.
@@ -19,15 +19,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from rounds import Rounds
 from sealane.client.connection import Connection
-from sealane.computations import registry
-from sealane.computations.base import Cohort, Dataset, Parameters, Payload, count
+from sealane.computations.base import Cohort, Payload
 from sealane.coordinator.home import load_coordinator
 from sealane.coordinator.initialise import initialise
 from sealane.coordinator.serve import serving
@@ -37,49 +37,54 @@ from sealane.governance.study import parse_study
 from sealane.governance.study_file import StudyFile
 from sealane.node.agent import Agent
 from sealane.node.datasets import add_dataset
+from sealane.node.execution import Execution, Unconfined
 from sealane.node.grading import grade
 from sealane.node.home import open_home
+from sealane.node.sandbox.fork_server import ForkServer
+from sealane.node.sandbox.limits import default_limits
+from sealane.node.sandbox.probe import probe
+from sealane.node.sandbox.sandbox import Sandbox
 from sealane.rpc.enrolment import enrol
 from sealane.sectors.registry import contract
 
 CONTRACT = "finance.credit-application/v1"
 
 
-class RoundsParameters(Parameters):
-    """How many sums, of how many entries."""
+class TimedCohort:
+    """A cohort that notes when each sum was opened."""
 
-    rounds: int
-    entries: int
+    def __init__(self, cohort: Cohort) -> None:
+        self._cohort = cohort
+        self.size = cohort.size
+        self.honest = cohort.honest
+        self.minimum_count = cohort.minimum_count
+        self.moments = [time.perf_counter()]
+
+    async def sum(self, terms: Any) -> Any:
+        """Sum, and note the moment."""
+        total = await self._cohort.sum(terms)
+        self.moments.append(time.perf_counter())
+        return total
+
+    async def agree(self, values: Any) -> Any:
+        """Agree."""
+        return await self._cohort.agree(values)
 
 
-class Rounds:
-    """Sums the same counts again and again, and releases the seconds between one opened sum and the next."""
+class Timed:
+    """Runs computations as another execution does, and writes the seconds between one opened sum and the next."""
 
-    name = "bench.rounds"
-    parameters = RoundsParameters
+    def __init__(self, execution: Execution) -> None:
+        self._execution = execution
+        self.full = execution.full
 
-    def columns(self, params: RoundsParameters) -> list[str]:
-        """Return no columns: no row is read."""
-        return []
-
-    async def run(self, data: Dataset, cohort: Cohort, params: RoundsParameters) -> Payload:
-        """Run the sums."""
-        values = np.arange(params.entries)
-        seconds = []
-        last = time.perf_counter()
-        for _ in range(params.rounds):
-            total = await cohort.sum({"values": count(values, 1 << 20)})
-            now = time.perf_counter()
-            seconds.append(now - last)
-            last = now
-            assert (total["values"] == values * cohort.size).all()
-        agreed = await cohort.agree(np.zeros(1))
+    async def compute(self, admission: Any, data: Any, cohort: Cohort, run_id: str, used: Any) -> Payload:
+        """Compute."""
+        timed = TimedCohort(cohort)
+        payload = await self._execution.compute(admission, data, timed, run_id, used)
+        seconds = [b - a for a, b in pairwise(timed.moments)]
         await asyncio.to_thread(Path(os.environ["BENCH_SECONDS"]).write_text, json.dumps(seconds))
-        return {"rounds": params.rounds, "check": float(agreed[0])}
-
-    def present(self, payload: Payload) -> Any:
-        """Return the payload with room for a trace."""
-        return type("Shown", (), {"payload": payload, "trace": None})()
+        return payload
 
 
 def main() -> None:
@@ -88,17 +93,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--entries", type=int, default=16)
+    parser.add_argument("--sandbox", action="store_true", help="run the computation in the nodes' sandbox")
     parser.add_argument("--serve", nargs=2, metavar=("ROLE", "HOME"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    registry._BUILT_IN[Rounds.name] = Rounds()
     if asked.serve:
-        asyncio.run(_serve(*asked.serve))
+        asyncio.run(_serve(*asked.serve, sandboxed=asked.sandbox))
         return
     with tempfile.TemporaryDirectory() as root:
         print(json.dumps(_bench(Path(root), asked), indent=2))
 
 
-async def _serve(role: str, home: str) -> None:
+async def _serve(role: str, home: str, *, sandboxed: bool) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     if role == "coordinator":
@@ -106,7 +111,12 @@ async def _serve(role: str, home: str) -> None:
             await stop.wait()
         return
     opened = open_home(Path(home))
-    task = asyncio.create_task(Agent(opened, opened.gate()).serve())
+    execution: Execution = Unconfined()
+    if sandboxed:
+        server = ForkServer(probe(), extra=(str(Path(__file__).parent),), preload=("rounds",))
+        execution = Sandbox(server, default_limits())
+        server.start()
+    task = asyncio.create_task(Agent(opened, opened.gate(), execution=Timed(execution)).serve())
     await stop.wait()
     task.cancel()
 
@@ -116,12 +126,12 @@ def _bench(root: Path, asked: argparse.Namespace) -> dict[str, Any]:
     settings = Settings(listen=Listen(main=main_port, enrolment=enrolment_port),
                         advertise=Advertise(main=main_port, enrolment=enrolment_port))
     initialise(root / "coordinator", settings).engine.dispose()
-    processes = [_start("coordinator", root / "coordinator", root)]
+    processes = [_start("coordinator", root / "coordinator", root, asked)]
     try:
         time.sleep(3)
         names = [f"node{i}" for i in range(asked.nodes)]
         _prepare(root, names)
-        processes += [_start("node", root / name, root) for name in names]
+        processes += [_start("node", root / name, root, asked) for name in names]
         measured = _measure(root, names, asked, processes)
     finally:
         for process in processes:
@@ -178,7 +188,7 @@ def _measure(
     return {
         "what": f"masked sum of {asked.entries} counts over {asked.nodes} nodes, mTLS on loopback, journals fsynced",
         "machine": {"processors": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()},
-        "rounds": asked.rounds, "runs": len(runs),
+        "sandbox": asked.sandbox, "rounds": asked.rounds, "runs": len(runs),
         "milliseconds_per_round": {
             "median": round(statistics.median(seconds), 2),
             "p95": round(statistics.quantiles(seconds, n=20)[-1], 2),
@@ -216,10 +226,10 @@ def _send(home: Path, signed: Any) -> None:
     asyncio.run(asyncio.wait_for(speak(), 10))
 
 
-def _start(role: str, home: Path, root: Path) -> subprocess.Popen[bytes]:
+def _start(role: str, home: Path, root: Path, asked: argparse.Namespace) -> subprocess.Popen[bytes]:
     environment = os.environ | {"BENCH_SECONDS": str(root / f"{home.name}.seconds")}
-    return subprocess.Popen([sys.executable, __file__, "--serve", role, str(home)], env=environment,
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen([sys.executable, __file__, "--serve", role, str(home), *["--sandbox"] * asked.sandbox],
+                            env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def _ports() -> tuple[str, str]:

@@ -272,6 +272,13 @@ def children_left(marker: str) -> list[str]:
     return found
 
 
+def descendants(pid: int) -> list[int]:
+    """Return the ids of all processes below one, each before those below it."""
+    children = [int(child) for task in Path(f"/proc/{pid}/task").iterdir()
+                for child in (task / "children").read_text().split()]
+    return [each for child in children for each in (child, *descendants(child))]
+
+
 def log_lines(path: Path) -> list[dict[str, Any]]:
     """Return a process's log, line by line."""
     return [json.loads(line) for line in path.read_text().splitlines() if line.startswith("{")]

@@ -25,10 +25,14 @@ def node() -> None:
 node.add_command(enrol_command("node"))
 
 
-@node.command(examples=("node serve", "node serve --home /var/lib/sealane 2>> node.log", "node serve --backend cuda"))
+@node.command(examples=("node serve", "node serve --home /var/lib/sealane 2>> node.log",
+                        "node serve --sandbox require"))
 @click.option("--backend", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
               help="Where the arithmetic of the scheme rlwe runs; auto takes a GPU where there is one.")
-def serve(backend: str) -> int:
+@click.option("--sandbox", type=click.Choice(["auto", "require", "off"]),
+              help="Lock computations in with what the host offers, with all of it or not serve, or not at all "
+                   "(default: as settings.toml says; auto where it says nothing).")
+def serve(backend: str, sandbox: str | None) -> int:
     """Serve until SIGTERM or Ctrl-C; prints one line once the coordinator is reached. Outbound connections only."""
     from sealane.cli.serving import serve as serve_until_told
     from sealane.node.serve import serving
@@ -41,7 +45,7 @@ def serve(backend: str) -> int:
         address = identity.coordinator_address
         return {"serving": address, "name": identity.name}, f"serving {identity.name}, connected to {address}"
 
-    return serve_until_told(lambda: serving(home, backend=backend), ready)
+    return serve_until_told(lambda: serving(home, backend=backend, sandbox=sandbox), ready)
 
 
 @node.command(examples=("node status", "node status --json"))

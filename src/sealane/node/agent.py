@@ -12,6 +12,7 @@ from sealane.core.entropy import random_bytes
 from sealane.errors import InputError, ProtocolError, RefusedError, SealaneError
 from sealane.governance.signed_statement import SignedAgreement, claimed_study
 from sealane.node import aftermath
+from sealane.node.execution import Execution
 from sealane.node.gate import Gate
 from sealane.node.home import NodeHome
 from sealane.node.publications import announcements
@@ -43,12 +44,14 @@ class Agent:
         reached: set once the coordinator has answered for the first time.
         problem: why it is not, where something went wrong.
         directory: the parties, by the coordinator's word.
+        execution: where computations run.
         backend: where the arithmetic of ``rlwe`` runs; see :mod:`sealane.ring.select`.
     """
 
     home: NodeHome
     gate: Gate
     witness: NodeWitness
+    execution: Execution
     backend: str = "cpu"
     runs: dict[str, RunThread] = field(default_factory=dict)
     connected: bool = False
@@ -197,7 +200,8 @@ class Agent:
             self._study(offer.study)
             key = self.home.identity().signing_key
             self.runs[offer.run_id] = RunThread(offer, key, self.gate, self.home.runs_path, self.post,
-                                                self.witness, self.backend, partial(aftermath.record, self.home))
+                                                self.witness, self.backend, partial(aftermath.record, self.home),
+                                                execution=self.execution)
 
     async def _keep_certificate(self) -> None:
         while True:

@@ -24,6 +24,7 @@ from sealane.governance.signed_statement import SignedAgreement
 from sealane.governance.study import Study
 from sealane.node import acquaintance
 from sealane.node.cohort import NodeCohort
+from sealane.node.execution import Execution
 from sealane.node.gate import Admission, Gate
 from sealane.node.inbox import Inbox
 from sealane.node.journal import Journal, RunRow
@@ -82,6 +83,7 @@ class NodeRun:
         ended: called once, when the run is over for this node.
         metered: keeps what the run used, on disk, before it counts as over here.
         witness: this node's side of the audit log.
+        execution: where the computation runs.
 
     Raises:
         RefusedError: the gate does not let the run in.
@@ -100,6 +102,7 @@ class NodeRun:
         metered: Metered = lambda event: None,
         *,
         witness: NodeWitness,
+        execution: Execution,
     ) -> None:
         self.run_id = offer.run_id
         self._witness = witness
@@ -109,6 +112,7 @@ class NodeRun:
         self._journal = journal
         self._ended = ended
         self._backend = backend
+        self._execution = execution
         self._admission: Admission = gate.admit(offer, runs_released=journal.runs_released)
         self._signed = tuple(s for s in offer.study.statements if isinstance(s, SignedAgreement))
         self._row: RunRow = journal.join(offer.run_id, self.study.hash, random_secret())
@@ -293,7 +297,7 @@ class NodeRun:
         dataset = gate.open_dataset(admission)
         self._meter.opened(admission.own.dataset, getattr(dataset, "rows", 0))
         rounds.reserve(dataset.contract)
-        payload = await admission.computation.run(dataset, cohort, admission.parameters)
+        payload = await self._execution.compute(admission, dataset, cohort, self.run_id, self._meter.add_cpu)
         result = salted(canonical_bytes(payload), cohort.transcript)
         gate.check_result(admission, result)
         self._meter.endorsed()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sealane.crypto.signing import SigningKey
 from sealane.errors import SealaneError
+from sealane.node.execution import Execution
 from sealane.node.gate import Gate
 from sealane.node.journal import Journal
 from sealane.node.run import NodeRun
@@ -28,7 +29,7 @@ class RunThread:
 
     def __init__(
         self, offer: RunOffer, key: SigningKey, gate: Gate, journal: Path, post: Callable[[FromNode], None],
-        witness: NodeWitness, backend: str = "cpu", metered: Metered = lambda event: None,
+        witness: NodeWitness, backend: str = "cpu", metered: Metered = lambda event: None, *, execution: Execution,
     ) -> None:
         self.run_id = offer.run_id
         self._offer = offer
@@ -39,6 +40,7 @@ class RunThread:
         self._witness = witness
         self._backend = backend
         self._metered = metered
+        self._execution = execution
         self._loop = asyncio.new_event_loop()
         self._run: NodeRun | None = None
         self._over = asyncio.Event()
@@ -98,7 +100,7 @@ class RunThread:
             with closing(Journal(self._journal)) as journal:
                 self._run = NodeRun(self._offer, self._key, self._gate, journal, self._post,
                                     ended=lambda _: self._over.set(), backend=self._backend,
-                                    metered=self._metered, witness=self._witness)
+                                    metered=self._metered, witness=self._witness, execution=self._execution)
                 await self._over.wait()
                 await self._run.close()
         except SealaneError as error:

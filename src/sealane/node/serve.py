@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from sealane.core.clock import Clock, system_clock
 from sealane.node.agent import Agent
 from sealane.node.control_server import listening
+from sealane.node.execution import Execution
 from sealane.node.home import exclusive, open_home
 from sealane.node.place import Place
+from sealane.node.sandbox.chosen import chosen
+from sealane.node.settings import read_node_settings
 from sealane.ring.select import choose
 from sealane.telemetry.logs import get_logger, log
 
@@ -19,20 +23,37 @@ _LOG = get_logger(__name__)
 
 
 @asynccontextmanager
-async def serving(path: Path, *, backend: str = "cpu", clock: Clock = system_clock) -> AsyncIterator[Agent]:
+async def serving(
+    path: Path, *, backend: str = "cpu", sandbox: str | None = None, clock: Clock = system_clock
+) -> AsyncIterator[Agent]:
     """Serve a node's home for as long as the block lasts.
+
+    Args:
+        path: of the home.
+        backend: where the arithmetic of ``rlwe`` runs.
+        sandbox: how computations run, as :func:`sealane.node.sandbox.offer.decide` takes it; None as the settings say.
+        clock: tells the time.
 
     Raises:
         InputError: no node was enrolled there.
-        RefusedError: another process serves it, or a key may be read by others.
+        RefusedError: another process serves it, a key may be read by others, or the sandbox that is required cannot be.
         UnavailableError: the control socket or a database cannot be opened, or the GPU that was asked for is not there.
     """
     if backend == "cuda":
         choose(backend)  # who asks for a GPU by name is told now that there is none, not in the first run
-    home = open_home(path, clock=clock)
+    settings = read_node_settings(path).sandbox
+    # Before any key is read: what computes later comes of a process that never had one.
+    with chosen(sandbox or settings.mode, path, settings.limits()) as execution:
+        async with _serving_with(path, backend, execution, clock) as agent:
+            yield agent
+
+
+@asynccontextmanager
+async def _serving_with(path: Path, backend: str, execution: Execution, clock: Clock) -> AsyncIterator[Agent]:
+    home = replace(open_home(path, clock=clock), sandboxed=execution.full)
     try:
         with exclusive(path), home.witness() as witness:
-            agent = Agent(home, home.gate(), witness, backend)
+            agent = Agent(home, home.gate(), witness, execution, backend)
             async with listening(Place(home, agent)), asyncio.TaskGroup() as tasks:
                 keeping = tasks.create_task(agent.serve())
                 log(_LOG, "node.serving", fingerprint=home.identity().fingerprint)

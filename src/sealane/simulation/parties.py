@@ -26,6 +26,7 @@ from sealane.governance.signed_statement import SignedRefusal
 from sealane.governance.study import Study
 from sealane.governance.terms import narrow, terms_of
 from sealane.node.acts import MemoryActs
+from sealane.node.execution import Unconfined
 from sealane.node.gate import Gate
 from sealane.node.journal import Journal
 from sealane.node.ledger import NodeLedger
@@ -154,7 +155,8 @@ class SimulatedNode:
         if self.run is None or (isinstance(message, RunOffer) and message.run_id != self.run.run_id):
             if isinstance(message, RunOffer):
                 try:
-                    self.run = NodeRun(message, self.key, self.gate, self.journal, post, witness=self.witness)
+                    self.run = NodeRun(message, self.key, self.gate, self.journal, post, witness=self.witness,
+                                       execution=Unconfined())
                 except SealaneError as error:
                     post(Failure(message.run_id, error))
             return

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import threading
 import time
 
 import pytest
-from disturbed import NODES, Scene
+from disturbed import NODES, Scene, descendants
 from recording_coordinator import repeated
 
 from sealane.client.status import RunStatus
+from sealane.errors import UnavailableError
 
 pytestmark = pytest.mark.integration
 COORDINATOR = "coordinator"
@@ -84,3 +87,18 @@ def test_a_kill_at_a_random_moment(scene: Scene, seed: int) -> None:
     federation.kill(victim)
     federation.start(victim)
     scene.check(run)
+
+
+def test_a_computations_process_killed_in_mid_run(scene: Scene) -> None:
+    federation = scene.federation
+    run = scene.start_run()
+    run.await_exchange(4)
+    computing = descendants(federation.pid("south"))[-1]
+    os.kill(computing, signal.SIGKILL)
+    with pytest.raises(UnavailableError) as caught:
+        run.end()
+    assert caught.value.code == "sandbox.killed"
+    assert run.statuses[-1].state == "PAUSED"
+    assert federation.local.processes["south"].poll() is None
+    federation.local.analyst.session.resume(run.run_id)
+    scene.check(federation.follow(run.run_id))

@@ -15,6 +15,7 @@ from sealane.core.clock import system_clock
 from sealane.errors import ProtocolError, RefusedError, SealaneError, UnavailableError
 from sealane.node import agent as module
 from sealane.node.agent import Agent
+from sealane.node.execution import Unconfined
 from sealane.rpc.notices import Directory, Welcome
 
 WITNESS: Any = SimpleNamespace(head=lambda: None, acts=SimpleNamespace(head=lambda: None))
@@ -70,7 +71,8 @@ async def pauses(lines: Iterator[Line], count: int, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(module, "HELD_S", 0.03)
     home: Any = SimpleNamespace(identity=lambda: SimpleNamespace(certificate=None), clock=system_clock,
                                 register=SimpleNamespace(unsent=list))
-    serving = asyncio.create_task(Agent(home, None, WITNESS).serve())  # type: ignore[arg-type]
+    agent = Agent(home, None, WITNESS, Unconfined())  # type: ignore[arg-type]
+    serving = asyncio.create_task(agent.serve())
     await asyncio.wait_for(enough.wait(), 10)
     serving.cancel()
     await asyncio.gather(serving, return_exceptions=True)

@@ -10,6 +10,7 @@ from sealane.api.stream.v1.stream_pb2 import ConnectRequest
 from sealane.core.ids import new_run_id
 from sealane.errors import InputError
 from sealane.node.agent import Agent
+from sealane.node.execution import Unconfined
 from sealane.node.stream import Link
 from sealane.rpc.notices import Failure
 from sealane.rpc.outbox import Outbox
@@ -38,7 +39,7 @@ async def test_a_larger_message_is_not_sent() -> None:
 
 
 async def test_the_run_that_wanted_to_send_it_is_told_to_the_coordinator() -> None:
-    agent = Agent(cast("Any", None), cast("Any", None), cast("Any", None))
+    agent = Agent(cast("Any", None), cast("Any", None), cast("Any", None), Unconfined())
     agent._link, outbox = link(1000)
     agent._post(contribution(1000))
     frames = aiter(outbox)

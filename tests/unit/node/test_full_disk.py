@@ -14,6 +14,7 @@ from sealane.core.secret import Secret
 from sealane.errors import RefusedError, UnavailableError
 from sealane.node import run as module
 from sealane.node import run_thread
+from sealane.node.execution import Unconfined
 from sealane.node.journal import Journal
 from sealane.node.run_thread import RunThread
 from sealane.rpc.notices import Failure, RunEnded, RunOffer, StudyRecord
@@ -51,7 +52,8 @@ async def test_a_journal_that_cannot_be_opened_is_told(tmp_path: Path, monkeypat
     monkeypatch.setattr(run_thread, "Journal", full)
     said: list[Any] = []
     offer = RunOffer(RUN, StudyRecord(b"{}", "analyst", "2026-01-01T00:00:00Z"))
-    thread = RunThread(offer, None, None, tmp_path / "runs.sqlite", said.append, None)  # type: ignore[arg-type]
+    thread = RunThread(offer, None, None, tmp_path / "runs.sqlite", said.append, None,  # type: ignore[arg-type]
+                       execution=Unconfined())
     for _ in range(100):
         if not thread.alive:
             break

@@ -17,6 +17,25 @@ LEAST_BYTES = 100 << 20
 SCARCE_BYTES = 1 << 30
 
 
+def sandbox(path: Path) -> Iterator[Check]:
+    """Say how computations would run at a node on this host, and what is missing."""
+    from sealane.node.sandbox.offer import decide
+    from sealane.node.sandbox.probe import probe
+    from sealane.node.settings import read_node_settings
+
+    mode = read_node_settings(path).sandbox.mode
+    offer = probe()
+    choice = decide(mode, offer)
+    if choice.confinement is None:
+        yield warn("sandbox", f"computations run in the node's own process: {choice.why}",
+                   "studies that demand a sandbox are refused; set mode = \"auto\" in settings.toml")
+    elif choice.full:
+        yield ok("sandbox", f"computations are locked in with {offer.describe()}")
+    else:
+        yield warn("sandbox", f"computations are locked in with {offer.describe()} only: {choice.why}",
+                   "studies that demand a sandbox are refused; docs/sandbox.md says what the host must allow")
+
+
 def versions() -> Iterator[Check]:
     """Name the versions in use; a package that is missing is a failure."""
     found, missing = [], []

@@ -29,6 +29,7 @@ def examine_party(identity: Identity) -> list[Check]:
         ("database", partial(home_checks.databases, path, "node.sqlite", "runs.sqlite")),
         ("port", partial(network.port, identity.coordinator_address)),
     ])
+    found += examine([("sandbox", partial(machine.sandbox, path))] if is_node else [])
     return found + (_node(path) if is_node else _asked(identity))
 
 

@@ -55,7 +55,8 @@ def _sections(files: Mapping[str, bytes], facts: dict[str, str], names: Mapping[
                        code(", ".join(names.get(f, f) for f in cosigners if f is not None))])
     return [
         element("h2", {}, "What ran"), definitions(facts),
-        element("h2", {}, "What was signed"), table("Agreements, refusals and counter-offers.", ["Party", "Kind", "Key"], statements),
+        element("h2", {}, "What was signed"),
+        table("Agreements, refusals and counter-offers.", ["Party", "Kind", "Key"], statements),
         element("h2", {}, "What the log holds"),
         table("Leaves about the study and the run.", ["Leaf", "At", "Act", "By", "Detail"], leaves, dense=True),
         element("h2", {}, "Who vouches for the log"),

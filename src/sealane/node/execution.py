@@ -1,0 +1,49 @@
+"""Where a computation's coroutine runs: in this process, or in the sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+from sealane.computations.base import Cohort, Dataset, Payload
+from sealane.node.gate import Admission
+
+Used = Callable[[int], None]
+
+
+@runtime_checkable  # an agent, which holds one, is part of what commands are checked against
+class Execution(Protocol):
+    """Runs what was admitted, and returns its payload."""
+
+    @property
+    def full(self) -> bool:
+        """True where computations are locked in with full strength, as some grades of data demand."""
+
+    async def compute(
+        self, admission: Admission, data: Dataset, cohort: Cohort, run_id: str, used: Used = lambda microseconds: None
+    ) -> Payload:
+        """Run the admitted computation on these rows with this cohort.
+
+        Args:
+            admission: what was let in.
+            data: the rows.
+            cohort: the collectives.
+            run_id: for the log.
+            used: is told the processor time that was used outside this thread, in microseconds.
+
+        Raises:
+            SealaneError: whatever the computation or the cohort refuses, or a limit that was crossed.
+        """
+
+
+class Unconfined:
+    """In this process, where breakpoints work and nothing is locked in: for simulations, and where switched off."""
+
+    full = False
+
+    async def compute(
+        self, admission: Admission, data: Dataset, cohort: Cohort, run_id: str, used: Used = lambda microseconds: None
+    ) -> Payload:
+        """See :class:`Execution`."""
+        payload: Payload = await admission.computation.run(data, cohort, admission.parameters)
+        return payload

@@ -1,0 +1,186 @@
+"""The child of one attempt: locks itself in, reads what to compute, computes, and says the result or what went wrong.
+
+Everything here runs in a process that was forked for this attempt. It never returns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import mmap
+import os
+import resource
+import signal
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sealane.computations.registry import get, read_parameters
+from sealane.core.canonical import canonical_bytes
+from sealane.errors import RefusedError
+from sealane.governance.contract import Contract
+from sealane.node.sandbox import landlock, seccomp
+from sealane.node.sandbox.arrays import read_totals, read_values, terms_frame, values_frame
+from sealane.node.sandbox.described import tell
+from sealane.node.sandbox.frames import PREFIX, SMALL, Frame, read_header, write_head
+from sealane.node.sandbox.limits import OPEN_FILES, THREADS, Limits
+from sealane.node.sandbox.offer import Offer
+from sealane.node.sandbox.rows import SealedRows
+from sealane.node.sandbox.syscalls import (
+    PR_SET_DUMPABLE,
+    PR_SET_PDEATHSIG,
+    drop_capabilities,
+    no_new_privileges,
+    prctl,
+)
+from sealane.secagg.terms import Term
+
+NOT_LOCKED = 71
+"""Exit status of a child that could not lock itself in: it has computed nothing."""
+WIRE, ROWS = 3, 4
+"""Where the child has its pipe to the node, and its rows."""
+
+
+class Wire:
+    """Frames over a blocking handle; plain reads and writes, for the child may make no call that is for sockets."""
+
+    def send(self, frame: Frame) -> None:
+        """Send a frame."""
+        head = write_head(frame)
+        for part in (head + frame.body,) if len(frame.body) <= SMALL else (head, frame.body):
+            rest = memoryview(part)
+            while rest:
+                rest = rest[os.write(WIRE, rest):]
+
+    def receive(self) -> Frame:
+        """Wait for a frame; the node is trusted to send what it means."""
+        header, body = PREFIX.unpack(bytes(self._read(PREFIX.size)))
+        return read_header(bytes(self._read(header)), self._read(body))
+
+    def _read(self, count: int) -> bytearray:
+        out = bytearray(count)
+        rest = memoryview(out)
+        while rest:
+            got = os.readv(WIRE, [rest])
+            if got == 0:
+                os._exit(0)  # the node has gone, or has lost its interest
+            rest = rest[got:]
+        return out
+
+
+class WireCohort:
+    """The cohort as a computation sees it from inside; satisfies :class:`sealane.computations.base.Cohort`."""
+
+    def __init__(self, wire: Wire, size: int, honest: int, minimum_count: int) -> None:
+        self._wire = wire
+        self._size = size
+        self._honest = honest
+        self._minimum_count = minimum_count
+
+    @property
+    def size(self) -> int:
+        """Number of institutions."""
+        return self._size
+
+    @property
+    def honest(self) -> int:
+        """Fewest shares of noise in a sum that no colluder knows."""
+        return self._honest
+
+    @property
+    def minimum_count(self) -> int:
+        """Fewest rows behind a released cell."""
+        return self._minimum_count
+
+    async def sum(self, terms: Mapping[str, Term]) -> dict[str, NDArray[Any]]:
+        """Have the node sum the terms. An error there ends this process, not this call."""
+        self._wire.send(terms_frame(terms))
+        return read_totals(self._wire.receive())
+
+    async def agree(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Have the node settle an array. An error there ends this process, not this call."""
+        self._wire.send(values_frame("agree", np.asarray(values, dtype=np.float64)))
+        return read_values(self._wire.receive())
+
+
+def compute(offer: Offer, limits: Limits, hashes: Mapping[str, str]) -> None:
+    """Be the child. The pipe and the rows are at :data:`WIRE` and :data:`ROWS`, and no other handle is open."""
+    loop = asyncio.new_event_loop()  # it makes a pair of sockets to wake itself, which cannot be made later
+    asyncio.set_event_loop(loop)
+    try:
+        lock_in(offer, limits)
+    except BaseException:
+        os._exit(NOT_LOCKED)
+    wire = Wire()
+    try:
+        wire.send(_result(loop, wire, hashes))
+    except BaseException as error:  # a computation may raise anything, and nothing of it is printed
+        with contextlib.suppress(BaseException):
+            wire.send(Frame("error", tell(error)))
+    os._exit(0)
+
+
+def lock_in(offer: Offer, limits: Limits) -> None:
+    """Give up everything that a computation does not need.
+
+    Raises:
+        OSError: the kernel refuses a part of it.
+    """
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl(PR_SET_DUMPABLE, 0)
+    for name, most in _resources(offer, limits):
+        resource.setrlimit(name, most)
+    drop_capabilities()
+    no_new_privileges()
+    if offer.landlock:
+        landlock.restrict_signals(offer.landlock)
+    if offer.seccomp:
+        seccomp.install(os.getpid())
+
+
+def _resources(offer: Offer, limits: Limits) -> list[tuple[int, tuple[int, int]]]:
+    memory = _address_space() + limits.memory_bytes
+    bounds = [
+        (resource.RLIMIT_AS, (memory, memory)),
+        (resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds + 1)),
+        (resource.RLIMIT_FSIZE, (0, 0)),
+        (resource.RLIMIT_CORE, (0, 0)),
+        (resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES)),
+        (resource.RLIMIT_MEMLOCK, (0, 0)),
+        (resource.RLIMIT_MSGQUEUE, (0, 0)),
+    ]
+    if offer.namespaces:  # elsewhere the processes of the whole account would count
+        bounds.append((resource.RLIMIT_NPROC, (THREADS, THREADS)))
+    return bounds
+
+
+def _address_space() -> int:
+    """Return the bytes of address space in use, to a megabyte: /proc cannot be read in here, so limits are tried."""
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    low, high = 0, 1 << 47
+    while high - low > 1 << 20:
+        middle = (low + high) // 2
+        resource.setrlimit(resource.RLIMIT_AS, (middle, hard))
+        try:
+            mmap.mmap(-1, mmap.PAGESIZE).close()
+            high = middle
+        except OSError:
+            low = middle
+    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+    return high
+
+
+def _result(loop: asyncio.AbstractEventLoop, wire: Wire, hashes: Mapping[str, str]) -> Frame:
+    begin = wire.receive().fields
+    name = begin["computation"]
+    if hashes.get(name) != begin["code"]:
+        raise RefusedError("sandbox.other-code", "the computation's code is not what the node expects",
+                           got=str(hashes.get(name))[:16], expected=begin["code"][:16],
+                           hint="packages were changed while the node served: start it again")
+    data = SealedRows(ROWS, begin["columns"], Contract.model_validate(begin["contract"]), begin["rows"])
+    os.close(ROWS)
+    cohort = WireCohort(wire, begin["size"], begin["honest"], begin["minimum_count"])
+    payload = loop.run_until_complete(get(name).run(data, cohort, read_parameters(name, begin["parameters"])))
+    return Frame("result", {}, canonical_bytes(payload))
