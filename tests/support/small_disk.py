@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import resource
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,10 @@ class SmallDisk:
             _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, hard))
             return
+        for database in self.path.rglob("*.sqlite"):
+            # A write-ahead log that has grown before is written over, which takes no space.
+            with closing(sqlite3.connect(database)) as db:
+                db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         try:
             with (self.path / "ballast").open("ab", buffering=0) as file:
                 for size in (1 << 16, 1 << 12, 1):
