@@ -116,9 +116,10 @@ async def _serve(role: str, home: str, *, sandboxed: bool) -> None:
         server = ForkServer(probe(), extra=(str(Path(__file__).parent),), preload=("rounds",))
         execution = Sandbox(server, default_limits())
         server.start()
-    task = asyncio.create_task(Agent(opened, opened.gate(), execution=Timed(execution)).serve())
-    await stop.wait()
-    task.cancel()
+    with opened.witness() as witness:
+        task = asyncio.create_task(Agent(opened, opened.gate(), witness, Timed(execution)).serve())
+        await stop.wait()
+        task.cancel()
 
 
 def _bench(root: Path, asked: argparse.Namespace) -> dict[str, Any]:
