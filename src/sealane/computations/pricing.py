@@ -50,13 +50,22 @@ def rows_of(computation: object, params: Any) -> str:
     return computation.rows(params) if isinstance(computation, Filtering) else ALL_ROWS
 
 
-def price_under(study: Study, computation: object, params: Any, contract: Contract) -> Price | None:
+def price_under(
+    study: Study, computation: object, params: Any, contract: Contract, smallest: int | None = None
+) -> Price | None:
     """Return what one run of a study costs a dataset, None where it adds no noise.
+
+    Args:
+        study: as agreed.
+        computation: its computation.
+        params: of that.
+        contract: of the dataset.
+        smallest: fewest survivors, where agreements ask for more than the study does.
 
     Raises:
         InputError: no noise keeps what the parameters promise.
         RefusedError: it costs more than the study allows.
     """
-    price = price_of(computation, params, contract, study.smallest_cohort - study.colluding)
+    price = price_of(computation, params, contract, (smallest or study.smallest_cohort) - study.colluding)
     check_promise(study, price)
     return price

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -180,10 +180,18 @@ class Log:
         with reading(self._engine) as db:
             return {row["witness"]: row["line"] for row in db.execute(query).mappings()}
 
-    def cosigned_sizes(self, least: int) -> list[int]:
-        """Return the sizes, from ``least`` on, of checkpoints that a witness cosigned, newest first."""
-        query = (select(cosignatures.c.size).where(cosignatures.c.size >= least).distinct()
-                 .order_by(cosignatures.c.size.desc()))
+    def cosigned_sizes(self, least: int, by: Collection[str] | None = None, quorum: int = 1) -> list[int]:
+        """Return the sizes, from ``least`` on, of checkpoints that so many witnesses cosigned, newest first.
+
+        Args:
+            least: smallest size.
+            by: the witnesses that count; None for all.
+            quorum: how many of them. Counted here, since there are as many sizes as there were acts.
+        """
+        query = select(cosignatures.c.size).where(cosignatures.c.size >= least)
+        if by is not None:
+            query = query.where(cosignatures.c.witness.in_(sorted(by)))
+        query = query.group_by(cosignatures.c.size).having(func.count() >= quorum).order_by(cosignatures.c.size.desc())
         with reading(self._engine) as db:
             return [int(size) for size in db.execute(query).scalars()]
 

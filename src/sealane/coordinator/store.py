@@ -34,6 +34,7 @@ from sealane.core.ids import Fingerprint
 from sealane.errors import InputError, from_dict
 from sealane.governance.signed_statement import ACTS, KINDS
 from sealane.governance.study import Study
+from sealane.rpc.known_codes import known
 from sealane.rpc.notices import Statement, StudyRecord
 from sealane.secagg.messages import Endorsement, Member
 
@@ -158,7 +159,7 @@ class Store:
             old, attempt = db.execute(select(runs.c.state, runs.c.attempt).where(runs.c.run_id == facts.run_id)).one()
             db.execute(update(runs).where(runs.c.run_id == facts.run_id).values(**_columns(facts)))
             if old != facts.state:
-                detail = facts.error.code if facts.error is not None else f"attempt {facts.attempt}"
+                detail = known(facts.error.code) if facts.error is not None else f"attempt {facts.attempt}"
                 self._event(db, f"run.{facts.state.lower()}", "coordinator", facts.run_id, detail)
             if attempt != facts.attempt:
                 self._event(db, "run.cohort", "coordinator", facts.run_id, facts.cohort_detail)

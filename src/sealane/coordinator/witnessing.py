@@ -6,7 +6,7 @@ tables; the rest is built again when nodes come back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -49,8 +49,8 @@ class LogRecords(Protocol):
     def cosigned(self, size: int) -> dict[str, str]:
         """Return the signature lines over the checkpoint of a size, by witness."""
 
-    def cosigned_sizes(self, least: int) -> list[int]:
-        """Return the sizes, from ``least`` on, of checkpoints that a witness cosigned, newest first."""
+    def cosigned_sizes(self, least: int, by: Collection[str] | None = None, quorum: int = 1) -> list[int]:
+        """Return the sizes, from ``least`` on, of checkpoints that so many of ``by`` cosigned, newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class Witnessing:
         self, policy: Policy, least: int, own: Fingerprint | None = None, *, oldest: bool = False
     ) -> tuple[int, Note] | None:
         """Return the newest checkpoint of at least a size that counts, and that ``own`` cosigned where it is given."""
-        sizes = self.log.cosigned_sizes(least)
+        sizes = self.log.cosigned_sizes(least, policy.witnesses.keys(), policy.quorum)
         for size in reversed(sizes) if oldest else sizes:
             note = sign_checkpoint(self.key, size, self.log.root(size))
             lines = self.log.cosigned(size)

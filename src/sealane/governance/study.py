@@ -156,6 +156,10 @@ class Study(_Part):
                                   "waiver by both")
         _check_parties("participants", self.participants)
         _check_parties("recipients", self.recipients)
+        for name in (*(p.name for p in self.participants), *(r.name for r in self.recipients)):
+            if FINGERPRINT.fullmatch(name):  # refusals and guards speak of names and fingerprints alike
+                raise InputError("study.name-is-a-fingerprint", "a party's name reads like a fingerprint", got=name,
+                                 expected="a name that nobody takes for a key")
         names = {party.name: party.fingerprint for party in self.participants}
         fingerprints = {party.fingerprint: party.name for party in self.participants}
         for recipient in self.recipients:

@@ -25,10 +25,12 @@ class Charging:
         own: this institution's approval, which names the dataset and its version.
         computation: that runs.
         parameters: its parameters.
+        smallest: fewest survivors, by the tightest of all agreements: what the noise of a sum is laid out for.
     """
 
     def __init__(
-        self, ledger: NodeLedger, run_id: str, study: Study, own: Agreement, computation: object, parameters: object
+        self, ledger: NodeLedger, run_id: str, study: Study, own: Agreement, computation: object, parameters: object,
+        smallest: int,
     ) -> None:
         self._ledger = ledger
         self._run_id = run_id
@@ -36,6 +38,7 @@ class Charging:
         self._own = own
         self._computation = computation
         self._parameters = parameters
+        self._smallest = smallest
         self._price: Price | None = None
         self._released = False
 
@@ -46,7 +49,7 @@ class Charging:
             RefusedError: a cap, the study's promise or an earlier filter of rows forbids it.
         """
         study, own = self._study, self._own
-        self._price = price_under(study, self._computation, self._parameters, contract)
+        self._price = price_under(study, self._computation, self._parameters, contract, self._smallest)
         request = Request(
             run=self._run_id, dataset=own.dataset, version=own.dataset_version, study=study.hash,
             recipients=tuple((one.name, one.fingerprint) for one in study.recipients),

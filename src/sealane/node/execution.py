@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
+import pandas as pd
+
 from sealane.computations.base import Cohort, Dataset, Payload
+from sealane.errors import RefusedError
+from sealane.governance.contract import Contract
 from sealane.node.gate import Admission
 
 Used = Callable[[int], None]
@@ -36,6 +40,31 @@ class Execution(Protocol):
         """
 
 
+class Declared:
+    """A dataset of which only the columns that a computation declares can be read: those that were graded for it."""
+
+    def __init__(self, data: Dataset, columns: frozenset[str]) -> None:
+        self._data = data
+        self._columns = columns
+
+    @property
+    def contract(self) -> Contract:
+        """The dataset's contract."""
+        return self._data.contract
+
+    def frame(self, columns: Sequence[str]) -> pd.DataFrame:
+        """Return the named columns of all rows.
+
+        Raises:
+            RefusedError: one was not declared.
+        """
+        others = sorted(set(columns) - self._columns)
+        if others:
+            raise RefusedError("computation.column-undeclared", "the computation reads what it did not declare",
+                               got=", ".join(others)[:200], expected="what its columns() names")
+        return self._data.frame(columns)
+
+
 class Unconfined:
     """In this process, where breakpoints work and nothing is locked in: for simulations, and where switched off."""
 
@@ -45,5 +74,6 @@ class Unconfined:
         self, admission: Admission, data: Dataset, cohort: Cohort, run_id: str, used: Used = lambda microseconds: None
     ) -> Payload:
         """See :class:`Execution`."""
-        payload: Payload = await admission.computation.run(data, cohort, admission.parameters)
+        declared = frozenset(admission.computation.columns(admission.parameters))
+        payload: Payload = await admission.computation.run(Declared(data, declared), cohort, admission.parameters)
         return payload

@@ -236,7 +236,8 @@ class Gate:
         check_cohort(previous, named(cohort), named(admission.waived), colluding=study.colluding)
 
     def _others(self, study: Study, run_id: str, runs_released: RunsReleased) -> int:
-        return len((runs_released(study.hash) | self._answering.get(study.hash, set())) - {run_id})
+        answered = runs_released(study.hash) | self.ledger.runs(study.hash) | self._answering.get(study.hash, set())
+        return len(answered - {run_id})
 
     def now(self) -> datetime:
         """Return the present moment by this node's clock."""
@@ -267,7 +268,7 @@ class _Rounds:
         self._cohort = cohort
         self._runs_released = runs_released
         self._charging = Charging(gate.ledger, admission.run_id, admission.study, admission.own, admission.computation,
-                                  admission.parameters)
+                                  admission.parameters, admission.limits.smallest_cohort.value)
         self._remembered: set[frozenset[Fingerprint]] = set()
 
     def check_round(self, number: int) -> None:

@@ -101,6 +101,12 @@ class NodeLedger:
         """Set a cap, in the place of the one of the same dataset, scope and target."""
         self._add(cap)
 
+    def runs(self, study: str) -> frozenset[str]:
+        """Return the runs of a study in which something was charged: what a lost journal no longer knows."""
+        with self.reading() as book:
+            return frozenset(run for run, entry in book.entries.items()
+                             if entry.request.study == study and entry.committed)
+
     def charged(self, run: str, delta: str | None) -> str | None:
         """Return the epsilon that a run was charged at a delta, rounded up; None where nothing noised was opened."""
         with self.reading() as book:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sealane.computations.pricing import Priced
-from sealane.computations.registry import get, individual_level
+from sealane.computations.pricing import price_of
+from sealane.computations.registry import get, individual_level, read_parameters
 from sealane.computations.requirements import required_columns
 from sealane.errors import RefusedError
 from sealane.governance.agreement import Agreement
@@ -44,11 +44,18 @@ def check_protected(register: Register, study: Study, entry: DatasetEntry, *, ow
     check_quality(entry.name, profile, study.quality_floor)
     filings = {filing.jurisdiction for filing in lives.filings(entry.name)}
     check_protection(study, {name: labels[name].label for name in columns}, Setting(
-        individual_level=individual_level(study.computation), noised=isinstance(get(study.computation), Priced),
+        individual_level=individual_level(study.computation), noised=_noised(study, entry),
         person_approved=person_approved,
         sandboxed=sandboxed, jurisdiction=lives.jurisdiction(), own=own, filings=frozenset(filings - {IMPORTANT}),
         important_approved=IMPORTANT in filings,
     ))
+
+
+def _noised(study: Study, entry: DatasetEntry) -> bool:
+    """Tell whether what this study releases carries accounted noise: with these parameters, not in principle."""
+    parameters = read_parameters(study.computation, study.parameters)
+    honest = study.smallest_cohort - study.colluding
+    return price_of(get(study.computation), parameters, contract_of(entry), honest) is not None
 
 
 def check_approved(register: Register, own: str, agreement: Agreement, study: Study, *, sandboxed: bool) -> None:

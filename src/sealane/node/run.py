@@ -115,6 +115,10 @@ class NodeRun:
         self._execution = execution
         self._admission: Admission = gate.admit(offer, runs_released=journal.runs_released)
         self._signed = tuple(s for s in offer.study.statements if isinstance(s, SignedAgreement))
+        if journal.run(self.run_id) is None and self.run_id in gate.ledger.runs(self.study.hash):
+            # Its key and noise would be drawn anew, and what it opens is charged already.
+            raise RefusedError("run.forgotten", "the ledger was charged for a run that the journal does not know",
+                               got=self.run_id, hint="a restored node cannot go on with it: start another")
         self._row: RunRow = journal.join(offer.run_id, self.study.hash, random_secret())
         self._meter = RunMeter(journal, offer.run_id)
         self._post = self._meter.counting(post)
@@ -125,10 +129,10 @@ class NodeRun:
         if self._row.ended:
             raise ProtocolError("run.offered-again", "a run that is over at this node was offered again",
                                 got=self.run_id)
+        self._report()
         if self._row.start is not None:
             self._begin(_read_start(self.run_id, self._row.start))
         else:
-            self._report()
             self._post(self._join())
 
     @property
@@ -242,7 +246,8 @@ class NodeRun:
     def _start(self, start: Start) -> None:
         if self._running is not None and start.attempt <= self._running.attempt.number:
             # The same again, or an attempt that is closed for ever; but what lacked something may be tried again.
-            if start.members == self._running.attempt.members and isinstance(self._failed, UnavailableError):
+            same = (start.attempt, start.members) == (self._running.attempt.number, self._running.attempt.members)
+            if same and isinstance(self._failed, UnavailableError):
                 self._failed = None
                 self._begin(start)
             return
@@ -336,8 +341,7 @@ class NodeRun:
         try:
             self._meter.close()
             self._gate.ledger.void(self.run_id)
-            self._metered(metered_run(self._journal, self.run_id, self.study, self._key.fingerprint, error,
-                                      self._gate.now(), self._gate.ledger.charged(self.run_id, self.study.delta)))
+            self._meter_run(error)
             self._journal.end(self.run_id)
         except UnavailableError as full:
             # Nobody is told: the run is over for everybody else, who would only say so again.
@@ -346,6 +350,16 @@ class NodeRun:
             return
         log(_LOG, "run.ended", run=self.run_id, code=error.code if error else "completed")
         self._ended(self.run_id)
+
+    def _meter_run(self, error: SealaneError | None) -> None:
+        """Meter the run. Only a disk that takes nothing holds the end up: the run's keys are to be forgotten."""
+        try:
+            self._metered(metered_run(self._journal, self.run_id, self.study, self._key.fingerprint, error,
+                                      self._gate.now(), self._gate.ledger.charged(self.run_id, self.study.delta)))
+        except UnavailableError:
+            raise
+        except SealaneError as unmetered:
+            log(_LOG, "run.not-metered", level=logging.ERROR, error=unmetered, run=self.run_id)
 
 
 def _check_endorsed(own: Endorsement, attempt: Attempt, endorsed: Endorsed) -> None:

@@ -19,6 +19,7 @@ from sealane.governance.publication import round_down
 from sealane.governance.study import Study
 from sealane.node.journal import Journal
 from sealane.rpc.codec import FromNode, encode_from_node
+from sealane.rpc.known_codes import known
 
 LEFT_OUT = "run.left-out"
 """The outcome of a run that gave its result without this node."""
@@ -99,7 +100,9 @@ def metered_run(journal: Journal, run_id: str, study: Study, own: Fingerprint, e
     kept, rounds = journal.used(run_id)
     used = _read(kept)
     name = next(party.name for party in study.participants if party.fingerprint == own)
-    outcome = error.code if error is not None else COMPLETED if used.endorsed else LEFT_OUT
+    outcome = COMPLETED if used.endorsed else LEFT_OUT
+    if error is not None:
+        outcome = known(error.code)
     return metered({
         "run": run_id, "study": study.hash, "node": name, "fingerprint": own, "dataset": used.dataset,
         "rows": round_down(used.rows, study.minimum_count), "rounds": rounds, "bytes_sent": used.bytes_sent,

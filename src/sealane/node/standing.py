@@ -115,8 +115,8 @@ class Standings:
     def refusals(self, wanted: str) -> list[RefusedEntry]:
         """Return the refusals about a run or a study, by the beginning of its id or hash, newest first."""
         rows = self._read(
-            "SELECT at, run, study, moment, clause, error FROM refusals WHERE substr(run, 1, ?1) = ?2 "
-            "OR substr(study, 1, ?1) = ?2 ORDER BY rowid DESC", len(wanted), wanted)
+            "SELECT at, run, study, moment, clause, error FROM refusals WHERE substr(run, 1, length(?)) = ? "
+            "OR substr(study, 1, length(?)) = ? ORDER BY rowid DESC", wanted, wanted, wanted, wanted)
         return [RefusedEntry(at, run, study, moment, clause, from_dict(json.loads(error)))
                 for at, run, study, moment, clause, error in rows]
 

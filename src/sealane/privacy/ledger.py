@@ -203,7 +203,7 @@ class Ledger:
         limits: list[tuple[Scope, str, str, int]] = [
             ("dataset", "", f"the cap of dataset {request.dataset}", self.release_cap(request.dataset))]
         limits += [(cap.scope, cap.target, name_of(cap), cap.releases) for cap in self._caps_on(request)
-                   if cap.scope != "dataset" and cap.releases is not None]
+                   if cap.releases is not None]
         for scope, target, name, most in limits:
             used = self.releases(request.dataset, request.version, scope, target)
             if used >= most:
@@ -212,7 +212,8 @@ class Ledger:
                                    hint=f"`sealane ledger cap {request.dataset} --releases N` allows more")
 
     def _caps_on(self, request: Request) -> list[Cap]:
-        return [cap for cap in self.caps_of(request.dataset) if _within(request, cap.scope, cap.target)]
+        names = {request.dataset, *(entry.request.dataset for entry in self.of(request.dataset, request.version))}
+        return [cap for name in sorted(names) for cap in self.caps_of(name) if _within(request, cap.scope, cap.target)]
 
 
 def name_of(cap: Cap) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sealane.audit import tree
 from sealane.audit.entry import Entry
 from sealane.core.clock import Clock, to_text
@@ -66,6 +68,8 @@ class MemoryLog:
         """Return the signature lines over the checkpoint of a size, by witness."""
         return self._cosigned.get(size, {})
 
-    def cosigned_sizes(self, least: int) -> list[int]:
-        """Return the sizes, from ``least`` on, of checkpoints that a witness cosigned, newest first."""
-        return sorted((size for size in self._cosigned if size >= least), reverse=True)
+    def cosigned_sizes(self, least: int, by: Collection[str] | None = None, quorum: int = 1) -> list[int]:
+        """Return the sizes, from ``least`` on, of checkpoints that so many of ``by`` cosigned, newest first."""
+        counting = {size: len(lines if by is None else lines.keys() & set(by))
+                    for size, lines in self._cosigned.items() if size >= least}
+        return sorted((size for size, found in counting.items() if found >= quorum), reverse=True)

@@ -207,3 +207,22 @@ def test_what_a_run_was_charged_is_told_in_epsilon(ledger: NodeLedger) -> None:
     ledger.reserve(request("r2", None))
     ledger.commit("r2", 0)
     assert ledger.charged("r2", "1e-6") is None
+
+
+def test_another_name_for_the_same_version_is_under_the_same_caps(ledger: NodeLedger) -> None:
+    ledger.put_cap(make_cap("loans", "dataset", "", "", Decimal("1.0001"), DELTA, 1))
+    ledger.reserve(request("r1", None))
+    ledger.commit("r1", 0)
+    other = Request("r2", "loans2", "ab" * 32, "cd" * 32, (ALICE,), "test.count", None)
+    with raises("ledger.releases-exhausted", RefusedError):
+        ledger.reserve(other)
+    newer = Request("r3", "loans2", "ef" * 32, "cd" * 32, (ALICE,), "test.count", None)
+    ledger.reserve(newer)  # another version's rows are others
+
+
+def test_the_runs_that_a_study_was_charged_for(ledger: NodeLedger) -> None:
+    ledger.reserve(request("r1"))
+    assert ledger.runs("cd" * 32) == frozenset()
+    ledger.commit("r1", 0)
+    assert ledger.runs("cd" * 32) == {"r1"}
+    assert ledger.runs("00" * 32) == frozenset()

@@ -26,8 +26,8 @@ from sealane.governance.agreement import verify_agreement
 from sealane.governance.counter import verify_counter
 from sealane.governance.signed_statement import ACTS, KINDS, SignedAgreement, SignedRefusal, verify_refusal
 from sealane.governance.study import Study, parse_study
-from sealane.secagg.attempt import verify_endorsement
-from sealane.secagg.messages import Endorsement
+from sealane.secagg.attempt import Attempt, verify_endorsement
+from sealane.secagg.messages import Endorsement, Member
 
 T = TypeVar("T")
 MANIFEST = "manifest.json"
@@ -74,9 +74,9 @@ def verify_pack(files: Mapping[str, bytes], policy: Policy, fresh: bytes | None 
     study = _named("study.json", lambda: parse_study(files["study.json"]))
     _named("study.json", lambda: _find(entries, "study.proposed", study.hash))
     run = _named("leaves.json", lambda: next(iter(_find(entries, "run.proposed", None, study.hash))).subject)
-    _named("statements.json", lambda: _statements(files, study, entries))
-    members = _named("cohort.json", lambda: _cohort(files, study, run, entries))
-    endorsed = _named("endorsements.json", lambda: _endorsements(files, study, run, entries, members))
+    keys = _named("statements.json", lambda: _statements(files, study, entries))
+    attempt = _named("cohort.json", lambda: _cohort(files, study, run, entries, keys))
+    endorsed = _named("endorsements.json", lambda: _endorsements(files, study, run, entries, attempt))
     _named("software.json", lambda: _software(files, study))
     _named("policy.json", lambda: _policy(files, policy))
     _named(PAGE, lambda: _page(files))
@@ -136,14 +136,15 @@ def _leaves(files: Mapping[str, bytes], head: Checkpoint) -> list[Entry]:
     return entries
 
 
-def _statements(files: Mapping[str, bytes], study: Study, entries: list[Entry]) -> None:
-    seen = set()
+def _statements(files: Mapping[str, bytes], study: Study, entries: list[Entry]) -> dict[str, bytes]:
+    """Check what was signed, and return the signing key of each institution that agreed, by fingerprint."""
+    seen, keys = set(), {}
     for one in _read(files, "statements.json"):
         fields = _signed(one)
         signed = KINDS[one["kind"]](*fields)
         match signed:
             case SignedAgreement():
-                verify_agreement(signed, study)
+                keys[str(verify_agreement(signed, study).fingerprint)] = signed.public_key
             case SignedRefusal():
                 verify_refusal(signed, study)
             case _:
@@ -153,9 +154,13 @@ def _statements(files: Mapping[str, bytes], study: Study, entries: list[Entry]) 
     if seen != logged:
         raise ProtocolError("audit.statements-differ", "the statements are not those that the log holds",
                             got=f"{len(seen)} statements", expected=f"the {len(logged)} in the log")
+    return keys
 
 
-def _cohort(files: Mapping[str, bytes], study: Study, run: str, entries: list[Entry]) -> list[str]:
+def _cohort(
+    files: Mapping[str, bytes], study: Study, run: str, entries: list[Entry], keys: Mapping[str, bytes]
+) -> Attempt | None:
+    """Check the cohort as a node does before it takes part; None where the run never came to one."""
     value = _read(files, "cohort.json")
     logged = _find(entries, "run.cohort", run, optional=True)
     members = [(m["fingerprint"], bytes.fromhex(m["agreement_key"]), bytes.fromhex(m["signature"]))
@@ -165,18 +170,31 @@ def _cohort(files: Mapping[str, bytes], study: Study, run: str, entries: list[En
     if logged and logged[-1].detail != cohort_detail(value["attempt"], study.hash, members):
         raise ProtocolError("audit.cohort-differs", "the cohort is not the one that the log holds",
                             got=f"{len(members)} members", expected=logged[-1].detail[:40])
-    return [f for f, _, _ in members]
+    if not members:
+        return None
+    lacking = [p.name for p in study.participants if p.fingerprint not in keys]
+    strangers = [f for f, _, _ in members if f not in keys]
+    if lacking or strangers or len(members) < study.smallest_cohort:
+        raise ProtocolError("audit.cohort-differs", "the cohort is not one that the study allows",
+                            got=f"{len(members)} members, {len(strangers)} of them strangers; "
+                                f"{len(lacking)} participants without an agreement",
+                            expected=f"at least {study.smallest_cohort} of the study's institutions, all agreed")
+    attempt = Attempt(run, study.hash, value["attempt"], study.scheme, tuple(
+        Member(Fingerprint(f), keys[f], agreement_key, signature) for f, agreement_key, signature in members),
+        study.colluding, study.smallest_cohort)
+    attempt.verify_members()
+    return attempt
 
 
 def _endorsements(
-    files: Mapping[str, bytes], study: Study, run: str, entries: list[Entry], members: list[str]
+    files: Mapping[str, bytes], study: Study, run: str, entries: list[Entry], attempt: Attempt | None
 ) -> int:
     listed = _read(files, "endorsements.json")
     logged = _find(entries, "run.endorsed", run, optional=True)
     if bool(listed) != bool(_find(entries, "run.completed", run, optional=True)):
         raise ProtocolError("audit.endorsements-differ", "a run was completed exactly where its result was endorsed",
                             got=f"{len(listed)} endorsements")
-    signers = set()
+    signers, transcripts = set(), set()
     for one in listed:
         key, result = bytes.fromhex(one["public_key"]), bytes.fromhex(one["result_hash"])
         endorsement = Endorsement(run, one["attempt"], result, bytes.fromhex(one["transcript"]),
@@ -186,9 +204,12 @@ def _endorsements(
             raise ProtocolError("audit.endorsements-differ", "the endorsed result is not the one that the log holds",
                                 got=one["result_hash"][:16])
         signers.add(fingerprint(key))
-    if listed and signers != set(members):
-        raise ProtocolError("audit.endorsements-differ", "not every member of the cohort endorsed the result",
-                            got=f"{len(signers)} endorsements", expected=len(members))
+        transcripts.add((one["attempt"], one["transcript"]))
+    members = frozenset[Fingerprint]() if attempt is None else attempt.cohort
+    if listed and (signers != members or len(transcripts) != 1
+                   or {number for number, _ in transcripts} != {attempt.number if attempt else None}):
+        raise ProtocolError("audit.endorsements-differ", "not every member of the cohort endorsed the same result",
+                            got=f"{len(signers)} endorsements, {len(transcripts)} transcripts", expected=len(members))
     return len(signers)
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 from sealane.errors import BRANCHES, ProtocolError, RefusedError, SealaneError, from_dict
 from sealane.node.sandbox.limits import Limits
+from sealane.rpc.known_codes import known_codes
 from sealane.telemetry.logs import get_logger, log
 
 _LOG = get_logger(__name__)
-LONGEST_TEXT = 4000
+LONGEST_TEXT = 200
+"""A few words about a column or a count. What a computation says is not proven free of values, so it is kept short."""
 DEEPEST = 8
-_CODE = re.compile(r"[a-z0-9-]{1,40}(\.[a-z0-9-]{1,40}){1,4}")
 _TYPE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _PLACE = re.compile(r"[A-Za-z0-9_.<>-]{1,100}:[0-9]{1,7}:[A-Za-z0-9_<>.]{1,100}")
 
@@ -22,7 +23,8 @@ _PLACE = re.compile(r"[A-Za-z0-9_.<>-]{1,100}:[0-9]{1,7}:[A-Za-z0-9_<>.]{1,100}"
 def tell(error: BaseException) -> dict[str, Any]:
     """Return what a child says of an error."""
     if isinstance(error, SealaneError):
-        return {"error": error.to_dict()}
+        said = error.to_dict()
+        return {"error": said | {k: None if v is None else v[:LONGEST_TEXT] for k, v in said.items()}}
     cause = "memory" if isinstance(error, MemoryError) else "denied" if isinstance(error, PermissionError) else "other"
     frames = traceback.extract_tb(error.__traceback__)[-DEEPEST:]
     places = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}:{frame.name}" for frame in frames]
@@ -55,7 +57,7 @@ def _ours(fields: object) -> SealaneError:
     names = {"branch", "code", "message", "got", "expected", "hint"}
     if not isinstance(fields, dict) or set(fields) != names or fields["branch"] not in BRANCHES:
         return _untold()
-    if not isinstance(fields["code"], str) or not _CODE.fullmatch(fields["code"]):
+    if not isinstance(fields["code"], str) or fields["code"] not in known_codes():
         return _untold()
     texts = (fields["message"], fields["got"], fields["expected"], fields["hint"])
     if not all(text is None or (isinstance(text, str) and len(text) <= LONGEST_TEXT) for text in texts):

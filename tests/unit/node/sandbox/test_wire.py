@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from locked_in import LIMITS, LockedIn
 
-from sealane.errors import ProtocolError, SealaneError
+from sealane.errors import ProtocolError, RefusedError, SealaneError
 from sealane.governance.contract import infer_contract
 from sealane.node.sandbox.arrays import read_terms, read_values, terms_frame
-from sealane.node.sandbox.described import heard
+from sealane.node.sandbox.described import LONGEST_TEXT, heard, tell
 from sealane.node.sandbox.frames import Frame, read_header, read_prefix, write_head
 from sealane.node.sandbox.rows import SealedRows, seal_rows
 from sealane.secagg.terms import Term, count, real, update
@@ -157,3 +157,15 @@ def test_a_column_that_is_no_column_of_a_checked_dataset() -> None:
         seal_rows(pd.DataFrame({"x": pd.Series([b"canary", 3], dtype=object)}))
     assert caught.value.code == "sandbox.column-type"
     assert "canary" not in str(caught.value)
+
+
+def test_an_error_carries_few_words_and_no_code_of_its_own() -> None:
+    """A computation that means to send rows away in its refusals: the code is ours or none, the words are short."""
+    rows = "4929123456789012" * 300
+    told = tell(RefusedError("glm.few-events", rows, got=rows, expected=rows, hint=rows))["error"]
+    assert all(len(text) <= LONGEST_TEXT for text in told.values())
+    kept = heard({"error": told | {"code": "sum.total-out-of-range"}}, "r-test", LIMITS)
+    assert kept.code == "sum.total-out-of-range"
+    for lie in ({"code": "9.4929-1234-5678-9012"}, {"code": "rows." + "7" * 30}, {"message": rows}):
+        assert heard({"error": told | {"code": "sum.total-out-of-range"} | lie}, "r-test", LIMITS).code == (
+            "sandbox.malformed-frame")
