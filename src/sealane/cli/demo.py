@@ -80,7 +80,7 @@ def governance(out: Path, keep: bool) -> int:
         if not as_json:
             click.echo(INTRODUCTION)
         done = walk(root, folder, _say_quietly if as_json else _say,
-                    lambda number, step: None if as_json else click.echo(step_text(number, step) + "\n"))
+                    lambda number, step: None if as_json else click.echo(f"\n{step_text(number, step)}"))
         shutil.copytree(folder, out, dirs_exist_ok=True)
     if as_json:
         files = [out / POLICY, *sorted(out / PACK / path for path in done.found("export")["files"])]
@@ -89,7 +89,7 @@ def governance(out: Path, keep: bool) -> int:
                     "report": str((out / PACK / "report.html").resolve()),
                     "files": [str(path.resolve()) for path in files]})
     else:
-        click.echo(end_text(done, out))
+        click.echo(f"\n{end_text(done, out)}")
     return 0 if done.ok else ProtocolError.exit_code
 
 

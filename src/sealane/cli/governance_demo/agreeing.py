@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sealane.cli.governance_demo.rows import CONTRACT, FEATURES
 from sealane.cli.governance_demo.step import Step, awaited
 from sealane.cli.local_federation import ANALYST, DATASET, LocalFederation
 from sealane.cli.negotiating import take_up
@@ -13,6 +12,7 @@ from sealane.governance.catalog_query import CatalogQuery
 from sealane.governance.study import Study, parse_study
 from sealane.governance.study_file import StudyFile
 from sealane.node.control import call
+from sealane.sectors.finance.made_up import CONTRACT, FEATURES
 
 NAME = "joint-scorecard"
 PURPOSE = "credit-risk"
@@ -73,8 +73,8 @@ def propose(federation: LocalFederation) -> tuple[Study, Step]:
         (f"sealane study propose study.toml --home {ANALYST}",),
         (f"{NAME} ({study.hash[:12]}): {study.computation} for {PURPOSE}, with "
          f"{', '.join(sorted(p.name for p in study.participants))}",
-         f"at most {study.runs} runs of {study.rounds} rounds; no number rests on fewer than {study.minimum_count} "
-         f"rows or {study.minimum_cohort} institutions"),
+         f"at most {study.runs} runs of {study.rounds} rounds; no released cell on fewer than {study.minimum_count} "
+         f"rows, no sum over fewer than {study.minimum_cohort} institutions"),
         {p.name for p in study.participants} == set(federation.homes), {"study": study.hash, "name": study.name})
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sealane.cli.governance_demo import agreeing, evidence, running
-from sealane.cli.governance_demo.rows import CONTRACT, write_made_up_loans
 from sealane.cli.governance_demo.step import Step
 from sealane.cli.local_federation import LocalFederation, local_federation
 from sealane.governance.study import Study
+from sealane.sectors.finance.made_up import CONTRACT, write_made_up_loans
 
 NAMES = ("north", "south", "west")
 T = TypeVar("T")

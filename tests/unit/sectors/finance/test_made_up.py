@@ -1,4 +1,4 @@
-"""The demo's rows: made up, within their contract, the same every time, and another table for each institution."""
+"""Made-up rows for demos: within their contract, the same every time, and another table for each institution."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sealane.cli.governance_demo.rows import CONTRACT, FEATURES, ROWS, made_up_loans, write_made_up_loans
 from sealane.node.datasets import check_dataset
+from sealane.sectors.finance.made_up import CONTRACT, FEATURES, ROWS, made_up_loans, write_made_up_loans
 from sealane.sectors.registry import contract
 
 
