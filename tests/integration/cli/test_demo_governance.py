@@ -20,7 +20,8 @@ pytestmark = pytest.mark.integration
 NODES = {"north", "south", "west"}
 STEPS = ["publish", "catalog", "propose", "review", "counter", "amend", "sign", "run", "cost", "revoke", "refuse",
          "export", "verify", "falsify"]
-AT_MOST_S = 30.0
+AT_MOST_S = 60.0
+"""Ten seconds on a machine of its own; here other tests run beside it, and caches may be cold."""
 
 
 @pytest.fixture(scope="module")
