@@ -1,4 +1,4 @@
-"""``sealane demo``: the main job of a sector on real data, with real processes on this machine."""
+"""``sealane demo``: whole jobs from nothing to a report, with real processes on this machine."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sealane.cli.groups import noun
-from sealane.cli.output import write_json
+from sealane.cli.output import note, write_json
 from sealane.cli.settings import settings_of
+from sealane.errors import ProtocolError
 
 if TYPE_CHECKING:
     from sealane.cli.demo_steps import Teller
     from sealane.client.status import RunStatus
 
 
-@noun("demo", examples=("demo finance",))
+@noun("demo", examples=("demo finance", "demo governance"))
 def demo() -> None:
-    """Run a sector's main job here: real data, real processes, fresh keys."""
+    """Run a whole job here, from nothing to a report: real processes, fresh keys."""
 
 
 @demo.command(examples=("demo finance", "demo finance --json > result.json", "demo finance --keep --out ./report"))
@@ -53,6 +54,51 @@ def finance(out: Path, keep: bool) -> None:
         write_json(outcome.report | {"report": str((out / "report.html").resolve())})
     else:
         _show(outcome.report, out)
+
+
+@demo.command(examples=("demo governance", "demo governance --json > steps.json",
+                        "demo governance --keep --out ./evidence"))
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("sealane-demo-governance"),
+              show_default=True, help="Directory for the evidence pack and its policy.")
+@click.option("--keep", is_flag=True, help="Keep the homes, keys and logs of all parties, and say where.")
+def governance(out: Path, keep: bool) -> int:
+    """Walk from a proposal to verified evidence, over made-up rows.
+
+    Starts a coordinator and three nodes as processes on loopback. A study is proposed, countered, amended and signed;
+    it runs, and costs; one institution revokes in mid-run; the next start is refused and explained; an auditor exports
+    evidence, which is verified from files alone. Nothing is downloaded. Exit code 4 if a step comes out otherwise.
+    """
+    from sealane.cli.governance_demo.evidence import PACK, POLICY
+    from sealane.cli.governance_demo.view import INTRODUCTION, end_text, step_text
+    from sealane.cli.governance_demo.walk import walk
+    from sealane.cli.local_federation import stopped_by_sigterm
+
+    as_json = settings_of().as_json
+    with stopped_by_sigterm(), _temporary(keep=keep) as root:
+        folder = root / "out"
+        folder.mkdir()
+        if not as_json:
+            click.echo(INTRODUCTION)
+        done = walk(root, folder, _say_quietly if as_json else _say,
+                    lambda number, step: None if as_json else click.echo(f"\n{step_text(number, step)}"))
+        shutil.copytree(folder, out, dirs_exist_ok=True)
+    if as_json:
+        files = [out / POLICY, *sorted(out / PACK / path for path in done.found("export")["files"])]
+        write_json({"ok": done.ok, "rows": "made up", "wall_s": done.wall_s,
+                    "steps": [{"number": number, **step.to_dict()} for number, step in enumerate(done.steps, 1)],
+                    "report": str((out / PACK / "report.html").resolve()),
+                    "files": [str(path.resolve()) for path in files]})
+    else:
+        click.echo(f"\n{end_text(done, out)}")
+    return 0 if done.ok else ProtocolError.exit_code
+
+
+def _say(step: str) -> None:
+    note(click.style(f"· {step}", dim=True))
+
+
+def _say_quietly(step: str) -> None:
+    """Say nothing: whoever asked for JSON reads what came of it."""
 
 
 @contextmanager

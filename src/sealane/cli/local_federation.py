@@ -34,6 +34,7 @@ STOP_SECONDS = 5.0
 ARRIVAL_SECONDS = 15.0
 COORDINATOR = "coordinator"
 ANALYST = "analyst"
+AUDITOR = "auditor"
 DATASET = "rows"
 
 
@@ -55,12 +56,17 @@ class LocalFederation:
 
     def approve(self, study_hash: str) -> None:
         """Let every node's steward sign a study, through the node's own control socket."""
-        deadline = time.monotonic() + ARRIVAL_SECONDS
-        for home in self.homes.values():
-            # It was proposed a moment ago, and travels to each node on a stream of the node's own.
-            while study_hash not in {one["hash"] for one in call(home, "study.list")} and time.monotonic() < deadline:
-                time.sleep(0.05)
+        for name, home in self.homes.items():
+            self.await_study(name, study_hash)
             call(home, "study.approve", {"study": study_hash})
+
+    def await_study(self, name: str, study_hash: str) -> None:
+        """Wait for a study that was proposed a moment ago: it travels to each node on a stream of the node's own."""
+        deadline = time.monotonic() + ARRIVAL_SECONDS
+        while study_hash not in {one["hash"] for one in call(self.homes[name], "study.list")}:
+            if time.monotonic() > deadline:
+                return  # what is asked of the node next says that it has none
+            time.sleep(0.05)
 
     def start(self, *names: str) -> None:
         """Start processes (again) and wait until they serve."""
@@ -70,7 +76,7 @@ class LocalFederation:
 @contextmanager
 def local_federation(
     root: Path, data: Mapping[str, Path], contract: str, *, settings: Settings | None = None,
-    say: Callable[[str], None] = lambda step: None,
+    auditor: bool = False, say: Callable[[str], None] = lambda step: None,
 ) -> Iterator[LocalFederation]:
     """Start a coordinator and one node per table, and stop them all at the end of the block, however it ends.
 
@@ -79,6 +85,7 @@ def local_federation(
         data: path of each institution's table, by name.
         contract: data contract of the tables.
         settings: of the coordinator; by default it listens on free ports of loopback.
+        auditor: also enrol an auditor, whose home is ``root / AUDITOR``.
         say: is told each step as it begins.
 
     Raises:
@@ -92,9 +99,11 @@ def local_federation(
         say("making the coordinator and its certificate authority")
         made = initialise(root / COORDINATOR, settings or loopback_settings())
         _start(processes, [COORDINATOR], root)
-        say(f"enrolling {len(data)} nodes and an analyst with one-time invitations")
+        people = (ANALYST, AUDITOR) if auditor else (ANALYST,)
+        say(f"enrolling {len(data)} nodes{', an' if auditor else ' and an'} {' and an '.join(people)} with one-time "
+            "invitations")
         _enrol({name: (homes[name], made.invite(name).to_text()) for name in data}
-               | {ANALYST: (root / ANALYST, made.invite(ANALYST, "analyst").to_text())})
+               | {name: (root / name, made.invite(name, name).to_text()) for name in people})
         made.engine.dispose()
         say("verifying fingerprints, registering each node's table under its data contract, accepting its grades")
         _prepare_homes(homes, root / ANALYST, data, contract)

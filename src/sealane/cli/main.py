@@ -18,7 +18,7 @@ from sealane.cli.settings import Settings, wants_json
 from sealane.errors import InputError, SealaneError, UnavailableError
 
 NOUNS = {
-    "demo": ("sealane.cli.demo:demo", "Run a sector's main job here: real data, real processes, fresh keys."),
+    "demo": ("sealane.cli.demo:demo", "Run a whole job here, from nothing to a report: real processes, fresh keys."),
     "coordinator": ("sealane.cli.coordinator:coordinator", "Make, serve and look after a coordinator."),
     "node": ("sealane.cli.node:node", "Enrol and serve an institution's node."),
     "steward": ("sealane.cli.steward:steward", "Make a data steward's key, and appoint stewards at a node."),

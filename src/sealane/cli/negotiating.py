@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,10 @@ from sealane.cli.output import facts, note, show, table
 from sealane.cli.own_terms import given, own_term_options
 from sealane.cli.settings import settings_of
 from sealane.errors import InputError, RefusedError
+
+if TYPE_CHECKING:
+    from sealane.client.connection import Connection
+    from sealane.governance.study import Study
 
 
 @click.command(cls=SealaneCommand,
@@ -47,31 +51,42 @@ def counter(study: str, changes: tuple[str, ...], reason: str) -> None:
 def amend(study: str, node: str) -> None:
     """Propose STUDY again as an institution wished it. The new study names the one it replaces."""
     from sealane.cli.connecting import connect
+
+    with connect(settings_of().home_of("analyst")) as connection:
+        old, proposed, changes = take_up(connection, study, node)
+    document = {"name": proposed.name, "hash": proposed.hash, "replaces": old.hash, "from": node,
+                "changes": changes}
+    show(document, lambda: f"proposed {proposed.name} as {node} wished\n" + facts([
+        ("hash", proposed.hash), ("replaces", old.hash), ("changes", _changes(changes)),
+        ("next", f"each approves with `sealane study approve {proposed.hash[:12]}`")]))
+
+
+def take_up(connection: Connection, study: str, node: str) -> tuple[Study, Study, dict[str, Any]]:
+    """Propose a study as an institution's last counter-offer wished it; return the old one, the new one, the changes.
+
+    Raises:
+        InputError: that institution has made no counter-offer.
+        RefusedError: the study's results are not for this analyst.
+    """
     from sealane.cli.study_view import find
     from sealane.computations.registry import read_parameters
     from sealane.governance.counter import amended, verify_counter
     from sealane.governance.signed_statement import SignedCounter
     from sealane.governance.study import parse_study
 
-    with connect(settings_of().home_of("analyst")) as connection:
-        record, old = find(connection.session, study)
-        offers = [verify_counter(one, old) for one in record.statements if isinstance(one, SignedCounter)]
-        own = [one for one in offers if one.node == node]
-        if not own:
-            raise InputError("counter.none", f"{node} has made no counter-offer to the study", got=old.name,
-                             expected=", ".join(sorted({one.node for one in offers})) or "nobody has",
-                             hint=f"see `sealane study show {old.hash[:12]}`")
-        if all(r.fingerprint != connection.session.identity.fingerprint for r in old.recipients):
-            raise RefusedError("study.not-a-recipient", "the proposer is not among the study's recipients",
-                               got=connection.session.identity.name, hint="propose a study of your own")
-        wished = amended(old, own[-1].changes).model_copy(update={"replaces": old.hash})
-        read_parameters(wished.computation, wished.parameters)
-        proposed = parse_study(connection.propose_study(wished).study)
-    document = {"name": proposed.name, "hash": proposed.hash, "replaces": old.hash, "from": node,
-                "changes": own[-1].changes}
-    show(document, lambda: f"proposed {proposed.name} as {node} wished\n" + facts([
-        ("hash", proposed.hash), ("replaces", old.hash), ("changes", _changes(own[-1].changes)),
-        ("next", f"each approves with `sealane study approve {proposed.hash[:12]}`")]))
+    record, old = find(connection.session, study)
+    offers = [verify_counter(one, old) for one in record.statements if isinstance(one, SignedCounter)]
+    own = [one for one in offers if one.node == node]
+    if not own:
+        raise InputError("counter.none", f"{node} has made no counter-offer to the study", got=old.name,
+                         expected=", ".join(sorted({one.node for one in offers})) or "nobody has",
+                         hint=f"see `sealane study show {old.hash[:12]}`")
+    if all(r.fingerprint != connection.session.identity.fingerprint for r in old.recipients):
+        raise RefusedError("study.not-a-recipient", "the proposer is not among the study's recipients",
+                           got=connection.session.identity.name, hint="propose a study of your own")
+    wished = amended(old, own[-1].changes).model_copy(update={"replaces": old.hash})
+    read_parameters(wished.computation, wished.parameters)
+    return old, parse_study(connection.propose_study(wished).study), dict(own[-1].changes)
 
 
 def read_changes(changes: tuple[str, ...], parameters: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from sealane.cli.names import run_ids
 from sealane.cli.output import facts, show
 from sealane.cli.settings import settings_of
 from sealane.errors import RefusedError, SealaneError
+
+if TYPE_CHECKING:
+    from sealane.client.session import Session
 
 
 @click.command(cls=SealaneCommand, examples=("why r-abcdefghijklmnop", "why joint-scorecard --home ./north --json"))
@@ -44,14 +47,14 @@ def _of_analyst(home: Path, wanted: str) -> dict[str, Any]:
 
     with session(home) as opened:
         if not wanted.startswith("r-"):
-            return _of_study(opened, wanted)
+            return explain_study(opened, wanted)
         with closing(opened.watch(wanted)) as statuses:  # type: ignore[type-var]  # a generator
             status = next(statuses)
     refusals = [] if status.error is None else [_refusal(status.error, status.run_id, status.study_hash)]
     return {"about": status.run_id, "state": status.state, "refusals": refusals, "permits": {}}
 
 
-def _of_study(session: Any, wanted: str) -> dict[str, Any]:
+def explain_study(session: Session, wanted: str) -> dict[str, Any]:
     """Say what stands in a study's way: refusals, missing agreements, counter-offers, and its runs' ends."""
     from sealane.cli.study_view import find
     from sealane.governance.negotiation import NegotiationState, standing_of

@@ -33,15 +33,16 @@ def test_serving_ends_cleanly(scene: Scene, name: str, number: signal.Signals) -
     assert children_left(str(home)) == []
 
 
-@pytest.mark.parametrize(("number", "step"), [
-    (signal.SIGTERM, "preparing real data"), (signal.SIGINT, "running"),
+@pytest.mark.parametrize(("name", "number", "step"), [
+    ("finance", signal.SIGTERM, "preparing real data"), ("finance", signal.SIGINT, "running"),
+    ("governance", signal.SIGINT, "starting the nodes"), ("governance", signal.SIGTERM, "stopping every process"),
 ])
-def test_a_demo_that_is_stopped_leaves_nothing(tmp_path: Path, number: signal.Signals, step: str) -> None:
+def test_a_demo_that_is_stopped_leaves_nothing(tmp_path: Path, name: str, number: signal.Signals, step: str) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     out = tmp_path / "out"
     demo = subprocess.Popen(
-        [sys.executable, "-m", "sealane.cli", "demo", "finance", "--out", str(out)],
+        [sys.executable, "-m", "sealane.cli", "demo", name, "--out", str(out)],
         env=os.environ | {"TMPDIR": str(temporary)}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         start_new_session=True)
     assert demo.stderr is not None
