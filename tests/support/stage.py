@@ -413,6 +413,15 @@ class Stage:
         for name in to or who or self.names:
             await self.tell(name, self.opening(name, exchange, who, attempt, run_id))
 
+    async def to_the_result(self) -> None:
+        """Play a whole run, up to the endorsements."""
+        await self.offer()
+        await self.begin()
+        for exchange in (0, 2):
+            await self.announce(exchange)
+            await self.relay(exchange)
+            await self.agree(exchange + 1)
+
     async def agree(self, exchange: int = 1, who: Sequence[str] | None = None, attempt: int = 0,
                     run_id: str = RUN) -> None:
         first, *rest = sorted(who or self.names, key=self.fingerprint)

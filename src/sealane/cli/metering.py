@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sealane.cli.groups import noun
+from sealane.cli.node_call import call_node
 from sealane.cli.output import facts, note, show, table
 from sealane.cli.settings import settings_of
 
@@ -40,7 +41,7 @@ def show_metering(study: str | None, run_id: str | None) -> None:
     if load_identity(home).role != "node":
         _show_seen(home, study, run_id)
         return
-    found = _call("metering.show", study=study, run=run_id)
+    found = call_node("metering.show", study=study, run=run_id)
     show(found, lambda: "\n".join([table(
         ("run", "ended", "dataset", "rows", "rounds", "bytes", "cpu s", "wall s", "epsilon", "outcome"),
         ([*(_row(e)), e["outcome"]] for e in found["events"]), empty="no run was metered"), _sum(found["totals"])]))
@@ -65,8 +66,8 @@ def statement(study: str, since: str, until: str, tariff: Path, recipient: str |
     from sealane.governance.tariff import read_tariff
 
     prices = read_tariff(tariff.read_bytes())
-    found = _call("metering.statement", study=study, since=since, until=until, recipient=recipient,
-                  tariff=prices.model_dump())
+    found = call_node("metering.statement", study=study, since=since, until=until, recipient=recipient,
+                      tariff=prices.model_dump())
     output.write_text(found["file"], encoding="ascii")
     if csv is not None:
         write_csv(csv, found["statement"])
@@ -153,7 +154,7 @@ def _compare_with_own(settlement: Settlement) -> None:
     """At the node: name the first event that it did not meter so."""
     from sealane.errors import RefusedError
 
-    kept = {event["run"]: event for event in _call("metering.show", study=settlement.study)["events"]}
+    kept = {event["run"]: event for event in call_node("metering.show", study=settlement.study)["events"]}
     for event in settlement.events:
         if kept.get(event.run) != event.model_dump(mode="json"):
             raise RefusedError("settlement.not-what-was-metered", "the statement lists what this node did not meter",
@@ -210,9 +211,3 @@ def _read(file: Path) -> SignedStatement:
     from sealane.governance.statement import read_statement
 
     return read_statement(file.read_bytes())
-
-
-def _call(command: str, **arguments: Any) -> Any:
-    from sealane.node.control import call
-
-    return call(settings_of().home_of("node"), command, arguments)

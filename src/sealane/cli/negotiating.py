@@ -9,6 +9,7 @@ import click
 
 from sealane.cli.groups import SealaneCommand
 from sealane.cli.names import study_names
+from sealane.cli.node_call import call_node
 from sealane.cli.output import facts, note, show, table
 from sealane.cli.own_terms import given, own_term_options
 from sealane.cli.settings import settings_of
@@ -21,7 +22,7 @@ from sealane.errors import InputError, RefusedError
 @own_term_options
 def review(study: str, **own: Any) -> None:
     """Say in plain words what approving STUDY would allow here, and how it differs from this node's defaults."""
-    found = _call("study.review", study=study, own=given(own))
+    found = call_node("study.review", study=study, own=given(own))
     show(found, lambda: _review_text(found))
 
 
@@ -34,8 +35,8 @@ def review(study: str, **own: Any) -> None:
 @click.option("--reason", required=True, help="For people; every participant sees it.")
 def counter(study: str, changes: tuple[str, ...], reason: str) -> None:
     """Answer STUDY with other terms, signed. It decides nothing: whoever proposed it may propose an amended study."""
-    parameters = _call("study.show", study=study)["study"]["parameters"]
-    found = _call("study.counter", study=study, changes=read_changes(changes, parameters), reason=reason)
+    parameters = call_node("study.show", study=study)["study"]["parameters"]
+    found = call_node("study.counter", study=study, changes=read_changes(changes, parameters), reason=reason)
     show(found, f"countered {found['name']} ({found['hash'][:12]}): {_changes(found['changes'])}")
     if not found["sent"] and not settings_of().as_json:
         note("stored; the coordinator hears of it when the node next connects (`sealane node serve`)")
@@ -125,9 +126,3 @@ def _shown(value: Any) -> str:
     if value is None:
         return "no limit"
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _call(command: str, **arguments: Any) -> Any:
-    from sealane.node.control import call
-
-    return call(settings_of().home_of("node"), command, arguments)
