@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from sealane.cli.groups import SealaneCommand
-from sealane.cli.names import study_names
+from sealane.cli.names import dataset_names, study_names
 from sealane.cli.node_call import call_node
 from sealane.cli.output import facts, note, show, table
 from sealane.cli.own_terms import given, own_term_options
@@ -19,10 +19,12 @@ from sealane.errors import InputError, RefusedError
 @click.command(cls=SealaneCommand,
                examples=("study review joint-scorecard", "study review 3fa9c2d1 --rounds 50 --json"))
 @click.argument("study", shell_complete=study_names)
+@click.option("--dataset", shell_complete=dataset_names,
+              help="Dataset whose ledger is looked at; may be left out where only one is under the study's contract.")
 @own_term_options
-def review(study: str, **own: Any) -> None:
-    """Say in plain words what approving STUDY would allow here, and how it differs from this node's defaults."""
-    found = call_node("study.review", study=study, own=given(own))
+def review(study: str, dataset: str | None, **own: Any) -> None:
+    """Say in plain words what approving STUDY would allow and cost here, and how it differs from the defaults."""
+    found = call_node("study.review", study=study, dataset=dataset, own=given(own))
     show(found, lambda: _review_text(found))
 
 
@@ -108,6 +110,7 @@ def _review_text(found: dict[str, Any]) -> str:
         "\n".join(f"  - {line}" for line in found["allows"]),
         facts([("results go to", ", ".join(found["recipients"]) or "nobody"),
                ("kinds of result", ", ".join(found["outputs"])), ("privacy", found["privacy"]),
+               *_ledger(found["ledger"]),
                ("parameters", "exactly these"),
                *((f"  {name}", json.dumps(value)) for name, value in found["parameters"].items())]),
         table(("term", "the study", "would be signed here"), (
@@ -116,6 +119,20 @@ def _review_text(found: dict[str, Any]) -> str:
         *(f"note: {one}" for one in found["notes"]),
     ]
     return "\n\n".join(parts)
+
+
+def _ledger(found: dict[str, Any]) -> list[tuple[str, object]]:
+    """Return what the ledger says of one run, in words."""
+    seen = found["outlook"]
+    if seen is None:
+        return [("ledger", f"cannot say: {found['error']['message']} ({found['error']['got']})")]
+    if seen["epsilon_alone"] is None:
+        return [("ledger", f"{seen['runs']} exact releases are left of {seen['dataset']}: {seen['limit']}")]
+    return [("one run costs", f"epsilon {seen['epsilon_alone']} at delta {seen['delta']}, of {seen['dataset']}"),
+            *((f"  {cap['scope']} {cap['target']}".rstrip(),
+               f"at most {cap['epsilon']} at delta {cap['delta']}: {cap['spent']} spent, {cap['reserved']} reserved, "
+               f"{cap['left']} left") for cap in seen["caps"]),
+            ("runs that fit", f"{seen['runs']}: {seen['limit']}")]
 
 
 def _changes(changes: dict[str, Any]) -> str:
