@@ -71,8 +71,9 @@ def revoke(study: str, reason: str) -> None:
 
 
 def _text(found: dict[str, Any]) -> str:
+    from sealane.governance.tariff import make_tariff
+
     own = found["agreement"]
-    tariff = own["tariff"]
     head = facts([
         ("study", found["name"]), ("hash", found["hash"]), ("agreement", own["id"]),
         ("negotiation", found["negotiation"].lower()), ("state", found["state"].lower()),
@@ -82,7 +83,7 @@ def _text(found: dict[str, Any]) -> str:
         ("results go to", ", ".join(found["recipients"]) or "nobody"),
         ("kinds of result", ", ".join(own["terms"]["outputs"])),
         ("differencing", "waived" if own["waives_differencing"] else "guarded"),
-        ("tariff", f"{tariff['price']} {tariff['currency']} per {tariff['per']}" if tariff else None),
+        ("tariff", make_tariff(own["tariff"]).describe() if own["tariff"] else None),
         ("epsilon at most", own["terms"]["epsilon"]), ("delta at most", own["terms"]["delta"]),
         ("not before", own["terms"]["starts"]),
     ])

@@ -60,6 +60,8 @@ class Settlement(_Part):
         period_to: first moment after it.
         issued_at: when the node made the statement.
         tariff: prices.
+        agreement: digest of the node's agreement that the tariff is from, as in the audit log; None where the agreement
+            has none and the tariff was given by hand.
         events: of the node, in the order of their end.
         totals: over all events.
         charged: over those that a tariff applies to.
@@ -76,6 +78,7 @@ class Settlement(_Part):
     period_to: str
     issued_at: str
     tariff: Tariff
+    agreement: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None
     events: Annotated[tuple[MeteredRun, ...], Field(max_length=MAXIMUM_EVENTS)]
     totals: dict[str, int | str]
     charged: dict[str, int | str]
@@ -104,8 +107,8 @@ class SignedStatement:
 
 
 def settle(*, node: Side, recipient: Side, study: str, study_name: str, period: tuple[str, str], issued_at: str,
-           tariff: Tariff, events: Sequence[MeteredRun]) -> Settlement:
-    """Make a statement of a node's events in a period.
+           tariff: Tariff, agreement: str | None, events: Sequence[MeteredRun]) -> Settlement:
+    """Make a statement of a node's events in a period; ``tariff`` and ``agreement`` as in :class:`Settlement`.
 
     Raises:
         InputError: an event is listed twice, is of another study, node or time, or there are too many.
@@ -115,6 +118,7 @@ def settle(*, node: Side, recipient: Side, study: str, study_name: str, period: 
     content = {
         "node": node.model_dump(), "recipient": recipient.model_dump(), "study": study, "study_name": study_name,
         "period_from": period[0], "period_to": period[1], "issued_at": issued_at, "tariff": tariff.model_dump(),
+        "agreement": agreement,
         "events": [event.model_dump() for event in listed], "totals": total(listed).to_dict(),
         "charged": total(charged(listed)).to_dict(), "lines": [line.to_dict() for line in lines],
         "due": f"{due(lines):f}",

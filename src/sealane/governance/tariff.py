@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -14,7 +15,11 @@ from sealane.governance.currency import CODES, smallest_unit
 from sealane.governance.metering import DIGITS, Totals
 
 MAXIMUM_BYTES = 4096
-Price = Annotated[str, Field(pattern=r"^(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,6})?$")]
+PRICE: Final = re.compile(r"(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,6})?")
+UNITS: Final = {"run": "per_run", "million rows": "per_million_rows", "round": "per_round", "epsilon": "per_epsilon"}
+"""By what a price is for, the field that holds it."""
+Price = Annotated[str, Field(pattern=f"^(?:{PRICE.pattern})$")]
+_WORDS = re.compile(rf"(\S+) per ({'|'.join(UNITS)})")
 
 
 class Tariff(BaseModel):
@@ -42,6 +47,15 @@ class Tariff(BaseModel):
         if code not in CODES:
             raise ValueError("a currency is an active code of ISO 4217, such as EUR")
         return code
+
+    def prices(self) -> list[tuple[str, str]]:
+        """Return what has a price, and that price; where nothing has one, that a run costs 0."""
+        found = [(unit, getattr(self, field)) for unit, field in UNITS.items() if getattr(self, field) != "0"]
+        return found or [("run", "0")]
+
+    def describe(self) -> str:
+        """Return the tariff as :func:`read_words` reads it."""
+        return f"{self.currency} {', '.join(f'{price} per {unit}' for unit, price in self.prices())}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +109,22 @@ def read_tariff(data: bytes) -> Tariff:
     except (ValueError, RecursionError) as error:
         raise InputError("tariff.not-toml", "the tariff is not TOML", got=str(error)[:200]) from error
     return make_tariff(content)
+
+
+def read_words(text: str) -> Tariff:
+    """Read a tariff as people write it in one line: ``EUR 10.00 per run, 2.50 per million rows``.
+
+    Raises:
+        InputError: it is none.
+    """
+    currency, _, rest = text.strip().partition(" ")
+    parts = [_WORDS.fullmatch(part.strip()) for part in rest.split(",", len(UNITS))]
+    named = [part[2] for part in parts if part is not None]
+    if len(named) != len(parts) or len(set(named)) != len(named):
+        raise InputError("tariff.malformed", "the tariff is malformed", got=text[:80],
+                         expected=f"a currency and prices per {', '.join(UNITS)}, each once",
+                         hint="such as 'EUR 10.00 per run, 2.50 per million rows'")
+    return make_tariff({"currency": currency, **{UNITS[part[2]]: part[1] for part in parts if part is not None}})
 
 
 def make_tariff(content: Any) -> Tariff:

@@ -132,7 +132,8 @@ def test_defaults_narrow_and_options_outweigh_them(place: Place, study: Study) -
         "rounds": 50, "minimum_count": 15, "expires": "2026-06-08T12:00:00Z"}
     assert approved("rounds = 50\nvalid_days = 7", rounds=70, expires="2026-06-20T00:00:00Z") == {
         "rounds": 70, "expires": "2026-06-20T00:00:00Z"}
-    assert approved('[tariff]\ncurrency = "EUR"\nprice = "3.50"\nper = "row"') == {"tariff": "3.50 EUR per row"}
+    assert approved('[tariff]\ncurrency = "EUR"\nper_run = "3.50"\nper_round = "0.01"') == {
+        "tariff": "EUR 3.50 per run, 0.01 per round"}
     assert approved('jurisdictions = ["DE", "CH"]') == {"jurisdictions": ["CH", "DE"]}
     assert approved('recipients = ["otto"]') == {"recipients": []}
 
