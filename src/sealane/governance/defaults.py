@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from sealane.core.clock import from_text, to_text
 from sealane.errors import InputError, RefusedError
+from sealane.governance.fault import first_fault
 from sealane.governance.policy import abroad
 from sealane.governance.study import Study
 from sealane.governance.tariff import Tariff, read_words
@@ -192,8 +193,6 @@ def _moment(name: str, value: str | date) -> str:
 
 
 def _malformed(what: str, error: ValidationError) -> InputError:
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = ".".join(str(part) for part in first["loc"])[:120] or what
-    return InputError("defaults.malformed", f"{what}: {where} is malformed",
-                      got=first["msg"].removeprefix("Value error, ")[:200],
+    where, fault = first_fault(error, what)
+    return InputError("defaults.malformed", f"{what}: {where} is malformed", got=fault,
                       hint="docs/agreements.md lists the terms and their form")

@@ -7,8 +7,6 @@ Source: DSSE v1.0.2 (secure-systems-lab), envelope and protocol.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +19,8 @@ from sealane.core.clock import from_text, to_text
 from sealane.core.ids import FINGERPRINT, NAME, fingerprint
 from sealane.crypto.signing import SigningKey, verify
 from sealane.errors import InputError, ProtocolError, RefusedError
+from sealane.governance.dsse import read_dsse, write_dsse
+from sealane.governance.fault import first_fault
 from sealane.governance.metering import MeteredRun, charged, total
 from sealane.governance.tariff import Tariff, bill, due
 
@@ -213,10 +213,7 @@ def verify_statement(signed: SignedStatement, *, both: bool = False) -> Settleme
 
 def write_statement(signed: SignedStatement) -> bytes:
     """Return the file of a statement: a DSSE envelope."""
-    envelope = {"payloadType": STATEMENT_KIND, "payload": base64.b64encode(signed.body).decode("ascii"),
-                "signatures": [{"keyid": keyid, "sig": base64.b64encode(signature).decode("ascii")}
-                               for keyid, signature in signed.signatures]}
-    return json.dumps(envelope, indent=2).encode("ascii") + b"\n"
+    return json.dumps(write_dsse(STATEMENT_KIND, signed.body, signed.signatures), indent=2).encode("ascii") + b"\n"
 
 
 def read_statement(data: bytes) -> SignedStatement:
@@ -227,16 +224,13 @@ def read_statement(data: bytes) -> SignedStatement:
     """
     try:
         envelope = json.loads(data[: 2 * MAXIMUM_BYTES].decode("ascii"))
-        if set(envelope) != {"payloadType", "payload", "signatures"} or envelope["payloadType"] != STATEMENT_KIND:
-            raise ValueError("not an envelope of a statement")
-        if not 1 <= len(envelope["signatures"]) <= 2:
-            raise ValueError("one or two signatures")
-        signatures = tuple((str(one["keyid"])[:64], base64.b64decode(one["sig"], validate=True))
-                           for one in envelope["signatures"])
-        if len(dict(signatures)) != len(signatures):
-            raise ValueError("two signatures by one key")
-        return SignedStatement(base64.b64decode(envelope["payload"], validate=True), signatures)
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError, binascii.Error) as error:
+        if set(envelope) != {"payloadType", "payload", "signatures"} or len(envelope["signatures"]) not in (1, 2):
+            raise ValueError("not an envelope with one or two signatures")
+        kind, body, signatures = read_dsse(envelope)
+        if kind != STATEMENT_KIND or len(dict(signatures)) != len(signatures):
+            raise ValueError("not a statement's, or two signatures by one key")
+        return SignedStatement(body, signatures)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise InputError("settlement.malformed", "the file is no settlement statement", got=type(error).__name__,
                          expected="what `sealane metering statement` wrote") from error
 
@@ -261,7 +255,6 @@ def _settlement(content: Any) -> Settlement:
     try:
         return Settlement.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         raise InputError("settlement.malformed", "the file is no settlement statement",
-                         got=f"{'.'.join(map(str, first['loc']))[:80]}: {first['msg'][:200]}",
+                         got=": ".join(first_fault(error, "statement")),
                          expected="what `sealane metering statement` wrote") from error

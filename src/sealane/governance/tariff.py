@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from sealane.errors import InputError
 from sealane.governance.currency import CODES, smallest_unit
+from sealane.governance.fault import first_fault
 from sealane.governance.metering import DIGITS, Totals
 
 MAXIMUM_BYTES = 4096
@@ -136,7 +137,6 @@ def make_tariff(content: Any) -> Tariff:
     try:
         return Tariff.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         raise InputError("tariff.malformed", "the tariff is malformed",
-                         got=f"{'.'.join(map(str, first['loc']))[:80]}: {first['msg'][:200]}",
+                         got=": ".join(first_fault(error, "tariff")),
                          hint='prices are decimal strings, such as per_run = "10.00"') from error

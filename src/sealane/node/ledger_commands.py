@@ -16,6 +16,7 @@ from sealane.governance.agreement import verify_agreement
 from sealane.governance.signed_statement import SignedAgreement
 from sealane.node.datasets import contract_of
 from sealane.node.home import NodeHome
+from sealane.node.statements import find_study
 from sealane.privacy.acts import Request, Reserve, Scope
 from sealane.privacy.amounts import parse_amount, parse_delta, text_of
 from sealane.privacy.ledger import Ledger, make_cap
@@ -108,8 +109,7 @@ def _target(home: NodeHome, recipient: str | None, study: str | None) -> tuple[S
     if recipient is not None:
         return "recipient", _fingerprint(home, recipient), recipient
     if study is not None:
-        named = [entry.study for entry in home.register.studies() if entry.study.name == study]
-        found = named[0] if len(named) == 1 else home.register.study(study)
+        found = find_study(home.register, study)
         return "study", found.hash, f"{found.name} ({found.hash[:12]})"
     return "dataset", "", ""
 
