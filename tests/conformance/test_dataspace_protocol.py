@@ -23,7 +23,7 @@ from sealane.errors import ProtocolError
 from sealane.governance.agreement import document
 from sealane.governance.recipient import recipient_of
 from sealane.governance.study import Participant, Study, make_study
-from sealane.governance.terms import Tariff
+from sealane.governance.tariff import Tariff
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "conformance"
 SCHEMAS = FOLDER / "dataspace-protocol-schemas"
@@ -42,8 +42,9 @@ def study() -> Study:
 
 
 NARROWER: list[dict[str, Any]] = [
-    {}, {"jurisdictions": ("DE",), "starts": "2026-06-02T00:00:00Z", "rounds": 3, "tariff": Tariff("EUR", "9.5", "run"),
-         "epsilon": "1.5", "delta": "0.000001", "waives_differencing": True}]
+    {}, {"jurisdictions": ("DE",), "starts": "2026-06-02T00:00:00Z", "rounds": 3,
+         "tariff": Tariff(currency="EUR", per_run="9.5", per_epsilon="100"), "epsilon": "1.5",
+         "delta": "0.000001", "waives_differencing": True}]
 
 
 @pytest.fixture(scope="module")

@@ -103,12 +103,7 @@ async def test_invariant_02_a_node_opens_what_it_signed_not_what_the_offer_says_
 
 async def test_invariant_02_a_result_is_sealed_to_the_agreed_recipients_alone(stage: Build) -> None:
     on = stage(ALL)
-    await on.offer()
-    await on.begin()
-    for exchange in (0, 2):
-        await on.announce(exchange)
-        await on.relay(exchange)
-        await on.agree(exchange + 1)
+    await on.to_the_result()
     endorsed = Endorsed(RUN, 0, {on.fingerprint(name): on.heard(name, Endorsement) for name in ALL})
     await on.tell("a", endorsed)
     sealed = on.heard("a", SealedResult).sealed
@@ -219,12 +214,7 @@ async def test_invariant_02_a_result_goes_only_to_whom_every_agreement_allows(st
     on.study = on.make_study(recipients=[*on.study.recipients, other])
     on.record = on.approve(on.study)
     _with(on, "d", recipients=(other.fingerprint,))
-    await on.offer()
-    await on.begin()
-    for exchange in (0, 2):
-        await on.announce(exchange)
-        await on.relay(exchange)
-        await on.agree(exchange + 1)
+    await on.to_the_result()
     endorsed = Endorsed(RUN, 0, {on.fingerprint(name): on.heard(name, Endorsement) for name in ALL})
     await on.tell("a", endorsed)
     assert set(on.heard("a", SealedResult).sealed) == {other.fingerprint}

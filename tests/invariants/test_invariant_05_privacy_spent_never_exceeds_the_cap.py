@@ -42,6 +42,7 @@ CAP = Decimal("1.000001")
 FIT = 6
 TABLE = {"columns": ["x"], "bins": {"x": [-20.0, 0.0, 20.0]}, "epsilon": "1", "delta": "1e-6"}
 ALL = ("a", "b", "c", "d")
+THIRD_RUN = "r-cccccccccccccccc"
 
 
 def request(run: str, sums: int = 1) -> Request:
@@ -304,6 +305,31 @@ async def test_invariant_05_two_runs_at_once_share_one_cap(stage: Callable[..., 
     await on.begin(run_id=OTHER_RUN)
     assert {on.refusal(name) for name in ALL} == {"ledger.cap-exceeded"}
     assert [entry_of(on.nodes[name]).request.run for name in ALL] == [RUN] * 4
+
+
+async def test_invariant_05_runs_of_one_study_share_the_cap_of_its_agreement(stage: Callable[..., Stage]) -> None:
+    """One run costs at most 1, two by any accountant more than 1.3; the datasets themselves have a million left."""
+    on = stage(ALL, {"computation": "statistics.private_table", "parameters": TABLE, "scheme": "rlwe",
+                     "epsilon": "1", "delta": "1e-6"})
+    on.record = on.approve(on.study, epsilon="1.3")
+    await on.offer()
+    await on.begin()
+    for name in ALL:
+        on.heard(name, Contribution, 0)
+        await on.tell(name, RunEnded(RUN))
+    on.clock.advance(timedelta(hours=-12))
+    await on.offer(OTHER_RUN)
+    await on.begin(run_id=OTHER_RUN)
+    assert {on.refusal(name) for name in ALL} == {"ledger.cap-exceeded"}
+    assert not [m for name in ALL for m in on.said[name] if isinstance(m, Contribution) and m.run_id == OTHER_RUN]
+    for name in ALL:
+        (moment, clause, error), = on.nodes[name].records.refusals
+        assert (moment, clause) == ("reservation", "privacy budget")
+        assert f"for study stage ({on.study.hash[:12]})" in error.message
+    unbound = on.approve(on.make_study(name="another"))  # a study of its own has a cap of its own, or none
+    await on.offer(THIRD_RUN, record=unbound)
+    await on.begin(run_id=THIRD_RUN)
+    assert all(on.heard(name, Contribution, 0, run_id=THIRD_RUN) for name in ALL)
 
 
 async def test_invariant_05_noise_is_the_same_in_every_attempt_and_another_in_every_run(

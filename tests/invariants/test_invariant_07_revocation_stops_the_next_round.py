@@ -93,12 +93,7 @@ async def test_invariant_07_after_a_restart(code: str, stage: Build) -> None:
 @pytest.mark.parametrize("code", STOPS)
 async def test_invariant_07_before_the_result_leaves(code: str, stage: Build) -> None:
     on = stage(ALL)
-    await on.offer()
-    await on.begin()
-    for exchange in (0, 2):
-        await on.announce(exchange)
-        await on.relay(exchange)
-        await on.agree(exchange + 1)
+    await on.to_the_result()
     endorsed = Endorsed(RUN, 0, {on.fingerprint(name): on.heard(name, Endorsement) for name in ALL})
     STOPS[code](on, "a")
     await on.tell("a", endorsed)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -23,7 +22,6 @@ from sealane.node.commands import Place, execute
 from sealane.node.home import NodeHome
 from sealane.node.ledger import NodeLedger
 from sealane.sectors.registry import contract
-from sealane.telemetry.logs import configure_logging
 
 NUMBER, TEXT = "77345.71828", "canary-oystercatcher"
 CANARIES = (NUMBER, TEXT, "77345")
@@ -37,18 +35,6 @@ def table() -> pd.DataFrame:
     frame.loc[7, "annual_inc"] = NUMBER
     frame.loc[8, "grade"] = TEXT
     return frame
-
-
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    out = io.StringIO()
-    configure_logging("debug", stream=out)
-    yield out
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(capture=False)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import traceback
 from collections.abc import Iterator
 
@@ -14,7 +13,6 @@ from hostile import CANARY
 from locked_in import LockedIn, locked_in
 
 from sealane.errors import ProtocolError
-from sealane.telemetry.logs import configure_logging
 
 NUMBER = 2718.28125
 FRAME = pd.DataFrame({"x": [NUMBER, 1.0, 2.0], "other": [1, 2, 3]})
@@ -24,18 +22,6 @@ FRAME = pd.DataFrame({"x": [NUMBER, 1.0, 2.0], "other": [1, 2, 3]})
 def inside() -> Iterator[LockedIn]:
     with locked_in() as made:
         yield made
-
-
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    out = io.StringIO()
-    configure_logging("debug", stream=out)
-    yield out
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(capture=False)
 
 
 async def test_invariant_10_not_through_an_exception_in_the_child(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -20,7 +19,6 @@ from sealane.rpc.notices import Failure
 from sealane.secagg.layout import encode, plan
 from sealane.secagg.messages import Contribution
 from sealane.secagg.terms import count, real, update
-from sealane.telemetry.logs import configure_logging
 
 Build = Callable[..., Stage]
 Federate = Callable[..., Federation]
@@ -35,18 +33,6 @@ def data() -> dict[str, pd.DataFrame]:
         x[3] = NUMBER
         out[name] = pd.DataFrame({"x": x, "n": [COUNT, *range(29)], "grade": [TEXT] + ["ordinary"] * 29})
     return out
-
-
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    out = io.StringIO()
-    configure_logging("debug", stream=out)
-    yield out
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(capture=False)
 
 
 def clean(text: str) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from sealane.computations.base import Parameters, count, real
-from sealane.errors import InputError
+from sealane.errors import InputError, RefusedError
 
 CANARY = "canary-oystercatcher"
 
@@ -83,6 +83,11 @@ def _burn(params: HostileParameters) -> Any:
     return {}
 
 
+def _burn_and_refuse(params: HostileParameters) -> Any:
+    _burn(params)
+    raise RefusedError("summary.too-few-rows", "the computation refuses, at the end of its work")
+
+
 def _ignore_and_spin(params: HostileParameters) -> Any:
     signal.signal(signal.SIGXCPU, signal.SIG_IGN)
     _spin(params)
@@ -131,7 +136,7 @@ ACTS: dict[str, Callable[[HostileParameters], Any]] = {
     "remove": lambda p: os.unlink(p.target), "chmod": lambda p: os.chmod(p.target, 0o777),
     "truncate": lambda p: os.truncate(p.target, 0), "link": lambda p: os.link(p.target, p.target + "2"),
     "exec": lambda p: os.execv(p.target, [p.target]), "run": lambda p: subprocess.run([p.target], check=True),
-    "bomb": _bomb, "burn": _burn,
+    "bomb": _bomb, "burn": _burn, "burn-and-refuse": _burn_and_refuse,
     "compiled": _compiled, "raw-fork": _raw_fork, "kill": _kill_server, "raise-limit": _raise_limit,
     "memory": _memory, "spin": _spin, "ignore-and-spin": _ignore_and_spin, "sleep": lambda p: time.sleep(60),
     "die": lambda p: os.kill(os.getpid(), signal.SIGKILL), "abort": lambda p: os.abort(), "exit": lambda p: os._exit(5),

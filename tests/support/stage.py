@@ -235,18 +235,18 @@ class Stage:
         }
         return make_study(**(base | self.study_fields | fields))
 
-    def approve(self, study: Study, *, waived: Sequence[str] | None = None) -> StudyRecord:
+    def approve(self, study: Study, *, waived: Sequence[str] | None = None, **narrower: Any) -> StudyRecord:
         waiving = self.waived if waived is None else waived
-        statements = tuple(self._sign(p.name, study, p.name in waiving) for p in study.participants)
+        statements = tuple(self._sign(p.name, study, p.name in waiving, **narrower) for p in study.participants)
         for participant, statement in zip(study.participants, statements, strict=True):
             digest = statement_digest(statement.body, statement.public_key, statement.signature)
             self.log.append("study.approved", participant.name, study.hash, digest)
         return StudyRecord(study.canonical(), "analyst", to_text(self.clock()), statements)
 
-    def _sign(self, name: str, study: Study, waives: bool) -> Statement:
+    def _sign(self, name: str, study: Study, waives: bool, **narrower: Any) -> Statement:
         node = self.nodes[name]
         try:
-            return node.approve(study, waives_differencing=waives)
+            return node.approve(study, waives_differencing=waives, **narrower)
         except InputError:  # no steward could sign what is not installed; a test may
             node.records.statements[study.hash] = signed.agreement(study, node.key, name,
                                                                    version=node.dataset_version)
@@ -412,6 +412,15 @@ class Stage:
                     run_id: str = RUN, to: Sequence[str] | None = None) -> None:
         for name in to or who or self.names:
             await self.tell(name, self.opening(name, exchange, who, attempt, run_id))
+
+    async def to_the_result(self) -> None:
+        """Play a whole run, up to the endorsements."""
+        await self.offer()
+        await self.begin()
+        for exchange in (0, 2):
+            await self.announce(exchange)
+            await self.relay(exchange)
+            await self.agree(exchange + 1)
 
     async def agree(self, exchange: int = 1, who: Sequence[str] | None = None, attempt: int = 0,
                     run_id: str = RUN) -> None:

@@ -71,7 +71,8 @@ class Steward:
         return self.register.record_study(make_study(**(fields | changes)).canonical())
 
     def approve(self, study: Study) -> SignedAgreement:
-        decisions = Decisions(self.register, "north", KEYS["north"], self.clock, sandboxed=self.sandboxed)
+        decisions = Decisions(self.register, "north", KEYS["north"], self.clock, NodeLedger(":memory:", self.clock),
+                              sandboxed=self.sandboxed)
         return decisions.approve(study.hash)
 
     def admit(self, study: Study) -> Admission:

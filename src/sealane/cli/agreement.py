@@ -10,6 +10,7 @@ import click
 
 from sealane.cli.groups import noun
 from sealane.cli.names import study_names
+from sealane.cli.node_call import call_node
 from sealane.cli.output import facts, note, show, table
 from sealane.cli.settings import settings_of
 
@@ -23,7 +24,7 @@ def agreement() -> None:
 @agreement.command(name="list", examples=("agreement list", "agreement list --json"))
 def list_agreements() -> None:
     """List this institution's agreements and where they stand."""
-    found = _call("agreement.list")
+    found = call_node("agreement.list")
     show(found, lambda: table(("study", "hash", "negotiation", "state", "dataset", "version", "signed", "expires"), (
         (one["name"], one["hash"][:12], one["negotiation"].lower(), one["state"].lower(), one["dataset"],
          one["dataset_version"][:12], one["signed_at"], one["expires"]) for one in found), empty="no agreements"))
@@ -35,7 +36,7 @@ def list_agreements() -> None:
               help="Also write the signed envelope (DSSE, JSON) to a file.")
 def show_agreement(study: str, out: Path | None) -> None:
     """Show what this institution signed for STUDY, its state, and which limits hold with everybody's terms."""
-    found = _call("agreement.show", study=study)
+    found = call_node("agreement.show", study=study)
     if out is not None:
         out.write_text(json.dumps(found["envelope"], indent=1) + "\n", encoding="utf-8")
     show(found, lambda: _text(found))
@@ -46,7 +47,7 @@ def show_agreement(study: str, out: Path | None) -> None:
 @click.option("--reason", default="", help="Kept at this node.")
 def suspend(study: str, reason: str) -> None:
     """Put the agreement to STUDY on hold: nothing runs here, a run under way ends, until it is resumed."""
-    found = _call("agreement.suspend", study=study, reason=reason)
+    found = call_node("agreement.suspend", study=study, reason=reason)
     show(found, f"suspended {found['name']} ({found['hash'][:12]}){_stopped(found)}")
 
 
@@ -54,7 +55,7 @@ def suspend(study: str, reason: str) -> None:
 @click.argument("study", shell_complete=study_names)
 def resume(study: str) -> None:
     """Take the agreement to STUDY up again."""
-    found = _call("agreement.resume", study=study)
+    found = call_node("agreement.resume", study=study)
     show(found, f"{found['name']} ({found['hash'][:12]}) is {found['state'].lower()}")
 
 
@@ -63,15 +64,16 @@ def resume(study: str) -> None:
 @click.option("--reason", default="", help="For people; every participant sees it.")
 def revoke(study: str, reason: str) -> None:
     """Revoke the agreement to STUDY for good, also in a run under way. What was charged stays charged."""
-    found = _call("agreement.revoke", study=study, reason=reason)
+    found = call_node("agreement.revoke", study=study, reason=reason)
     show(found, f"revoked {found['name']} ({found['hash'][:12]}){_stopped(found)}")
     if not found["sent"] and not settings_of().as_json:
         note("stored; the coordinator hears of it when the node next connects (`sealane node serve`)")
 
 
 def _text(found: dict[str, Any]) -> str:
+    from sealane.governance.tariff import make_tariff
+
     own = found["agreement"]
-    tariff = own["tariff"]
     head = facts([
         ("study", found["name"]), ("hash", found["hash"]), ("agreement", own["id"]),
         ("negotiation", found["negotiation"].lower()), ("state", found["state"].lower()),
@@ -81,7 +83,7 @@ def _text(found: dict[str, Any]) -> str:
         ("results go to", ", ".join(found["recipients"]) or "nobody"),
         ("kinds of result", ", ".join(own["terms"]["outputs"])),
         ("differencing", "waived" if own["waives_differencing"] else "guarded"),
-        ("tariff", f"{tariff['price']} {tariff['currency']} per {tariff['per']}" if tariff else None),
+        ("tariff", make_tariff(own["tariff"]).describe() if own["tariff"] else None),
         ("epsilon at most", own["terms"]["epsilon"]), ("delta at most", own["terms"]["delta"]),
         ("not before", own["terms"]["starts"]),
     ])
@@ -92,9 +94,3 @@ def _text(found: dict[str, Any]) -> str:
 
 def _stopped(found: dict[str, Any]) -> str:
     return f", and stopped {', '.join(found['stopped'])}" if found["stopped"] else ""
-
-
-def _call(command: str, **arguments: Any) -> Any:
-    from sealane.node.control import call
-
-    return call(settings_of().home_of("node"), command, arguments)

@@ -12,6 +12,7 @@ from sealane.cli.dataset_expose import desensitise, mock, read_text
 from sealane.cli.dataset_grade import filing, grade, profile
 from sealane.cli.groups import noun
 from sealane.cli.names import contract_ids, dataset_names
+from sealane.cli.node_call import call_node
 from sealane.cli.output import amount, facts, note, show, table, write_error, write_json
 from sealane.cli.publishing import publish, unpublish
 from sealane.cli.settings import settings_of
@@ -54,8 +55,8 @@ def add(name: str, source: str, contract: str, mapping: tuple[str, ...], drop_in
     from sealane.node.datasets import absolute_source
 
     where = sys.stdin.readline().strip() if source == "-" else source
-    found = _call("dataset.add", name=name, source=absolute_source(where), contract=contract, mapping=list(mapping),
-                  drop_invalid=drop_invalid, repair=None if repair is None else read_text(repair))
+    found = call_node("dataset.add", name=name, source=absolute_source(where), contract=contract, mapping=list(mapping),
+                      drop_invalid=drop_invalid, repair=None if repair is None else read_text(repair))
     report = found["report"]
     if found["error"] is None:
         show(report, lambda: _present(report))
@@ -73,7 +74,7 @@ def add(name: str, source: str, contract: str, mapping: tuple[str, ...], drop_in
 @dataset.command(name="list", examples=("dataset list", "dataset list --json"))
 def list_datasets() -> None:
     """List the registered datasets."""
-    found = _call("dataset.list")
+    found = call_node("dataset.list")
     show(found, lambda: table(("name", "phase", "contract", "rows", "left out", "version", "added", "source"), (
         (e["name"], e["phase"], e["contract"], e["rows"], e["excluded"], e["version"][:12], e["added_at"], e["source"])
         for e in found), empty="no dataset is registered: `sealane dataset add NAME --from SOURCE --contract ID`"))
@@ -83,7 +84,7 @@ def list_datasets() -> None:
 @click.argument("name", shell_complete=dataset_names)
 def withdraw(name: str) -> None:
     """Forget a dataset: studies approved for it run no more. Whom it answered is remembered all the same."""
-    found = _call("dataset.withdraw", name=name)
+    found = call_node("dataset.withdraw", name=name)
     show(found, f"withdrew {name}")
     if found["studies"]:
         note(f"these approved studies cannot run any more: {', '.join(found['studies'])}")
@@ -102,9 +103,3 @@ def _present(report: dict[str, Any]) -> str:
 
 def _failures(report: dict[str, Any]) -> str:
     return table(("field", "rule", "rows"), ((f["field"], f["rule"], f["rows"]) for f in report["failures"]))
-
-
-def _call(command: str, **arguments: Any) -> Any:
-    from sealane.node.control import call
-
-    return call(settings_of().home_of("node"), command, arguments)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from sealane.cli.groups import SealaneCommand
 from sealane.cli.names import dataset_names
+from sealane.cli.node_call import call_node
 from sealane.cli.output import facts, show
-from sealane.cli.settings import settings_of
 from sealane.errors import InputError
 
 OUTPUT = click.Path(dir_okay=False, path_type=Path)
@@ -25,7 +24,7 @@ def desensitise(name: str, rules: Path, output: Path) -> None:
 
     Refused where fewer than k rows agree in the quasi-identifiers. Fields that no rule names are left out.
     """
-    found = _call("dataset.desensitise", name=name, rules=read_text(rules), output=str(output.absolute()))
+    found = call_node("dataset.desensitise", name=name, rules=read_text(rules), output=str(output.absolute()))
     show(found, lambda: facts([("wrote", found["output"]), ("rows", f"{found['rows']:,}"),
                                ("smallest group", f"{found['k']:,} rows"), ("sha256", found["sha256"])]))
 
@@ -39,7 +38,7 @@ def mock(name: str, rows: int, output: Path) -> None:
 
     A column sealane_synthetic marks every row. Fields are independent of each other: no result over it means anything.
     """
-    found = _call("dataset.mock", name=name, rows=rows, output=str(output.absolute()))
+    found = call_node("dataset.mock", name=name, rows=rows, output=str(output.absolute()))
     show(found, lambda: facts([("wrote", f"{found['output']} (synthetic)"), ("rows", f"{found['rows']:,}"),
                                ("sha256", found["sha256"])]))
 
@@ -55,9 +54,3 @@ def read_text(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError("rules.unreadable", "a file of rules cannot be read", got=type(error).__name__,
                          expected=str(path), hint="it is a TOML file in UTF-8") from error
-
-
-def _call(command: str, **arguments: Any) -> Any:
-    from sealane.node.control import call
-
-    return call(settings_of().home_of("node"), command, arguments)

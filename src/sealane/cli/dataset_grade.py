@@ -8,8 +8,8 @@ import click
 
 from sealane.cli.groups import SealaneCommand
 from sealane.cli.names import dataset_names
+from sealane.cli.node_call import call_node
 from sealane.cli.output import facts, show, table
-from sealane.cli.settings import settings_of
 from sealane.errors import InputError
 
 
@@ -20,7 +20,7 @@ def profile(name: str) -> None:
 
     Rates and drift follow from what is shown. --json gives every cell of every field.
     """
-    found = _call("dataset.profile", name=name)
+    found = call_node("dataset.profile", name=name)
     show(found, lambda: _profile(found))
 
 
@@ -40,7 +40,8 @@ def grade(name: str, accept: bool, changes: tuple[str, ...], reason: str, review
     The grade, 1 to 5, sets the least protection of a study that uses a field. The proposals come from a sector's
     table and from the content; they are a default, and what a law asks is for lawyers to say.
     """
-    found = _call("dataset.grade", name=name, accept=accept, changes=_changes(changes), reason=reason, review=review)
+    found = call_node("dataset.grade", name=name, accept=accept, changes=_changes(changes), reason=reason,
+                      review=review)
     show(found, lambda: "\n".join([f"{name} is {found['phase']}", table(
         ("field", "label", "proposed", "why"),
         ((f["field"], f["label"] or "-", f["proposed"], "; ".join(f["why"]) + (f" ({f['reason']})" if f["reason"]
@@ -57,7 +58,7 @@ def grade(name: str, accept: bool, changes: tuple[str, ...], reason: str, review
 @click.option("--reference", required=True, metavar="TEXT", help="Under which the authority keeps it.")
 def filing(name: str, jurisdiction: str | None, important: bool, reference: str) -> None:
     """Record that a transfer across a border was filed, or that the use of important data was approved."""
-    found = _call("dataset.filing", name=name, jurisdiction=jurisdiction, important=important, reference=reference)
+    found = call_node("dataset.filing", name=name, jurisdiction=jurisdiction, important=important, reference=reference)
     show(found, lambda: table(("for", "reference", "at"), ((f["for"], f["reference"], f["filed_at"])
                                                            for f in found["filings"])))
 
@@ -96,9 +97,3 @@ def _profile(found: dict[str, Any]) -> str:
 
 def _cell(number: int | None) -> str:
     return "hidden" if number is None else f"{number:,}"
-
-
-def _call(command: str, **arguments: Any) -> Any:
-    from sealane.node.control import call
-
-    return call(settings_of().home_of("node"), command, arguments)

@@ -9,8 +9,8 @@ import click
 
 from sealane.cli.groups import noun
 from sealane.cli.names import dataset_names, peer_names, study_names
+from sealane.cli.node_call import call_node
 from sealane.cli.output import facts, show, table
-from sealane.cli.settings import settings_of
 
 DATASET = click.argument("dataset", shell_complete=dataset_names)
 
@@ -35,8 +35,8 @@ def cap(dataset: str, epsilon: str | None, delta: str | None, releases: int | No
 
     A computation with noise runs only where DATASET has a cap of its own on epsilon.
     """
-    found = _call("ledger.cap", dataset=dataset, epsilon=epsilon, delta=delta, releases=releases, recipient=recipient,
-                  study=study)
+    found = call_node("ledger.cap", dataset=dataset, epsilon=epsilon, delta=delta, releases=releases,
+                      recipient=recipient, study=study)
     show(found, lambda: _present(found))
 
 
@@ -44,7 +44,7 @@ def cap(dataset: str, epsilon: str | None, delta: str | None, releases: int | No
 @click.argument("dataset", required=False, shell_complete=dataset_names)
 def show_ledger(dataset: str | None) -> None:
     """Show caps, what was spent, is reserved and is left, by study and by recipient."""
-    found = _call("ledger.show", dataset=dataset)
+    found = call_node("ledger.show", dataset=dataset)
     show(found, lambda: "\n\n\n".join(map(_present, found)) or "no dataset is registered, and nothing was spent")
 
 
@@ -52,7 +52,7 @@ def show_ledger(dataset: str | None) -> None:
 @DATASET
 def explain(dataset: str) -> None:
     """List every run that cost DATASET privacy, and say how the costs compose and why that is below their sum."""
-    found = _call("ledger.explain", dataset=dataset)
+    found = call_node("ledger.explain", dataset=dataset)
     show(found, lambda: _explained(found))
 
 
@@ -69,9 +69,9 @@ def explain(dataset: str) -> None:
 def forecast(dataset: str, computation: str, parameters: tuple[str, ...], minimum_cohort: int, colluding: int,
              recipient: str | None) -> None:
     """Say how many more such runs the caps of DATASET allow."""
-    found = _call("ledger.forecast", dataset=dataset, computation=computation,
-                  parameters=dict(map(_parameter, parameters)), minimum_cohort=minimum_cohort, colluding=colluding,
-                  recipient=recipient)
+    found = call_node("ledger.forecast", dataset=dataset, computation=computation,
+                      parameters=dict(map(_parameter, parameters)), minimum_cohort=minimum_cohort, colluding=colluding,
+                      recipient=recipient)
     show(found, lambda: facts([
         ("runs that fit", f"{found['runs']:,}"), ("limit", found["limit"]),
         ("epsilon of one", found["epsilon_alone"]), ("delta", found["delta"])]))
@@ -127,9 +127,3 @@ def _mechanism(mechanism: dict[str, Any] | None) -> str:
     rest = ", ".join(f"{name} {str(value)[:8]}" for name, value in mechanism.items()
                      if name in ("sigma", "honest", "entries", "norm_squared", "scale", "sensitivity", "rho"))
     return f"{mechanism['kind']}: {rest}"
-
-
-def _call(command: str, **arguments: Any) -> Any:
-    from sealane.node.control import call
-
-    return call(settings_of().home_of("node"), command, arguments)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sealane.cli.groups import noun
+from sealane.cli.node_call import call_node
 from sealane.cli.output import facts, note, show, table
 from sealane.cli.settings import settings_of
 
@@ -19,7 +20,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 
 @noun("metering", examples=(
     "metering show --study joint-scorecard",
-    "metering statement --study joint-scorecard --from 2027-01-01 --to 2027-02-01 --tariff tariff.toml --output s.json",
+    "metering statement --study joint-scorecard --from 2027-01-01 --to 2027-02-01 --output s.json",
     "metering countersign s.json", "metering verify s.json"))
 def metering() -> None:
     """Show what runs used, and settle it in statements that both sides sign."""
@@ -40,33 +41,35 @@ def show_metering(study: str | None, run_id: str | None) -> None:
     if load_identity(home).role != "node":
         _show_seen(home, study, run_id)
         return
-    found = _call("metering.show", study=study, run=run_id)
+    found = call_node("metering.show", study=study, run=run_id)
     show(found, lambda: "\n".join([table(
         ("run", "ended", "dataset", "rows", "rounds", "bytes", "cpu s", "wall s", "epsilon", "outcome"),
         ([*(_row(e)), e["outcome"]] for e in found["events"]), empty="no run was metered"), _sum(found["totals"])]))
 
 
 @metering.command(examples=(
-    "metering statement --study scorecard --from 2027-01-01 --to 2027-02-01 --tariff tariff.toml --output s.json",))
+    "metering statement --study scorecard --from 2027-01-01 --to 2027-02-01 --output s.json",
+    "metering statement --study scorecard --from 2027-01-01 --to 2027-02-01 --tariff tariff.toml --output s.json"))
 @click.option("--study", required=True, help="Study to settle, by name or hash.")
 @click.option("--from", "since", required=True, metavar="MOMENT", help="Begin of the period: a day or moment in UTC.")
 @click.option("--to", "until", required=True, metavar="MOMENT", help="End of the period, itself left out.")
-@click.option("--tariff", type=FILE, required=True, help="TOML file with currency and prices.")
+@click.option("--tariff", type=FILE,
+              help="TOML file with currency and prices, where this node's agreement to the study has no tariff.")
 @click.option("--recipient", help="Which of the study's recipients the statement is for, where there are several.")
 @click.option("--output", type=FILE, required=True, help="File to write: a DSSE envelope, signed by this node.")
 @click.option("--csv", type=FILE, help="Also write the events as CSV, for people; it is not signed.")
-def statement(study: str, since: str, until: str, tariff: Path, recipient: str | None, output: Path,
+def statement(study: str, since: str, until: str, tariff: Path | None, recipient: str | None, output: Path,
               csv: Path | None) -> None:
-    """Make a node's settlement statement over a period, signed by the node.
+    """Make a node's settlement statement over a period, signed by the node, by the tariff of its agreement.
 
     It tells the recipient each run's figures, rows among them in whole multiples of the study's minimum count.
     """
     from sealane.cli.statement_view import present, write_csv
     from sealane.governance.tariff import read_tariff
 
-    prices = read_tariff(tariff.read_bytes())
-    found = _call("metering.statement", study=study, since=since, until=until, recipient=recipient,
-                  tariff=prices.model_dump())
+    prices = None if tariff is None else read_tariff(tariff.read_bytes()).model_dump()
+    found = call_node("metering.statement", study=study, since=since, until=until, recipient=recipient,
+                      tariff=prices)
     output.write_text(found["file"], encoding="ascii")
     if csv is not None:
         write_csv(csv, found["statement"])
@@ -79,7 +82,10 @@ def statement(study: str, since: str, until: str, tariff: Path, recipient: str |
 @click.option("--output", type=FILE, help="Where to write it; by default FILE is replaced.")
 @click.option("--compare", is_flag=True, help="First hold completed runs against what the coordinator saw of them.")
 def countersign(file: Path, output: Path | None, compare: bool) -> None:
-    """Sign FILE as its recipient, once its figures and the node's signature hold, and the node's key is known."""
+    """Sign FILE as its recipient, once figures, the node's key and signature, and the tariff it agreed to hold.
+
+    The node's agreement is asked for at the coordinator; its signature is the node's own.
+    """
     from sealane.cli.statement_view import present
     from sealane.governance.statement import countersign as sign
     from sealane.governance.statement import verify_statement, write_statement
@@ -89,9 +95,10 @@ def countersign(file: Path, output: Path | None, compare: bool) -> None:
     signed = _read(file)
     settlement = verify_statement(signed)
     words = _check_keys(home, settlement, demand=True)
+    both = sign(load_identity(home).signing_key, signed)
+    _compare_with_agreed(home, settlement)
     if compare:
         _compare_with_seen(home, settlement)
-    both = sign(load_identity(home).signing_key, signed)
     (output or file).write_bytes(write_statement(both))
     show({"output": str(output or file), "keys": words, "statement": settlement.model_dump(mode="json")},
          lambda: f"{present(settlement.model_dump(mode='json'))}\n\ncountersigned {output or file}")
@@ -153,11 +160,22 @@ def _compare_with_own(settlement: Settlement) -> None:
     """At the node: name the first event that it did not meter so."""
     from sealane.errors import RefusedError
 
-    kept = {event["run"]: event for event in _call("metering.show", study=settlement.study)["events"]}
+    kept = {event["run"]: event for event in call_node("metering.show", study=settlement.study)["events"]}
     for event in settlement.events:
         if kept.get(event.run) != event.model_dump(mode="json"):
             raise RefusedError("settlement.not-what-was-metered", "the statement lists what this node did not meter",
                                got=event.run, hint="compare with `sealane metering show`")
+
+
+def _compare_with_agreed(home: Path, settlement: Settlement) -> None:
+    """At the recipient: see that the tariff is the one that the node signed, or that it signed none."""
+    from sealane.cli.connecting import session
+    from sealane.cli.study_view import find
+    from sealane.governance.agreed_tariff import check_tariff
+
+    with session(home) as opened:
+        record, study = find(opened, settlement.study)
+    check_tariff(settlement, study, record.statements)
 
 
 def _compare_with_seen(home: Path, settlement: Settlement) -> None:
@@ -210,9 +228,3 @@ def _read(file: Path) -> SignedStatement:
     from sealane.governance.statement import read_statement
 
     return read_statement(file.read_bytes())
-
-
-def _call(command: str, **arguments: Any) -> Any:
-    from sealane.node.control import call
-
-    return call(settings_of().home_of("node"), command, arguments)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sealane.cli.groups import SealaneCommand
-from sealane.cli.names import study_names
+from sealane.cli.names import dataset_names, study_names
+from sealane.cli.node_call import call_node
 from sealane.cli.output import facts, note, show, table
 from sealane.cli.own_terms import given, own_term_options
 from sealane.cli.settings import settings_of
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
 @click.command(cls=SealaneCommand,
                examples=("study review joint-scorecard", "study review 3fa9c2d1 --rounds 50 --json"))
 @click.argument("study", shell_complete=study_names)
+@click.option("--dataset", shell_complete=dataset_names,
+              help="Dataset whose ledger is looked at; may be left out where only one is under the study's contract.")
 @own_term_options
-def review(study: str, **own: Any) -> None:
-    """Say in plain words what approving STUDY would allow here, and how it differs from this node's defaults."""
-    found = _call("study.review", study=study, own=given(own))
+def review(study: str, dataset: str | None, **own: Any) -> None:
+    """Say in plain words what approving STUDY would allow and cost here, and how it differs from the defaults."""
+    found = call_node("study.review", study=study, dataset=dataset, own=given(own))
     show(found, lambda: _review_text(found))
 
 
@@ -38,8 +41,8 @@ def review(study: str, **own: Any) -> None:
 @click.option("--reason", required=True, help="For people; every participant sees it.")
 def counter(study: str, changes: tuple[str, ...], reason: str) -> None:
     """Answer STUDY with other terms, signed. It decides nothing: whoever proposed it may propose an amended study."""
-    parameters = _call("study.show", study=study)["study"]["parameters"]
-    found = _call("study.counter", study=study, changes=read_changes(changes, parameters), reason=reason)
+    parameters = call_node("study.show", study=study)["study"]["parameters"]
+    found = call_node("study.counter", study=study, changes=read_changes(changes, parameters), reason=reason)
     show(found, f"countered {found['name']} ({found['hash'][:12]}): {_changes(found['changes'])}")
     if not found["sent"] and not settings_of().as_json:
         note("stored; the coordinator hears of it when the node next connects (`sealane node serve`)")
@@ -122,6 +125,7 @@ def _review_text(found: dict[str, Any]) -> str:
         "\n".join(f"  - {line}" for line in found["allows"]),
         facts([("results go to", ", ".join(found["recipients"]) or "nobody"),
                ("kinds of result", ", ".join(found["outputs"])), ("privacy", found["privacy"]),
+               *_ledger(found["ledger"]),
                ("parameters", "exactly these"),
                *((f"  {name}", json.dumps(value)) for name, value in found["parameters"].items())]),
         table(("term", "the study", "would be signed here"), (
@@ -132,6 +136,20 @@ def _review_text(found: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def _ledger(found: dict[str, Any]) -> list[tuple[str, object]]:
+    """Return what the ledger says of one run, in words."""
+    seen = found["outlook"]
+    if seen is None:
+        return [("ledger", f"cannot say: {found['error']['message']} ({found['error']['got']})")]
+    if seen["epsilon_alone"] is None:
+        return [("ledger", f"{seen['runs']} exact releases are left of {seen['dataset']}: {seen['limit']}")]
+    return [("one run costs", f"epsilon {seen['epsilon_alone']} at delta {seen['delta']}, of {seen['dataset']}"),
+            *((f"  {cap['scope']} {cap['target']}".rstrip(),
+               f"at most {cap['epsilon']} at delta {cap['delta']}: {cap['spent']} spent, {cap['reserved']} reserved, "
+               f"{cap['left']} left") for cap in seen["caps"]),
+            ("runs that fit", f"{seen['runs']}: {seen['limit']}")]
+
+
 def _changes(changes: dict[str, Any]) -> str:
     return ", ".join(f"{name} = {_shown(value)}" for name, value in sorted(changes.items()))
 
@@ -140,9 +158,3 @@ def _shown(value: Any) -> str:
     if value is None:
         return "no limit"
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _call(command: str, **arguments: Any) -> Any:
-    from sealane.node.control import call
-
-    return call(settings_of().home_of("node"), command, arguments)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from sealane.cli.enrolling import enrol_command
 from sealane.cli.groups import noun
 from sealane.cli.names import peer_names
+from sealane.cli.node_call import call_node
 from sealane.cli.output import facts, note, show, table
 from sealane.cli.settings import settings_of
 
@@ -51,7 +52,7 @@ def serve(backend: str, sandbox: str | None) -> int:
 @node.command(examples=("node status", "node status --json"))
 def status() -> None:
     """Say who this node is, whether it serves and is connected, and what waits for a decision."""
-    found = _call("status")
+    found = call_node("status")
     problem = found["problem"]
     studies, held = found["studies"], found["quarantined"]
     state = "connected" if found["connected"] else "serving, not connected" if found["serving"] else "not serving"
@@ -93,9 +94,9 @@ def trust(name: str, fingerprint: str | None, forget: bool) -> None:
     if forget == (fingerprint is not None):
         raise click.UsageError("Give a FINGERPRINT or --forget.")
     if forget:
-        show(_call("distrust", name=name), f"{name} is unverified")
+        show(call_node("distrust", name=name), f"{name} is unverified")
         return
-    found = _call("trust", name=name, fingerprint=fingerprint)
+    found = call_node("trust", name=name, fingerprint=fingerprint)
     if found["trust"] == "differs":
         note(f"warning: the coordinator names another key for {name}: {found['coordinator_says']}")
     show(found, f"{name} is verified as {found['fingerprint']}")
@@ -108,7 +109,7 @@ def jurisdiction(code: str | None) -> None:
 
     Parties of a study in another jurisdiction, or in none that is stated, then need a filing.
     """
-    found = _call("jurisdiction", code=code)
+    found = call_node("jurisdiction", code=code)
     show(found, found["jurisdiction"] or "none is set")
 
 
@@ -117,7 +118,7 @@ def jurisdiction(code: str | None) -> None:
 @click.option("--reason", default="", help="Why; peers whose runs end see it.")
 def quarantine(lift: bool, reason: str) -> None:
     """Refuse everything at once: runs under way end, new ones are refused, also after a restart, until it is lifted."""
-    found = _call("quarantine.lift") if lift else _call("quarantine", reason=reason)
+    found = call_node("quarantine.lift") if lift else call_node("quarantine", reason=reason)
     if lift:
         show(found, "the quarantine is lifted" if found["changed"] else "the node was in no quarantine")
         return
@@ -155,9 +156,3 @@ def restore(source: Path, passphrase_file: Path | None) -> None:
     home = settings_of().home_of("node")
     files = read_backup(source, read_passphrase(passphrase_file, confirm=False), home)
     show({"home": str(home), "files": files}, f"restored {len(files)} files into {home}")
-
-
-def _call(command: str, **arguments: Any) -> Any:
-    from sealane.node.control import call
-
-    return call(settings_of().home_of("node"), command, arguments)

@@ -22,7 +22,8 @@ _OPTIONS = (
     click.option("--output", "outputs", multiple=True, help="Only these kinds of result; may be given more than once."),
     click.option("--epsilon", help="Cap on the study's epsilon, as an exact decimal."),
     click.option("--delta", help="Cap on the study's delta, as an exact decimal."),
-    click.option("--tariff", help="Price, such as 'EUR 12.50 per run' (per run, row or epsilon)."),
+    click.option("--tariff",
+                 help="Prices, such as 'EUR 10.00 per run, 2.50 per million rows' (or per round, per epsilon)."),
 )
 
 

@@ -8,8 +8,8 @@ import click
 
 from sealane.cli.groups import SealaneCommand
 from sealane.cli.names import dataset_names
+from sealane.cli.node_call import call_node
 from sealane.cli.output import facts, note, show
-from sealane.cli.settings import settings_of
 
 
 @click.command(cls=SealaneCommand, examples=(
@@ -33,7 +33,7 @@ def publish(name: str, **said: Any) -> None:
     replaces an earlier one of the same dataset.
     """
     lists = {key: list(value) for key, value in said.items() if isinstance(value, tuple)}
-    found = _call("dataset.publish", name=name, **said | lists)
+    found = call_node("dataset.publish", name=name, **said | lists)
     show(found, lambda: "\n".join([f"published {name}", facts([
         ("title", found["title"]), ("contract", found["contract"]), ("grade", found["grade"]),
         ("fields", len(found["fields"])),
@@ -46,7 +46,7 @@ def publish(name: str, **said: Any) -> None:
 @click.argument("name", shell_complete=dataset_names)
 def unpublish(name: str) -> None:
     """Withdraw dataset NAME from the catalog: the coordinator forgets what it said of it. Approvals stand."""
-    found = _call("dataset.unpublish", name=name)
+    found = call_node("dataset.unpublish", name=name)
     show(found, f"{name} is published no more")
     _say_where(found)
 
@@ -54,9 +54,3 @@ def unpublish(name: str) -> None:
 def _say_where(found: dict[str, Any]) -> None:
     if not found["sent"]:
         note("hint: the node has no connection now: the coordinator hears of it when the node serves again")
-
-
-def _call(command: str, **arguments: Any) -> Any:
-    from sealane.node.control import call
-
-    return call(settings_of().home_of("node"), command, arguments)

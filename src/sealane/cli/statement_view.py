@@ -13,11 +13,14 @@ COLUMNS = ("run", "ended_at", "dataset", "rows", "rounds", "bytes_sent", "cpu_us
 
 def present(statement: dict[str, Any]) -> str:
     """Return a statement for people."""
+    from sealane.governance.agreed_tariff import origin
+
     currency = statement["tariff"]["currency"]
     return "\n".join([
         facts([("study", f"{statement['study_name']} ({statement['study'][:12]})"),
                ("provided by", statement["node"]["name"]), ("used by", statement["recipient"]["name"]),
                ("period", f"{statement['period_from']} to {statement['period_to']}"),
+               ("tariff from", origin(statement["agreement"])),
                ("runs", f"{statement['totals']['runs']}, of which {statement['charged']['runs']} completed")]), "",
         table(("for", "quantity", f"price {currency}", f"amount {currency}"), (
             *((line["what"], line["quantity"], line["price"], line["amount"]) for line in statement["lines"]),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from sealane.cli.groups import noun
+from sealane.cli.node_call import call_node
 from sealane.cli.output import facts, show, table
 from sealane.cli.settings import settings_of
 
@@ -48,7 +48,7 @@ def show_own() -> None:
 @steward.command(name="list", examples=("steward list", "steward list --home /var/lib/sealane --json"))
 def list_stewards() -> None:
     """List the stewards of a node."""
-    found = _call("steward.list")
+    found = call_node("steward.list")
     show(found, lambda: table(("name", "appointed", "fingerprint"), (
         (s["name"], s["appointed_at"], s["fingerprint"]) for s in found),
         empty="nobody is appointed: the node's operator decides over data and studies"))
@@ -59,7 +59,7 @@ def list_stewards() -> None:
 @click.argument("fingerprint")
 def appoint(name: str, fingerprint: str) -> None:
     """Appoint NAME by its FINGERPRINT: the first by the operator, every further one by a steward."""
-    found = _call("steward.appoint", name=name, fingerprint=fingerprint)
+    found = call_node("steward.appoint", name=name, fingerprint=fingerprint)
     show(found, f"{name} is a steward of this node")
 
 
@@ -67,11 +67,4 @@ def appoint(name: str, fingerprint: str) -> None:
 @click.argument("name")
 def dismiss(name: str) -> None:
     """Dismiss NAME; never the last steward."""
-    show(_call("steward.dismiss", name=name), f"{name} is no steward of this node any more")
-
-
-def _call(command: str, **arguments: Any) -> Any:
-    from sealane.node.control import call
-
-    home: Path = settings_of().home_of("node")
-    return call(home, command, arguments)
+    show(call_node("steward.dismiss", name=name), f"{name} is no steward of this node any more")

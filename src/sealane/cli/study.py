@@ -10,6 +10,7 @@ import click
 from sealane.cli.groups import noun
 from sealane.cli.names import contract_ids, dataset_names, sector_names, study_names
 from sealane.cli.negotiating import amend, counter, review
+from sealane.cli.node_call import call_node
 from sealane.cli.output import amount, facts, note, show
 from sealane.cli.own_terms import given, own_term_options
 from sealane.cli.settings import settings_of
@@ -85,7 +86,7 @@ def list_studies() -> None:
 
     home, role = _who()
     if role == "node":
-        found = _call("study.list")
+        found = call_node("study.list")
     else:
         with session(home) as opened:
             found = [summarise(record) for record in opened.studies()]
@@ -101,7 +102,7 @@ def show_study(study: str) -> None:
 
     home, role = _who()
     if role == "node":
-        found = _call("study.show", study=study)
+        found = call_node("study.show", study=study)
     else:
         with session(home) as opened:
             record, known = find(opened, study)
@@ -118,7 +119,8 @@ def show_study(study: str) -> None:
 @own_term_options
 def approve(study: str, dataset: str | None, waive_differencing: bool, **own: Any) -> None:
     """Sign STUDY for one version of one dataset of this node. Read it first: `sealane study review`."""
-    found = _call("study.approve", study=study, dataset=dataset, waive_differencing=waive_differencing, own=given(own))
+    found = call_node("study.approve", study=study, dataset=dataset, waive_differencing=waive_differencing,
+                      own=given(own))
     show(found, f"approved {found['name']} ({found['hash'][:12]}) with dataset {found['dataset']} "
                 f"version {found['dataset_version'][:12]}{_narrower(found)}")
     _tell_unsent(found)
@@ -129,7 +131,7 @@ def approve(study: str, dataset: str | None, waive_differencing: bool, **own: An
 @click.option("--reason", default="", help="For people; every participant sees it.")
 def refuse(study: str, reason: str) -> None:
     """Refuse STUDY, or revoke its approval, also in a run under way. It is final: propose again to begin anew."""
-    found = _call("study.refuse", study=study, reason=reason)
+    found = call_node("study.refuse", study=study, reason=reason)
     show(found, f"refused {found['name']} ({found['hash'][:12]})")
     _tell_unsent(found)
 
@@ -169,9 +171,3 @@ def _connect() -> Connection:
 def _tell_unsent(found: dict[str, Any]) -> None:
     if not found["sent"] and not settings_of().as_json:
         note("stored; the coordinator hears of it when the node next connects (`sealane node serve`)")
-
-
-def _call(command: str, **arguments: Any) -> Any:
-    from sealane.node.control import call
-
-    return call(settings_of().home_of("node"), command, arguments)

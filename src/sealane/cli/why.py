@@ -9,6 +9,7 @@ import click
 
 from sealane.cli.groups import SealaneCommand
 from sealane.cli.names import run_ids
+from sealane.cli.node_call import call_node
 from sealane.cli.output import facts, show
 from sealane.cli.settings import settings_of
 from sealane.errors import RefusedError, SealaneError
@@ -32,10 +33,9 @@ def why(wanted: str) -> None:
 
 
 def _of_node(home: Path, wanted: str) -> dict[str, Any]:
-    from sealane.node.control import call
     from sealane.rpc.identity import load_identity
 
-    found: dict[str, Any] = call(home, "why", {"wanted": wanted})
+    found: dict[str, Any] = call_node("why", wanted=wanted)
     name = load_identity(home).name
     return found | {"refusals": [one | {"node": name} for one in found["refusals"]]}
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from sealane.errors import InputError
 from sealane.governance.contract import Contract
+from sealane.governance.fault import first_fault
 
 Category = Literal["public", "internal", "trade-secret", "personal", "location", "financial-account", "health",
                    "sensitive-personal"]
@@ -162,9 +163,8 @@ def load_grading(data: bytes) -> GradingTable:
     try:
         table = GradingTable.model_validate(tomllib.loads(data.decode("utf-8")))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise InputError("grading.malformed", f"grading table is malformed at {'.'.join(map(str, first['loc']))}",
-                         got=first["msg"]) from error
+        where, what = first_fault(error, "table")
+        raise InputError("grading.malformed", f"grading table is malformed at {where}", got=what) from error
     except (ValueError, RecursionError) as error:
         raise InputError("grading.not-toml", "grading table is not TOML", got=str(error)[:200]) from error
     for text in (table.default, *table.types.values(), *table.content.values(), *(rule.label for rule in table.rules),

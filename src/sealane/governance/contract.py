@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, mo
 from sealane.core.canonical import content_hash
 from sealane.core.ids import CONTRACT_ID
 from sealane.errors import InputError
+from sealane.governance.fault import first_fault
 
 FieldType = Literal["number", "integer", "category", "boolean", "date", "text"]
 RANGED: frozenset[FieldType] = frozenset(("number", "integer", "boolean"))
@@ -226,9 +227,8 @@ def load_contract(source: bytes | Path) -> Contract:
     try:
         return Contract.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "contract"
-        raise InputError("contract.malformed", f"contract is malformed at {where}", got=first["msg"],
+        where, what = first_fault(error, "contract")
+        raise InputError("contract.malformed", f"contract is malformed at {where}", got=what,
                          hint="compare it with a contract of a built-in sector pack") from error
 
 

@@ -5,36 +5,26 @@ Defaults and options only ever narrow a study. An option replaces the default of
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sealane.core.clock import from_text, to_text
 from sealane.errors import InputError, RefusedError
+from sealane.governance.fault import first_fault
 from sealane.governance.policy import abroad
 from sealane.governance.study import Study
-from sealane.governance.terms import COUNTRY, CURRENCY, DECIMAL, OUTPUT, Tariff, Terms, narrow, terms_of
+from sealane.governance.tariff import Tariff, read_words
+from sealane.governance.terms import COUNTRY, DECIMAL, OUTPUT, Terms, narrow, terms_of
 
 FILE = "defaults.toml"
 MAXIMUM_BYTES = 1 << 16
-_TARIFF = re.compile(r"([A-Z]{3}) ?(\S+) (?:per |a )?(run|row|epsilon)")
 Country = Annotated[str, Field(pattern=f"^{COUNTRY.pattern}$")]
 Decimal = Annotated[str, Field(pattern=f"^(?:{DECIMAL.pattern})$")]
-
-
-class TariffTerms(BaseModel):
-    """``[tariff]``: a price in one currency."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    currency: Annotated[str, Field(pattern=f"^{CURRENCY.pattern}$")]
-    price: Decimal
-    per: Literal["run", "row", "epsilon"]
 
 
 class OwnTerms(BaseModel):
@@ -52,7 +42,7 @@ class OwnTerms(BaseModel):
         expires: moment, or date (then its last second, UTC).
         epsilon: cap, exact decimal.
         delta: cap, exact decimal.
-        tariff: price.
+        tariff: prices.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -68,17 +58,14 @@ class OwnTerms(BaseModel):
     expires: str | date | None = None
     epsilon: Decimal | None = None
     delta: Decimal | None = None
-    tariff: TariffTerms | None = None
+    tariff: Tariff | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _words(cls, values: Any) -> Any:
-        """Take a tariff also as the command line writes it: ``EUR 12.50 per run``."""
+        """Take a tariff also as the command line writes it."""
         if isinstance(values, dict) and isinstance(values.get("tariff"), str):
-            found = _TARIFF.fullmatch(values["tariff"].strip())
-            if found is None:
-                raise ValueError("a tariff reads like 'EUR 12.50 per run', per row or per epsilon")
-            return values | {"tariff": {"currency": found[1], "price": found[2], "per": found[3]}}
+            return values | {"tariff": read_words(values["tariff"])}
         return values
 
 
@@ -170,8 +157,6 @@ def _value(name: str, value: Any, study: Study, outputs: tuple[str, ...], *, len
         return _chosen("output", value, {kind: kind for kind in outputs}, lenient=lenient)
     if name == "jurisdictions":
         return tuple(sorted(set(value)))
-    if name == "tariff":
-        return Tariff(value.currency, value.price, value.per)
     return _moment(name, value) if name in ("starts", "expires") else value
 
 
@@ -208,8 +193,6 @@ def _moment(name: str, value: str | date) -> str:
 
 
 def _malformed(what: str, error: ValidationError) -> InputError:
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = ".".join(str(part) for part in first["loc"])[:120] or what
-    return InputError("defaults.malformed", f"{what}: {where} is malformed",
-                      got=first["msg"].removeprefix("Value error, ")[:200],
+    where, fault = first_fault(error, what)
+    return InputError("defaults.malformed", f"{what}: {where} is malformed", got=fault,
                       hint="docs/agreements.md lists the terms and their form")

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from sealane.core.secret import Secret
 from sealane.errors import InputError, RefusedError
 from sealane.governance.contract import RANGED, Contract
+from sealane.governance.fault import first_fault
 
 PSEUDONYM_DIGITS = 32
 MAXIMUM_BYTES = 1 << 20
@@ -114,9 +115,8 @@ def load_desensitisation(data: bytes, contract: Contract) -> Desensitisation:
                              expected=f"at most {MAXIMUM_BYTES}")
         rules = Desensitisation.model_validate(tomllib.loads(data.decode("utf-8")))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "rules"
-        raise InputError("desensitise.malformed", f"the rules are malformed at {where}", got=first["msg"],
+        where, what = first_fault(error, "rules")
+        raise InputError("desensitise.malformed", f"the rules are malformed at {where}", got=what,
                          hint="rules are keep, pseudonym, generalise, shift-dates and code") from error
     except (ValueError, RecursionError) as error:
         raise InputError("desensitise.not-toml", "the rules are not TOML", got=str(error)[:200]) from error

@@ -2,6 +2,7 @@
 
     ACTIVE <-> SUSPENDED
     both -> EXPIRED, REVOKED, EXHAUSTED
+    EXHAUSTED -> REVOKED                    its last run may be under way
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ class AgreementState(StrEnum):
 
     @property
     def over(self) -> bool:
-        """True where nothing can follow."""
+        """True where nothing runs any more."""
         return self not in (AgreementState.ACTIVE, AgreementState.SUSPENDED)
 
 
 _S = AgreementState
 _ENDS = frozenset({_S.EXPIRED, _S.REVOKED, _S.EXHAUSTED})
-_STEPS = {_S.ACTIVE: _ENDS | {_S.SUSPENDED}, _S.SUSPENDED: _ENDS | {_S.ACTIVE}}
+_STEPS = {_S.ACTIVE: _ENDS | {_S.SUSPENDED}, _S.SUSPENDED: _ENDS | {_S.ACTIVE}, _S.EXHAUSTED: {_S.REVOKED}}
 
 
 def step(old: AgreementState, new: AgreementState) -> AgreementState:
@@ -48,7 +49,8 @@ def step(old: AgreementState, new: AgreementState) -> AgreementState:
     return new
 
 
-def state_of(limits: Limits, *, revoked: bool, suspended: bool, runs: int, now: datetime) -> AgreementState:
+def state_of(limits: Limits, *, revoked: bool, suspended: bool, runs: int, spent: bool,
+             now: datetime) -> AgreementState:
     """Return where an agreement stands, from what was signed and what happened.
 
     Args:
@@ -56,12 +58,13 @@ def state_of(limits: Limits, *, revoked: bool, suspended: bool, runs: int, now: 
         revoked: whether the institution signed a refusal.
         suspended: whether its steward put it on hold.
         runs: how many runs of the study were answered here.
+        spent: whether what is left of the epsilon that the agreement caps is not enough for another run.
         now: the present moment.
     """
     if revoked:
         return AgreementState.REVOKED
     if now >= from_text(limits.expires.value):
         return AgreementState.EXPIRED
-    if runs >= limits.runs.value:
+    if spent or runs >= limits.runs.value:
         return AgreementState.EXHAUSTED
     return AgreementState.SUSPENDED if suspended else AgreementState.ACTIVE

@@ -13,6 +13,7 @@ from sealane.core.canonical import canonical_bytes, parse_canonical
 from sealane.core.clock import from_text, to_text
 from sealane.core.ids import FINGERPRINT, NAME, RUN_ID
 from sealane.errors import InputError
+from sealane.governance.fault import first_fault
 
 COMPLETED: Final = "completed"
 LARGEST = 2**53 - 1
@@ -129,6 +130,5 @@ def metered(content: Any) -> MeteredRun:
     try:
         return MeteredRun.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         raise InputError("metering.malformed", "a metered event is malformed",
-                         got=f"{'.'.join(map(str, first['loc']))[:80]}: {first['msg'][:200]}") from error
+                         got=": ".join(first_fault(error, "event"))) from error

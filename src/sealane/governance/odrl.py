@@ -17,8 +17,10 @@ from typing import Any, Final, cast
 from sealane.core.clock import from_text, to_text
 from sealane.core.ids import FINGERPRINT, NAME
 from sealane.errors import RefusedError
+from sealane.governance.currency import CODES
 from sealane.governance.study import COMPUTATION, MAXIMUM_PARTICIPANTS
-from sealane.governance.terms import COUNTRY, CURRENCY, DECIMAL, OUTPUT, PER, Tariff, Terms
+from sealane.governance.tariff import PRICE, UNITS, Tariff
+from sealane.governance.terms import COUNTRY, DECIMAL, OUTPUT, Terms
 
 CONTEXT: Final = "https://w3id.org/dspace/2025/1/context.jsonld"
 PROFILE: Final = "urn:sealane:odrl:v1"
@@ -33,7 +35,7 @@ class Clause:
     """One constraint of the profile.
 
     Attributes:
-        field: of :class:`Terms` that it carries.
+        field: of :class:`Terms`, or of a price, that it carries.
         left: left operand, an IRI or one with the prefix of the protocol's context.
         operator: of ODRL; no other is legal for this operand.
         pattern: of the right operand, or of each in a list.
@@ -47,6 +49,15 @@ class Clause:
     pattern: re.Pattern[str]
     listed: bool = False
     required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Price:
+    """What one duty to pay says."""
+
+    price: str
+    currency: str
+    per: str
 
 
 def _own(name: str) -> str:
@@ -74,9 +85,9 @@ CLAUSES: Final = (
     Clause("waives_differencing", _own("differencing"), "eq", re.compile("guarded|waived")),
 )
 TARIFF: Final = (
-    Clause("price", "odrl:payAmount", "eq", DECIMAL),
-    Clause("currency", _own("currency"), "eq", CURRENCY),
-    Clause("per", _own("per"), "eq", re.compile("|".join(PER))),
+    Clause("price", "odrl:payAmount", "eq", PRICE),
+    Clause("currency", _own("currency"), "eq", re.compile("|".join(sorted(CODES)))),
+    Clause("per", _own("per"), "eq", re.compile("|".join(UNITS))),
 )
 _WRITE: dict[type, Callable[[Any], Any]] = {
     bool: lambda value: "waived" if value else "guarded", int: str, str: str, tuple: list}
@@ -86,7 +97,9 @@ def write_policy(terms: Terms) -> dict[str, Any]:
     """Return the rules of a policy that says exactly these terms."""
     rules: dict[str, Any] = {"permission": [{"action": "use", "constraint": _write(CLAUSES, terms)}]}
     if terms.tariff is not None:
-        rules["obligation"] = [{"action": "odrl:compensate", "constraint": _write(TARIFF, terms.tariff)}]
+        rules["obligation"] = [
+            {"action": "odrl:compensate", "constraint": _write(TARIFF, _Price(price, terms.tariff.currency, unit))}
+            for unit, price in terms.tariff.prices()]
     return rules
 
 
@@ -103,10 +116,22 @@ def read_policy(rules: dict[str, Any]) -> Terms:
         values[name] = int(values[name])
     values["waives_differencing"] = values["waives_differencing"] == "waived"
     values |= {clause.field: None for clause in CLAUSES if clause.field not in values}
-    tariff = None
-    if "obligation" in rules:
-        tariff = Tariff(**_read(TARIFF, _rule(rules["obligation"], "odrl:compensate")))
-    return Terms(**values, tariff=tariff)
+    return Terms(**values, tariff=_tariff(rules["obligation"]) if "obligation" in rules else None)
+
+
+def _tariff(rules: Any) -> Tariff:
+    """Return the tariff that duties to pay make up: one for each price, in one currency, in the order of the units."""
+    if not isinstance(rules, list) or not 1 <= len(rules) <= len(UNITS):
+        raise _unknown("rule", "not a list of duties", expected=f"at most {len(UNITS)} with the action odrl:compensate")
+    read = [_Price(**_read(TARIFF, _rule([one], "odrl:compensate"))) for one in rules]
+    units = [one.per for one in read]
+    tariff = Tariff(currency=read[0].currency, **{UNITS[one.per]: one.price for one in read})
+    if {one.currency for one in read} != {tariff.currency} or [unit for unit, _ in tariff.prices()] != units:
+        raise RefusedError("agreement.bad-value", "an agreement's prices make up no tariff",
+                           got=", ".join(f"{one.price} {one.currency} per {one.per}" for one in read)[:120],
+                           expected=f"one currency, and prices in the order {', '.join(UNITS)}",
+                           hint="is the signer's Sealane of the same version?")
+    return tariff
 
 
 def _rule(rules: Any, action: str) -> list[Any]:
@@ -119,7 +144,7 @@ def _rule(rules: Any, action: str) -> list[Any]:
     return rule["constraint"]
 
 
-def _write(clauses: tuple[Clause, ...], values: Terms | Tariff) -> list[Constraint]:
+def _write(clauses: tuple[Clause, ...], values: Terms | _Price) -> list[Constraint]:
     written = []
     for clause in clauses:
         value = getattr(values, clause.field)

@@ -15,6 +15,7 @@ from sealane.crypto.signing import SigningKey, verify
 from sealane.errors import InputError, ProtocolError
 from sealane.governance.catalog_statement import SignedPublication, SignedWithdrawal
 from sealane.governance.contract import MAXIMUM_FIELDS, FieldType
+from sealane.governance.fault import first_fault
 
 PUBLICATION_KIND: Final = "application/vnd.sealane.publication+json"
 WITHDRAWAL_KIND: Final = "application/vnd.sealane.withdrawal+json"
@@ -222,10 +223,9 @@ def _validated(shape: type[Shape], fields: Mapping[str, Any]) -> Shape:
     try:
         return shape.model_validate(dict(fields))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"])[:120] or "publication"
+        where, what = first_fault(error, "publication")
         raise InputError("publication.malformed", f"a publication is malformed at {where}",
-                         got=f"{where}: {first['msg'][:200]}") from error
+                         got=f"{where}: {what}") from error
 
 
 def _signed_by(statement: Shape, public_key: bytes) -> Shape:

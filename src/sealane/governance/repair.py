@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from sealane.core.canonical import canonical_bytes
 from sealane.errors import InputError
 from sealane.governance.contract import RANGED, Contract
+from sealane.governance.fault import first_fault
 
 MAXIMUM_STEPS = 1000
 MAXIMUM_BYTES = 1 << 20
@@ -117,9 +118,8 @@ def load_repair(data: bytes, contract: Contract) -> Repair:
     try:
         repair = Repair.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "steps"
-        raise InputError("repair.malformed", f"the repair is malformed at {where}", got=first["msg"],
+        where, what = first_fault(error, "steps")
+        raise InputError("repair.malformed", f"the repair is malformed at {where}", got=what,
                          hint="steps are impute, clip, deduplicate, convert and recode") from error
     for step in repair.steps:
         for name in step.fields if isinstance(step, Deduplicate) else (step.field,):

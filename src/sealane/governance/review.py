@@ -6,6 +6,7 @@ from typing import Any
 
 from sealane.governance.defaults import Defaults
 from sealane.governance.study import Study
+from sealane.governance.tariff import Tariff
 from sealane.governance.terms import Terms, declared_budget, differences
 
 
@@ -64,4 +65,4 @@ def _notes(study: Study, recipients: list[str], defaults: Defaults) -> list[str]
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return list(value)
-    return f"{value.price} {value.currency} per {value.per}" if hasattr(value, "currency") else value
+    return value.describe() if isinstance(value, Tariff) else value

@@ -8,8 +8,6 @@ Source: DSSE v1, "Envelope" and "Protocol".
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from sealane.core.clock import from_text, to_text
 from sealane.core.ids import fingerprint
 from sealane.crypto.signing import SigningKey, verify
 from sealane.errors import InputError, ProtocolError
+from sealane.governance.dsse import read_dsse, write_dsse
 from sealane.governance.study import Study
 
 MAXIMUM_BYTES = 1 << 15
@@ -172,12 +171,8 @@ def check_moment(text: str) -> None:
 
 def envelope(signed: Statement) -> dict[str, Any]:
     """Return a statement as a DSSE envelope, JSON-ready; the key beside it lets a file be verified by itself."""
-    return {
-        "payload": base64.b64encode(signed.body).decode("ascii"), "payloadType": signed.kind,
-        "signatures": [{"keyid": fingerprint(signed.public_key),
-                        "sig": base64.b64encode(signed.signature).decode("ascii")}],
-        "publicKey": signed.public_key.hex(),
-    }
+    return {**write_dsse(signed.kind, signed.body, [(fingerprint(signed.public_key), signed.signature)]),
+            "publicKey": signed.public_key.hex()}
 
 
 def read_envelope(data: bytes) -> Statement:
@@ -190,11 +185,9 @@ def read_envelope(data: bytes) -> Statement:
         raise ProtocolError("statement.malformed", "an envelope is too large", got=f"{len(data)} bytes")
     try:
         content = json.loads(data)
-        (one,) = content["signatures"]
-        shape = KINDS[content["payloadType"]]
-        return shape(base64.b64decode(content["payload"], validate=True), bytes.fromhex(content["publicKey"]),
-                     base64.b64decode(one["sig"], validate=True))
-    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error, RecursionError) as error:
+        kind, body, ((_, signature),) = read_dsse(content)
+        return KINDS[kind](body, bytes.fromhex(content["publicKey"]), signature)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ProtocolError("statement.malformed", "a file holds no envelope of a statement",
                             got=type(error).__name__, expected="a DSSE envelope with one signature") from error
 

@@ -7,8 +7,6 @@ Source: DSSE v1.0.2 (secure-systems-lab), envelope and protocol.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +19,8 @@ from sealane.core.clock import from_text, to_text
 from sealane.core.ids import FINGERPRINT, NAME, fingerprint
 from sealane.crypto.signing import SigningKey, verify
 from sealane.errors import InputError, ProtocolError, RefusedError
+from sealane.governance.dsse import read_dsse, write_dsse
+from sealane.governance.fault import first_fault
 from sealane.governance.metering import MeteredRun, charged, total
 from sealane.governance.tariff import Tariff, bill, due
 
@@ -60,6 +60,8 @@ class Settlement(_Part):
         period_to: first moment after it.
         issued_at: when the node made the statement.
         tariff: prices.
+        agreement: digest of the node's agreement that the tariff is from, as in the audit log; None where the agreement
+            has none and the tariff was given by hand.
         events: of the node, in the order of their end.
         totals: over all events.
         charged: over those that a tariff applies to.
@@ -76,6 +78,7 @@ class Settlement(_Part):
     period_to: str
     issued_at: str
     tariff: Tariff
+    agreement: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None
     events: Annotated[tuple[MeteredRun, ...], Field(max_length=MAXIMUM_EVENTS)]
     totals: dict[str, int | str]
     charged: dict[str, int | str]
@@ -104,8 +107,8 @@ class SignedStatement:
 
 
 def settle(*, node: Side, recipient: Side, study: str, study_name: str, period: tuple[str, str], issued_at: str,
-           tariff: Tariff, events: Sequence[MeteredRun]) -> Settlement:
-    """Make a statement of a node's events in a period.
+           tariff: Tariff, agreement: str | None, events: Sequence[MeteredRun]) -> Settlement:
+    """Make a statement of a node's events in a period; ``tariff`` and ``agreement`` as in :class:`Settlement`.
 
     Raises:
         InputError: an event is listed twice, is of another study, node or time, or there are too many.
@@ -115,6 +118,7 @@ def settle(*, node: Side, recipient: Side, study: str, study_name: str, period: 
     content = {
         "node": node.model_dump(), "recipient": recipient.model_dump(), "study": study, "study_name": study_name,
         "period_from": period[0], "period_to": period[1], "issued_at": issued_at, "tariff": tariff.model_dump(),
+        "agreement": agreement,
         "events": [event.model_dump() for event in listed], "totals": total(listed).to_dict(),
         "charged": total(charged(listed)).to_dict(), "lines": [line.to_dict() for line in lines],
         "due": f"{due(lines):f}",
@@ -209,10 +213,7 @@ def verify_statement(signed: SignedStatement, *, both: bool = False) -> Settleme
 
 def write_statement(signed: SignedStatement) -> bytes:
     """Return the file of a statement: a DSSE envelope."""
-    envelope = {"payloadType": STATEMENT_KIND, "payload": base64.b64encode(signed.body).decode("ascii"),
-                "signatures": [{"keyid": keyid, "sig": base64.b64encode(signature).decode("ascii")}
-                               for keyid, signature in signed.signatures]}
-    return json.dumps(envelope, indent=2).encode("ascii") + b"\n"
+    return json.dumps(write_dsse(STATEMENT_KIND, signed.body, signed.signatures), indent=2).encode("ascii") + b"\n"
 
 
 def read_statement(data: bytes) -> SignedStatement:
@@ -223,16 +224,13 @@ def read_statement(data: bytes) -> SignedStatement:
     """
     try:
         envelope = json.loads(data[: 2 * MAXIMUM_BYTES].decode("ascii"))
-        if set(envelope) != {"payloadType", "payload", "signatures"} or envelope["payloadType"] != STATEMENT_KIND:
-            raise ValueError("not an envelope of a statement")
-        if not 1 <= len(envelope["signatures"]) <= 2:
-            raise ValueError("one or two signatures")
-        signatures = tuple((str(one["keyid"])[:64], base64.b64decode(one["sig"], validate=True))
-                           for one in envelope["signatures"])
-        if len(dict(signatures)) != len(signatures):
-            raise ValueError("two signatures by one key")
-        return SignedStatement(base64.b64decode(envelope["payload"], validate=True), signatures)
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError, binascii.Error) as error:
+        if set(envelope) != {"payloadType", "payload", "signatures"} or len(envelope["signatures"]) not in (1, 2):
+            raise ValueError("not an envelope with one or two signatures")
+        kind, body, signatures = read_dsse(envelope)
+        if kind != STATEMENT_KIND or len(dict(signatures)) != len(signatures):
+            raise ValueError("not a statement's, or two signatures by one key")
+        return SignedStatement(body, signatures)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise InputError("settlement.malformed", "the file is no settlement statement", got=type(error).__name__,
                          expected="what `sealane metering statement` wrote") from error
 
@@ -257,7 +255,6 @@ def _settlement(content: Any) -> Settlement:
     try:
         return Settlement.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         raise InputError("settlement.malformed", "the file is no settlement statement",
-                         got=f"{'.'.join(map(str, first['loc']))[:80]}: {first['msg'][:200]}",
+                         got=": ".join(first_fault(error, "statement")),
                          expected="what `sealane metering statement` wrote") from error

@@ -12,6 +12,7 @@ from sealane.core.canonical import canonical_bytes, content_hash, parse_canonica
 from sealane.core.clock import from_text, to_text
 from sealane.core.ids import CONTRACT_ID, FINGERPRINT, NAME
 from sealane.errors import InputError, SealaneError
+from sealane.governance.fault import first_fault
 from sealane.governance.recipient import verify_recipient
 from sealane.privacy.amounts import parse_amount, parse_delta
 from sealane.secagg.ckks import refusal as ckks
@@ -223,9 +224,8 @@ def parse_study(data: bytes) -> Study:
 
 def malformed(error: ValidationError) -> SealaneError:
     """Say which field of a document is wrong, without repeating the whole of it."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = ".".join(str(part) for part in first["loc"])[:120] or "study"
-    return InputError("study.malformed", f"study is malformed at {where}", got=first["msg"][:200])
+    where, what = first_fault(error, "study")
+    return InputError("study.malformed", f"study is malformed at {where}", got=what)
 
 
 def _check_parties(what: str, parties: tuple[Participant, ...] | tuple[Recipient, ...]) -> None:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from sealane.errors import InputError
 from sealane.governance.currency import CODES, smallest_unit
+from sealane.governance.fault import first_fault
 from sealane.governance.metering import DIGITS, Totals
 
 MAXIMUM_BYTES = 4096
-Price = Annotated[str, Field(pattern=r"^(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,6})?$")]
+PRICE: Final = re.compile(r"(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,6})?")
+UNITS: Final = {"run": "per_run", "million rows": "per_million_rows", "round": "per_round", "epsilon": "per_epsilon"}
+"""By what a price is for, the field that holds it."""
+Price = Annotated[str, Field(pattern=f"^(?:{PRICE.pattern})$")]
+_WORDS = re.compile(rf"(\S+) per ({'|'.join(UNITS)})")
 
 
 class Tariff(BaseModel):
@@ -42,6 +48,15 @@ class Tariff(BaseModel):
         if code not in CODES:
             raise ValueError("a currency is an active code of ISO 4217, such as EUR")
         return code
+
+    def prices(self) -> list[tuple[str, str]]:
+        """Return what has a price, and that price; where nothing has one, that a run costs 0."""
+        found = [(unit, getattr(self, field)) for unit, field in UNITS.items() if getattr(self, field) != "0"]
+        return found or [("run", "0")]
+
+    def describe(self) -> str:
+        """Return the tariff as :func:`read_words` reads it."""
+        return f"{self.currency} {', '.join(f'{price} per {unit}' for unit, price in self.prices())}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +112,22 @@ def read_tariff(data: bytes) -> Tariff:
     return make_tariff(content)
 
 
+def read_words(text: str) -> Tariff:
+    """Read a tariff as people write it in one line: ``EUR 10.00 per run, 2.50 per million rows``.
+
+    Raises:
+        InputError: it is none.
+    """
+    currency, _, rest = text.strip().partition(" ")
+    parts = [_WORDS.fullmatch(part.strip()) for part in rest.split(",", len(UNITS))]
+    named = [part[2] for part in parts if part is not None]
+    if len(named) != len(parts) or len(set(named)) != len(named):
+        raise InputError("tariff.malformed", "the tariff is malformed", got=text[:80],
+                         expected=f"a currency and prices per {', '.join(UNITS)}, each once",
+                         hint="such as 'EUR 10.00 per run, 2.50 per million rows'")
+    return make_tariff({"currency": currency, **{UNITS[part[2]]: part[1] for part in parts if part is not None}})
+
+
 def make_tariff(content: Any) -> Tariff:
     """Build a tariff from plain values.
 
@@ -106,7 +137,6 @@ def make_tariff(content: Any) -> Tariff:
     try:
         return Tariff.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         raise InputError("tariff.malformed", "the tariff is malformed",
-                         got=f"{'.'.join(map(str, first['loc']))[:80]}: {first['msg'][:200]}",
+                         got=": ".join(first_fault(error, "tariff")),
                          hint='prices are decimal strings, such as per_run = "10.00"') from error

@@ -11,27 +11,11 @@ from sealane.core.canonical import content_hash
 from sealane.core.clock import from_text
 from sealane.errors import RefusedError
 from sealane.governance.study import Study
+from sealane.governance.tariff import Tariff
 
 DECIMAL = re.compile(r"(0|[1-9][0-9]{0,8})(\.[0-9]{1,18})?")
-CURRENCY = re.compile(r"[A-Z]{3}")
 COUNTRY = re.compile(r"[A-Z]{2}")
 OUTPUT = re.compile(r"[a-z][a-z-]{0,31}")
-PER = ("run", "row", "epsilon")
-
-
-@dataclass(frozen=True, slots=True)
-class Tariff:
-    """What taking part costs.
-
-    Attributes:
-        currency: ISO 4217.
-        price: exact decimal.
-        per: ``run``, ``row`` or ``epsilon``.
-    """
-
-    currency: str
-    price: str
-    per: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +39,7 @@ class Terms:
         expires: moment from which nothing runs.
         epsilon: most privacy loss of the study, exact decimal, or None for no cap.
         delta: the same for delta.
-        tariff: price, or None.
+        tariff: prices, or None.
         waives_differencing: whether sums may be opened from which this institution's own contribution follows.
     """
 

@@ -19,6 +19,7 @@ from sealane.governance.signed_statement import MAXIMUM_REASON, SignedAgreement,
 from sealane.governance.study import Study
 from sealane.node.decided import RefusedEntry
 from sealane.node.journal import Journal
+from sealane.node.outlook import is_spent, outlook
 from sealane.node.place import Place, checked
 from sealane.node.statements import describe, describe_agreement, find_study
 from sealane.telemetry.logs import get_logger, log
@@ -60,12 +61,14 @@ def study_counter(place: Place, *, study: str, changes: dict[str, Any], reason: 
 
 
 @checked
-def study_review(place: Place, *, study: str, own: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Say in plain words what an approval would allow, and what differs from this institution's defaults."""
+def study_review(place: Place, *, study: str, dataset: str | None = None,
+                 own: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Say in plain words what an approval would allow and cost, and what differs from this institution's defaults."""
     found = find_study(place.register, study)
     decisions = place.home.decisions()
     terms = decisions.terms(found, own or {})
-    return {"name": found.name, "hash": found.hash, **review(found, terms, decisions.defaults())}
+    return {"name": found.name, "hash": found.hash, **review(found, terms, decisions.defaults()),
+            "ledger": _outlook(place, found, dataset)}
 
 
 @checked
@@ -159,6 +162,16 @@ COMMANDS: dict[str, Callable[..., Any]] = {
 }
 
 
+def _outlook(place: Place, study: Study, dataset: str | None) -> dict[str, Any]:
+    """Return what the ledger says of a run, or the error that keeps a run from being priced, as a steward must see."""
+    try:
+        return {"outlook": outlook(place.home, study, place.home.decisions().choose(study, dataset)), "error": None}
+    except SealaneError as error:
+        if dataset is not None:
+            raise
+        return {"outlook": None, "error": error.to_dict()}
+
+
 def _own(place: Place, study: Study) -> Agreement | None:
     """Return what this institution signed, also where it was revoked since."""
     own = place.home.identity().fingerprint
@@ -181,7 +194,8 @@ def _state(place: Place, study: Study, agreement: Agreement) -> AgreementState:
     with closing(Journal(place.home.runs_path)) as journal:
         runs = len(journal.runs_released(study.hash))
     return state_of(tightest(study, [agreement, *others]), revoked=place.register.revoked(study.hash), runs=runs,
-                    suspended=place.register.standings.suspended(study.hash), now=place.home.clock())
+                    suspended=place.register.standings.suspended(study.hash),
+                    spent=is_spent(place.home, study, agreement), now=place.home.clock())
 
 
 def _summary(place: Place, study: Study, agreement: Agreement) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sealane.computations.pricing import price_under, rows_of
+from sealane.governance.agreed_cap import agreed_cap
 from sealane.governance.agreement import Agreement
 from sealane.governance.contract import Contract
 from sealane.governance.differencing import check_rows
@@ -13,6 +16,35 @@ from sealane.privacy.acts import Request
 from sealane.privacy.ledger import Ledger
 from sealane.privacy.mechanism import Price
 from sealane.secagg.layout import Layout
+
+
+def enter_cap(ledger: NodeLedger, agreement: Agreement, study: Study) -> None:
+    """Enter what an agreement caps into the ledger, before it is signed; a limit on releases stays.
+
+    Raises:
+        InputError: the cap is no usable amount.
+    """
+    cap = agreed_cap(agreement, study)
+    if cap is None:
+        return
+    with ledger.reading() as book:
+        before = book.caps.get((cap.dataset, cap.scope, cap.target))
+    ledger.put_cap(replace(cap, releases=None if before is None else before.releases))
+
+
+def request_of(run_id: str, study: Study, dataset: str, version: str, computation: object, parameters: object,
+               contract: Contract, smallest: int | None = None) -> Request:
+    """Return what a run of a study asks of a dataset; ``smallest`` as for :func:`price_under`.
+
+    Raises:
+        InputError: no noise keeps what the parameters promise.
+        RefusedError: it costs more than the study allows.
+    """
+    return Request(
+        run=run_id, dataset=dataset, version=version, study=study.hash,
+        recipients=tuple((one.name, one.fingerprint) for one in study.recipients), computation=study.computation,
+        price=price_under(study, computation, parameters, contract, smallest),
+        rows=rows_of(computation, parameters))
 
 
 class Charging:
@@ -49,11 +81,9 @@ class Charging:
             RefusedError: a cap, the study's promise or an earlier filter of rows forbids it.
         """
         study, own = self._study, self._own
-        self._price = price_under(study, self._computation, self._parameters, contract, self._smallest)
-        request = Request(
-            run=self._run_id, dataset=own.dataset, version=own.dataset_version, study=study.hash,
-            recipients=tuple((one.name, one.fingerprint) for one in study.recipients),
-            computation=study.computation, price=self._price, rows=rows_of(self._computation, self._parameters))
+        request = request_of(self._run_id, study, own.dataset, own.dataset_version, self._computation,
+                             self._parameters, contract, self._smallest)
+        self._price = request.price
 
         def guard(ledger: Ledger) -> None:
             earlier = {entry.request.rows for entry in ledger.of(own.dataset, own.dataset_version)

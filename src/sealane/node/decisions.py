@@ -28,7 +28,9 @@ from sealane.governance.signed_statement import (
 )
 from sealane.governance.study import Study
 from sealane.governance.terms import Terms
+from sealane.node.charging import enter_cap
 from sealane.node.datasets import open_dataset
+from sealane.node.ledger import NodeLedger
 from sealane.node.protection import check_protected
 from sealane.node.register import DatasetEntry, Register
 from sealane.sectors.registry import check_purpose
@@ -42,13 +44,15 @@ class Decisions:
         name: this node's name.
         key: its signing key.
         clock: tells the time.
+        ledger: gets the cap that an agreement sets.
         sandboxed: whether computations run in a sandbox here.
         home: where ``defaults.toml`` lies; None for no defaults.
     """
 
-    def __init__(self, register: Register, name: str, key: SigningKey, clock: Clock, home: Path | None = None, *,
-                 sandboxed: bool = False) -> None:
+    def __init__(self, register: Register, name: str, key: SigningKey, clock: Clock, ledger: NodeLedger,
+                 home: Path | None = None, *, sandboxed: bool = False) -> None:
         self._register = register
+        self._ledger = ledger
         self._name = name
         self._key = key
         self._clock = clock
@@ -78,7 +82,7 @@ class Decisions:
         check_approvable(study, own_name=self._name, own_fingerprint=self._key.fingerprint,
                          verified=self._register.verified(), now=now)
         check_purpose(study.sector, study.purpose)
-        entry = self._choose(study, dataset)
+        entry = self.choose(study, dataset)
         earlier = self._register.own_statement(study.hash)
         if isinstance(earlier, SignedRefusal):
             raise RefusedError("study.refused-before", "this institution has refused the study, which is final",
@@ -92,10 +96,11 @@ class Decisions:
         opened.require(required_columns(study.computation, study.parameters, opened.contract))
         price_under(study, get(study.computation), read_parameters(study.computation, study.parameters),
                     opened.contract)
-        signed = sign_agreement(self._key, Agreement(
+        agreement = Agreement(
             study=study.hash, node=self._name, fingerprint=self._key.fingerprint, dataset=entry.name,
-            dataset_version=entry.version, terms=terms, signed_at=to_text(now),
-        ))
+            dataset_version=entry.version, terms=terms, signed_at=to_text(now))
+        enter_cap(self._ledger, agreement, study)  # first: no agreement is ever without the cap that it promises
+        signed = sign_agreement(self._key, agreement)
         self._register.record_statement(study.hash, signed)
         return signed
 
@@ -172,7 +177,13 @@ class Decisions:
         if reason is not None:
             raise quarantined(reason)
 
-    def _choose(self, study: Study, dataset: str | None) -> DatasetEntry:
+    def choose(self, study: Study, dataset: str | None) -> DatasetEntry:
+        """Return the dataset that :meth:`approve` would sign for.
+
+        Raises:
+            InputError: there is no such dataset, or the choice is open.
+            RefusedError: it is under another contract.
+        """
         fitting = self._register.datasets(study.data_contract)
         if dataset is not None:
             entry = self._register.dataset(dataset)

@@ -154,7 +154,7 @@ class Gate:
             RefusedError: too small, a stranger or a revoked institution in it, or a contribution would follow by
                 subtraction.
         """
-        with self._asked(admission, "cohort"):
+        with self.asked(admission, "cohort"):
             self._check_cohort(admission, cohort)
 
     def open_dataset(self, admission: Admission) -> Dataset:
@@ -163,7 +163,7 @@ class Gate:
         Raises:
             RefusedError: it was changed or withdrawn.
         """
-        with self._asked(admission, "dataset"):
+        with self.asked(admission, "dataset"):
             return self._datasets(admission.own, admission.study)
 
     def rounds(
@@ -178,7 +178,7 @@ class Gate:
         Raises:
             RefusedError: revoked, lapsed, or larger than any result may be.
         """
-        with self._asked(admission, "result"):
+        with self.asked(admission, "result"):
             self._decide_for(admission, "result", frozenset(admission.agreements))
             if len(result) > MAXIMUM_RESULT:
                 raise RefusedError("result.too-large", "the result is too large", got=f"{len(result)} bytes",
@@ -191,7 +191,7 @@ class Gate:
             RefusedError: revoked by any of the cohort, suspended, lapsed, in quarantine, the dataset changed, or past
                 the agreed number of rounds.
         """
-        with self._asked(admission, "round"):
+        with self.asked(admission, "round"):
             self._decide_for(admission, "round", cohort, number=number)
 
     def remember(
@@ -201,14 +201,15 @@ class Gate:
 
         Any number of runs may have been let in before the first of them released, each in a thread of its own.
         """
-        with self._asked(admission, "release"), self._answering_lock:
+        with self.asked(admission, "release"), self._answering_lock:
             others = self._others(admission.study, admission.run_id, runs_released)
             self._decide_for(admission, "release", cohort, other_runs=others)
             self._check_cohort(admission, cohort)
             self._records.record_cohort(admission.own.dataset_version, admission.study.computation, cohort)
             self._answering.setdefault(admission.study.hash, set()).add(admission.run_id)
 
-    def _asked(self, admission: Admission, moment: str) -> AbstractContextManager[None]:
+    def asked(self, admission: Admission, moment: str) -> AbstractContextManager[None]:
+        """Return a block whose end is kept as this gate's decision; see :meth:`sealane.node.decided.Decided.asked`."""
         return self._decided.asked(admission.run_id, admission.own.study, moment)
 
     def _decide_for(self, admission: Admission, moment: Moment, cohort: frozenset[str], *, number: int = 0,
@@ -283,8 +284,10 @@ class _Rounds:
 
     def reserve(self, contract: Contract) -> None:
         """Hold in the ledger what the run may cost. See :meth:`sealane.node.charging.Charging.reserve`."""
-        self._charging.reserve(contract)
+        with self._gate.asked(self._admission, "reservation"):
+            self._charging.reserve(contract)
 
     def charge(self, number: int, layout: Layout) -> None:
         """See :class:`sealane.node.cohort.RoundGate`."""
-        self._charging.commit(number, layout)
+        with self._gate.asked(self._admission, "charge"):
+            self._charging.commit(number, layout)

@@ -66,7 +66,7 @@ class NodeHome:
     def decisions(self) -> Decisions:
         """Return the steward's side."""
         identity = self.identity()
-        return Decisions(self.register, identity.name, identity.signing_key, self.clock, self.path,
+        return Decisions(self.register, identity.name, identity.signing_key, self.clock, self.ledger, self.path,
                          sandboxed=self.sandboxed)
 
     def gate(self) -> Gate:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from pydantic import ConfigDict, validate_call
 
 from sealane.computations.pricing import price_of
 from sealane.computations.registry import get, read_parameters
-from sealane.errors import InputError
+from sealane.errors import InputError, RefusedError
+from sealane.governance.agreed_cap import agreed_cap
+from sealane.governance.agreement import verify_agreement
+from sealane.governance.signed_statement import SignedAgreement
 from sealane.node.datasets import contract_of
 from sealane.node.home import NodeHome
-from sealane.privacy.acts import Reserve, Scope
-from sealane.privacy.amounts import parse_amount, parse_delta
+from sealane.node.statements import find_study
+from sealane.privacy.acts import Request, Reserve, Scope
+from sealane.privacy.amounts import parse_amount, parse_delta, text_of
 from sealane.privacy.ledger import Ledger, make_cap
 from sealane.privacy.overview import explain, forecast, overview
 
@@ -33,6 +38,7 @@ def ledger_cap(home: NodeHome, *, dataset: str, epsilon: str | None = None, delt
                None if delta is None else parse_delta(delta))
     with home.ledger.reading() as ledger:
         before = ledger.caps.get((dataset, scope, target))
+    _check_agreed(home, dataset, scope, target, amounts)
     if before is not None:
         amounts = (amounts[0] or before.epsilon, amounts[1] or before.delta)
         releases = before.releases if releases is None else releases
@@ -72,9 +78,10 @@ def ledger_forecast(home: NodeHome, *, dataset: str, computation: str, parameter
     found = get(computation)
     price = price_of(found, read_parameters(computation, parameters), contract_of(entry),
                      minimum_cohort - colluding)
-    asked = None if recipient is None else (recipient, _fingerprint(home, recipient))
+    asked = () if recipient is None else ((recipient, _fingerprint(home, recipient)),)
+    request = Request("", dataset, entry.version, "", asked, computation, price)
     with home.ledger.reading() as ledger:
-        return {"computation": computation, **forecast(ledger, dataset, entry.version, price, asked)}
+        return {"computation": computation, **forecast(ledger, request)}
 
 
 LEDGER_COMMANDS: dict[str, Callable[..., Any]] = {
@@ -102,10 +109,27 @@ def _target(home: NodeHome, recipient: str | None, study: str | None) -> tuple[S
     if recipient is not None:
         return "recipient", _fingerprint(home, recipient), recipient
     if study is not None:
-        named = [entry.study for entry in home.register.studies() if entry.study.name == study]
-        found = named[0] if len(named) == 1 else home.register.study(study)
+        found = find_study(home.register, study)
         return "study", found.hash, f"{found.name} ({found.hash[:12]})"
     return "dataset", "", ""
+
+
+def _check_agreed(home: NodeHome, dataset: str, scope: Scope, target: str,
+                  amounts: tuple[Decimal | None, Decimal | None]) -> None:
+    """A cap by hand may be tighter than the one that was signed, never wider."""
+    own = home.register.own_statement(target) if scope == "study" else None
+    if not isinstance(own, SignedAgreement):
+        return
+    study = home.register.study(target)
+    agreement = verify_agreement(own, study)
+    cap = agreed_cap(agreement, study)
+    if cap is None or agreement.dataset != dataset:
+        return
+    for name, wanted, agreed in (("epsilon", amounts[0], cap.epsilon), ("delta", amounts[1], cap.delta)):
+        if wanted is not None and agreed is not None and wanted > agreed:
+            raise RefusedError("ledger.cap-above-agreement", f"the agreement to the study allows less {name}",
+                               got=text_of(wanted), expected=f"at most {text_of(agreed)}",
+                               hint="for more, have another study proposed and sign it with another cap")
 
 
 def _fingerprint(home: NodeHome, recipient: str) -> str:

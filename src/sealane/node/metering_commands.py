@@ -9,6 +9,7 @@ from typing import Any
 
 from sealane.core.clock import from_text, to_text
 from sealane.errors import InputError
+from sealane.governance.agreed_tariff import agreed_tariff, tariff_for
 from sealane.governance.metering import MeteredRun, total
 from sealane.governance.statement import Side, settle, sign_statement, write_statement
 from sealane.governance.study import Study
@@ -22,9 +23,9 @@ def metering_show(place: Any, *, study: str | None = None, run: str | None = Non
     return {"events": [event.model_dump(mode="json") for event in found], "totals": total(found).to_dict()}
 
 
-def metering_statement(place: Any, *, study: str, since: str, until: str, tariff: dict[str, Any],
+def metering_statement(place: Any, *, study: str, since: str, until: str, tariff: dict[str, Any] | None = None,
                        recipient: str | None = None) -> dict[str, Any]:
-    """Make and sign the statement of a study over a period, for one of its recipients."""
+    """Make and sign the statement of a study over a period, for one of its recipients, by the agreed tariff."""
     agreed = _study(place, study)
     period = _moment("from", since), _moment("to", until)
     if from_text(period[0]) >= from_text(period[1]):
@@ -32,11 +33,14 @@ def metering_statement(place: Any, *, study: str, since: str, until: str, tariff
     identity = place.home.identity()
     events = [event for event in _events(place, study=agreed.hash)
               if from_text(period[0]) <= from_text(event.ended_at) < from_text(period[1])]
+    prices, agreement = tariff_for(
+        agreed_tariff(agreed, place.register.statements(agreed.hash), identity.fingerprint),
+        None if tariff is None else make_tariff(tariff))
     settlement = settle(
         node=Side(name=identity.name, fingerprint=identity.fingerprint,
                   signing_key=identity.signing_key.public_key.hex()),
         recipient=_recipient(agreed, recipient), study=agreed.hash, study_name=agreed.name, period=period,
-        issued_at=to_text(place.home.clock()), tariff=make_tariff(tariff), events=events)
+        issued_at=to_text(place.home.clock()), tariff=prices, agreement=agreement, events=events)
     signed = sign_statement(identity.signing_key, settlement)
     return {"statement": settlement.model_dump(mode="json"), "file": write_statement(signed).decode("ascii")}
 

@@ -336,8 +336,11 @@ class NodeRun:
         self._post(Failure(self.run_id, error))
 
     def _end(self, error: SealaneError | None) -> None:
-        if self._running is not None:
+        if self._running is not None and not self._running.task.done():
+            # What its child used is only known once that has ended, and belongs into what is metered.
+            self._running.task.add_done_callback(lambda _: self._end(error))
             self._running.task.cancel()
+            return
         try:
             self._meter.close()
             self._gate.ledger.void(self.run_id)

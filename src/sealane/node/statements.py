@@ -57,7 +57,8 @@ def describe_agreement(agreement: Agreement, study: Study) -> dict[str, Any]:
     names = {party.fingerprint: party.name for party in study.recipients}
     if "recipients" in narrower:
         narrower["recipients"] = sorted(names[one] for one in agreement.terms.recipients)
-    terms = asdict(agreement.terms)
+    tariff = agreement.terms.tariff
+    terms = asdict(agreement.terms) | {"tariff": None if tariff is None else tariff.model_dump()}
     return {"node": agreement.node, "decision": "approved", "at": agreement.signed_at, "dataset": agreement.dataset,
             "dataset_version": agreement.dataset_version, "waives_differencing": agreement.waives_differencing,
             "code": agreement.terms.code, "narrower": _plain(narrower), "tariff": terms["tariff"],

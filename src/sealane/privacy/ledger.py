@@ -137,6 +137,20 @@ class Ledger:
         """Return the caps of a dataset, its own first."""
         return [cap for key, cap in sorted(self.caps.items()) if key[0] == dataset]
 
+    def caps_on(self, request: Request) -> list[Cap]:
+        """Return the caps that a request would spend from: of every name that this version of the rows has had."""
+        names = {request.dataset, *(entry.request.dataset for entry in self.of(request.dataset, request.version))}
+        return [cap for name in sorted(names) for cap in self.caps_of(name) if _within(request, cap.scope, cap.target)]
+
+    def release_limits(self, request: Request) -> list[tuple[str, int, int]]:
+        """Return what limits a request without noise: the limit's name, how many it counts now, and the most."""
+        limits: list[tuple[Scope, str, str, int]] = [
+            ("dataset", "", f"the cap of dataset {request.dataset}", self.release_cap(request.dataset))]
+        limits += [(cap.scope, cap.target, name_of(cap), cap.releases) for cap in self.caps_on(request)
+                   if cap.releases is not None]
+        return [(name, self.releases(request.dataset, request.version, scope, target), most)
+                for scope, target, name, most in limits]
+
     def release_cap(self, dataset: str) -> int:
         """Return how many releases without noise a dataset may give in all."""
         cap = self.caps.get((dataset, "dataset", ""))
@@ -180,7 +194,7 @@ class Ledger:
                                hint="epsilons of different units do not add up: use a computation of the same unit")
 
     def _check_epsilon(self, request: Request, mechanism: Mechanism, sums: int) -> None:
-        caps = [cap for cap in self._caps_on(request) if cap.epsilon is not None]
+        caps = [cap for cap in self.caps_on(request) if cap.epsilon is not None]
         if not any(cap.scope == "dataset" for cap in caps):
             raise RefusedError("ledger.no-cap", f"no privacy budget is set for {request.dataset}", got=request.run,
                                expected="a cap on epsilon",
@@ -200,20 +214,11 @@ class Ledger:
                     hint=f"`sealane ledger explain {request.dataset}` says what it was spent on")
 
     def _check_releases(self, request: Request) -> None:
-        limits: list[tuple[Scope, str, str, int]] = [
-            ("dataset", "", f"the cap of dataset {request.dataset}", self.release_cap(request.dataset))]
-        limits += [(cap.scope, cap.target, name_of(cap), cap.releases) for cap in self._caps_on(request)
-                   if cap.releases is not None]
-        for scope, target, name, most in limits:
-            used = self.releases(request.dataset, request.version, scope, target)
+        for name, used, most in self.release_limits(request):
             if used >= most:
                 raise RefusedError("ledger.releases-exhausted", f"no further release without noise is allowed: {name}",
                                    got=f"1 asked, {used} given or under way", expected=f"at most {most}",
                                    hint=f"`sealane ledger cap {request.dataset} --releases N` allows more")
-
-    def _caps_on(self, request: Request) -> list[Cap]:
-        names = {request.dataset, *(entry.request.dataset for entry in self.of(request.dataset, request.version))}
-        return [cap for name in sorted(names) for cap in self.caps_of(name) if _within(request, cap.scope, cap.target)]
 
 
 def name_of(cap: Cap) -> str:

@@ -11,9 +11,9 @@ from decimal import Decimal
 from typing import Any
 
 from sealane.privacy.accountant import Way, compose
-from sealane.privacy.acts import Scope
+from sealane.privacy.acts import Cap, Request, Scope
 from sealane.privacy.amounts import difference, down, text_of, up
-from sealane.privacy.ledger import Ledger, State
+from sealane.privacy.ledger import Ledger, State, name_of
 from sealane.privacy.mechanism import Mechanism, Price, describe
 
 USUAL_DELTA = Decimal("1e-6")
@@ -94,35 +94,48 @@ def explain(ledger: Ledger, dataset: str, version: str | None, moments: Mapping[
             "entries": entries}
 
 
-def forecast(ledger: Ledger, dataset: str, version: str | None, price: Price | None,
-             recipient: tuple[str, str] | None) -> dict[str, Any]:
-    """Return how many more runs of one price fit, and which cap ends them.
+def forecast(ledger: Ledger, request: Request) -> dict[str, Any]:
+    """Return how many more runs fit that ask for this, which cap ends them, and what is left of each cap.
 
     Args:
         ledger: of the node.
-        dataset: that they would run on.
-        version: of the dataset.
-        price: of one run; None for releases without noise.
-        recipient: (name, fingerprint) of who would receive them, whose cap then counts too.
+        request: of one such run; its id does not matter.
     """
+    price, dataset = request.price, request.dataset
     if price is None:
-        left = max(ledger.release_cap(dataset) - ledger.releases(dataset, version), 0)
-        return {"dataset": dataset, "epsilon_alone": None, "delta": None, "runs": left,
-                "limit": f"releases without noise of dataset {dataset}"}
+        limits = ledger.release_limits(request)
+        name, used, most = min(limits, key=lambda one: one[2] - one[1])
+        return {"dataset": dataset, "epsilon_alone": None, "delta": None, "runs": max(most - used, 0),
+                "limit": f"releases without noise: {name}", "caps": []}
     delta = delta_of(ledger, dataset)
     runs, limit = MOST_FORECAST, "no cap is near"
-    caps = [cap for cap in ledger.caps_of(dataset) if cap.epsilon is not None and (
-        cap.scope == "dataset" or (cap.scope == "recipient" and recipient is not None and cap.target == recipient[1]))]
+    caps = [cap for cap in ledger.caps_on(request) if cap.epsilon is not None]
     if not any(cap.scope == "dataset" for cap in caps):
         runs, limit = 0, f"no privacy budget is set for {dataset}"
     for cap in caps:
-        assert cap.epsilon is not None
-        assert cap.delta is not None
-        fitting = _fitting(ledger.mechanisms(dataset, version, cap.scope, cap.target), price, cap.epsilon, cap.delta)
+        fitting = fits(ledger, request, cap)
         if fitting < runs:
-            runs, limit = fitting, f"the cap of {cap.scope} {cap.label or dataset}"
+            runs, limit = fitting, name_of(cap)
     return {"dataset": dataset, "epsilon_alone": text_of(up(compose([(price.mechanism, price.sums)], delta).epsilon)),
-            "delta": text_of(delta), "runs": runs, "limit": limit}
+            "delta": text_of(delta), "runs": runs, "limit": limit,
+            "caps": [_amounts(ledger, dataset, request.version, cap.scope, cap.target, cap.delta or delta, cap.epsilon)
+                     | {"scope": cap.scope, "target": cap.label} for cap in caps]}
+
+
+def fits(ledger: Ledger, request: Request, cap: Cap, *, reserved: bool = True) -> int:
+    """Return how many more runs of a request's price one cap on epsilon allows.
+
+    Args:
+        ledger: of the node.
+        request: of one such run, with a price.
+        cap: that counts.
+        reserved: whether what is reserved counts as spent, as it does when a run asks.
+    """
+    assert request.price is not None
+    assert cap.epsilon is not None
+    assert cap.delta is not None
+    before = ledger.mechanisms(request.dataset, request.version, cap.scope, cap.target, reserved=reserved)
+    return _fitting(before, request.price, cap.epsilon, cap.delta)
 
 
 def delta_of(ledger: Ledger, dataset: str) -> Decimal:

@@ -26,6 +26,7 @@ from sealane.governance.signed_statement import SignedRefusal
 from sealane.governance.study import Study
 from sealane.governance.terms import narrow, terms_of
 from sealane.node.acts import MemoryActs
+from sealane.node.charging import enter_cap
 from sealane.node.execution import Unconfined
 from sealane.node.gate import Gate
 from sealane.node.journal import Journal
@@ -140,6 +141,7 @@ class SimulatedNode:
                        waives_differencing=waives_differencing, **narrower)
         agreement = Agreement(study.hash, self.name, self.fingerprint, DATASET, self.dataset_version, terms,
                               to_text(self.clock()))
+        enter_cap(self.ledger, agreement, study)
         self.records.statements[study.hash] = sign_agreement(self.key, agreement)
         return self.records.statements[study.hash]
 

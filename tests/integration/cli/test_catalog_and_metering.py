@@ -21,7 +21,7 @@ from sealane.governance.statement import settle as settle_events
 from sealane.rpc.identity import load_identity
 
 pytestmark = pytest.mark.integration
-TARIFF = 'currency = "EUR"\nper_run = "10.00"\nper_million_rows = "1000"\nper_round = "0.01"\n'
+TARIFF = "EUR 10.00 per run, 1000 per million rows, 0.01 per round"
 
 
 def entries(home: Path, *filters: str) -> dict[str, str]:
@@ -106,7 +106,8 @@ def finished(federation: Federation) -> dict[str, Any]:
     study = federation.propose("metered")
     for home in federation.nodes.values():
         await_study(home, study)
-    federation.approve_everywhere(study)
+    for name, home in federation.nodes.items():  # north signs a tariff, the others none
+        run_well("study", "approve", study, *(("--tariff", TARIFF) if name == "north" else ()), "--home", home)
     found: dict[str, Any] = run_well("run", "start", study, "--home", federation.analyst)
     return found
 
@@ -127,15 +128,39 @@ def test_nodes_analyst_and_auditor_see_what_a_run_used(
     assert "COMPLETED" in run("metering", "show", "--study", "metered", "--home", federation.analyst).out
 
 
-def settle(federation: Federation, output: Path) -> dict[str, Any]:
-    tariff = federation.root / "tariff.toml"
-    tariff.write_text(TARIFF)
+def asked(output: Path) -> list[Any]:
     now = system_clock()
-    made: dict[str, Any] = run_well(
-        "metering", "statement", "--study", "metered", "--from", to_text(now - timedelta(hours=1)),
-        "--to", to_text(now + timedelta(hours=1)), "--tariff", tariff, "--output", output,
-        "--csv", output.with_suffix(".csv"), "--home", federation.nodes["north"])
+    return ["metering", "statement", "--study", "metered", "--from", to_text(now - timedelta(hours=1)),
+            "--to", to_text(now + timedelta(hours=1)), "--output", output, "--csv", output.with_suffix(".csv")]
+
+
+def settle(federation: Federation, output: Path) -> dict[str, Any]:
+    made: dict[str, Any] = run_well(*asked(output), "--home", federation.nodes["north"])
     return made["statement"]  # type: ignore[no-any-return]
+
+
+def test_the_tariff_is_the_one_that_the_node_signed(
+    federation: Federation, finished: dict[str, Any], tmp_path: Path
+) -> None:
+    file, by_hand = tmp_path / "statement.json", tmp_path / "tariff.toml"
+    by_hand.write_text('currency = "EUR"\nper_run = "99"\n')
+    refused("settlement.tariff-agreed", 2, *asked(file), "--tariff", by_hand, "--home", federation.nodes["north"])
+    refused("settlement.no-tariff", 2, *asked(file), "--home", federation.nodes["south"])
+    said = Settlement.model_validate(settle(federation, file))
+    assert said.agreement is not None
+    shown = run("metering", "countersign", file, "--home", federation.analyst).out
+    assert f"agreement {said.agreement[:16]}" in shown
+
+    dearer = settle_events(
+        node=said.node, recipient=said.recipient, study=said.study, study_name=said.study_name, events=said.events,
+        tariff=said.tariff.model_copy(update={"per_run": "99"}), agreement=said.agreement,
+        period=(said.period_from, said.period_to), issued_at=said.issued_at)
+    file.write_bytes(write_statement(sign_statement(load_identity(federation.nodes["north"]).signing_key, dearer)))
+    error = refused("settlement.tariff-differs", 4, "metering", "countersign", file, "--home", federation.analyst)
+    assert error["expected"].startswith(TARIFF)
+
+    run_well(*asked(file), "--tariff", by_hand, "--home", federation.nodes["south"])
+    assert "given by hand" in run("metering", "countersign", file, "--home", federation.analyst).out
 
 
 def test_settled_by_both_sides(federation: Federation, finished: dict[str, Any], tmp_path: Path) -> None:
@@ -167,7 +192,7 @@ def test_a_node_that_overstates_its_rounds(federation: Federation, finished: dic
     said = Settlement.model_validate(settle(federation, file))
     more = settle_events(
         node=said.node, recipient=said.recipient, study=said.study, study_name=said.study_name, tariff=said.tariff,
-        period=(said.period_from, said.period_to), issued_at=said.issued_at,
+        agreement=said.agreement, period=(said.period_from, said.period_to), issued_at=said.issued_at,
         events=[event.model_copy(update={"rounds": event.rounds + 100}) for event in said.events])
     file.write_bytes(write_statement(sign_statement(load_identity(federation.nodes["north"]).signing_key, more)))
     error = refused("settlement.not-what-was-seen", 3, "metering", "countersign", file, "--compare", "--home",

@@ -410,11 +410,12 @@ def test_an_agreement_from_offer_to_revocation(federation: Federation, tmp_path:
             nodes["south"])
     refused("agreement.budget-undeclared", 3, "study", "approve", study, "--epsilon", "1", "--home", nodes["south"])
     refused("agreement.bad-moment", 2, "study", "approve", study, "--expires", "soon", "--home", nodes["south"])
-    refused("defaults.malformed", 2, "study", "approve", study, "--tariff", "cheap", "--home", nodes["south"])
-    signed = run_well("study", "approve", study, "--rounds", "1", "--tariff", "EUR 12.50 per run", "--home",
-                      nodes["south"])
+    refused("tariff.malformed", 2, "study", "approve", study, "--tariff", "cheap", "--home", nodes["south"])
+    signed = run_well("study", "approve", study, "--rounds", "1", "--tariff", "EUR 12.50 per run, 3 per round",
+                      "--home", nodes["south"])
     assert signed["narrower"] == {"rounds": 1, "runs": 4}
-    assert signed["tariff"] == {"currency": "EUR", "price": "12.50", "per": "run"}
+    assert signed["tariff"] == {"currency": "EUR", "per_run": "12.50", "per_million_rows": "0", "per_round": "3",
+                                "per_epsilon": "0"}
     refused("study.approved-otherwise", 3, "study", "approve", study, "--rounds", "2", "--home", nodes["south"])
     run_well("study", "approve", study, "--home", nodes["west"])
     assert set(run_well("study", "show", study, "--home", alice)["negotiation"].values()) == {"FINALIZED"}

@@ -87,7 +87,7 @@ def statement(north: Path, tmp_path: Path) -> Callable[..., Path]:
         sides = {"node": ("north", identity.signing_key), "recipient": ("alice", OTHERS["alice"])}
         settlement = settle(
             study=study.hash, study_name=study.name, period=("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z"),
-            issued_at="2026-04-02T00:00:00Z", tariff=Tariff(currency="EUR", per_round="1"),
+            issued_at="2026-04-02T00:00:00Z", tariff=Tariff(currency="EUR", per_round="1"), agreement=None,
             events=[event_of(study, north, **changes)],
             **{role: Side(name=name, fingerprint=key.fingerprint, signing_key=key.public_key.hex())
                for role, (name, key) in sides.items()})

@@ -21,7 +21,8 @@ from sealane.governance.odrl import PROFILE, read_policy, write_policy
 from sealane.governance.recipient import recipient_of
 from sealane.governance.signed_statement import SignedAgreement, claimed_study
 from sealane.governance.study import Study
-from sealane.governance.terms import Tariff, Terms
+from sealane.governance.tariff import UNITS, Tariff
+from sealane.governance.terms import Terms
 
 Build = Callable[..., Study]
 Keys = dict[str, SigningKey]
@@ -65,7 +66,7 @@ def test_it_comes_back_as_it_was_signed(build: Build, keys: Keys) -> None:
     for narrower in ({}, {
         "minimum_cohort": 4, "minimum_count": 20, "rounds": 7, "runs": 1, "starts": "2026-06-02T00:00:00Z",
         "expires": "2026-06-30T00:00:00Z", "jurisdictions": ("DE", "FR"), "recipients": (), "outputs": (),
-        "tariff": Tariff("EUR", "12.50", "run"), "waives_differencing": True,
+        "tariff": Tariff(currency="EUR", per_run="12.50", per_round="0.01"), "waives_differencing": True,
     }):
         agreement = signed.agreed(study, key, "north", **narrower)
         said = sign_agreement(key, agreement)
@@ -187,10 +188,38 @@ def test_the_largest_agreement_fits(build: Build) -> None:
     assert verify_agreement(said, study).node == "n5"
 
 
+def duties(*said: tuple[str, str, str]) -> list[Any]:
+    return [{"action": "odrl:compensate", "constraint": [
+        {"leftOperand": left, "operator": "eq", "rightOperand": right} for left, right in zip(
+            ("odrl:payAmount", f"{PROFILE}:currency", f"{PROFILE}:per"), one, strict=True)]} for one in said]
+
+
+@pytest.mark.parametrize(("said", "tariff"), [
+    ([("0", "EUR", "run")], Tariff(currency="EUR")),
+    ([("0.00", "EUR", "round")], Tariff(currency="EUR", per_round="0.00")),
+    ([("9", "KWD", "run"), ("1.5", "KWD", "million rows"), ("2", "KWD", "round"), ("100", "KWD", "epsilon")],
+     Tariff(currency="KWD", per_run="9", per_million_rows="1.5", per_round="2", per_epsilon="100")),
+    ([("9", "EUR", "run"), ("2", "USD", "round")], None), ([("2", "EUR", "round"), ("9", "EUR", "run")], None),
+    ([("9", "EUR", "run"), ("9", "EUR", "run")], None), ([("9", "EUR", "run"), ("0", "EUR", "round")], None),
+    ([("9", "EUX", "run")], None), ([("9", "EUR", "row")], None), ([("-9", "EUR", "run")], None), ([], None),
+    ([("1", "EUR", "run")] * 5, None),
+])
+def test_duties_to_pay_make_up_one_tariff(build: Build, keys: Keys, said: list[Any], tariff: Tariff | None) -> None:
+    rules = write_policy(signed.terms(build(), tariff=None)) | {"obligation": duties(*said)}
+    if tariff is None:
+        with pytest.raises(RefusedError) as caught:
+            read_policy(rules)
+        assert caught.value.code in ("agreement.bad-value", "agreement.unknown-term")
+    else:
+        assert read_policy(rules).tariff == tariff
+        assert write_policy(read_policy(rules)) == rules
+
+
 MOMENTS = st.sampled_from(["2026-06-02T00:00:00Z", "2027-01-01T12:30:00Z"])
 HASHES = st.text("0123456789abcdef", min_size=64, max_size=64)
 FINGERPRINTS = st.sets(st.from_regex(r"\A[a-z2-7]{51}[aq]\Z"), max_size=5).map(lambda some: tuple(sorted(some)))
 AMOUNTS = st.from_regex(r"\A(0|[1-9][0-9]{0,8})(\.[0-9]{1,18})?\Z")
+PRICES = st.just("0") | st.from_regex(r"\A(0|[1-9][0-9]{0,11})(\.[0-9]{1,6})?\Z")
 COUNTS = st.integers(1, 999_999_999)
 
 
@@ -199,8 +228,8 @@ COUNTS = st.integers(1, 999_999_999)
     code=HASHES, participants=FINGERPRINTS, minimum_cohort=COUNTS, minimum_count=COUNTS, recipients=FINGERPRINTS,
     jurisdictions=st.none() | st.just(()) | st.just(("DE", "FR")), outputs=st.just(("model",)), rounds=COUNTS,
     runs=COUNTS, starts=st.none() | MOMENTS, expires=MOMENTS, epsilon=st.none() | AMOUNTS, delta=st.none() | AMOUNTS,
-    tariff=st.none() | st.builds(Tariff, currency=st.just("EUR"), price=AMOUNTS,
-                                 per=st.sampled_from(["run", "row", "epsilon"])),
+    tariff=st.none() | st.builds(Tariff, currency=st.sampled_from(["EUR", "JPY"]),
+                                 **dict.fromkeys(UNITS.values(), PRICES)),
     waives_differencing=st.booleans()))
 def test_terms_survive_being_a_policy(terms: Terms) -> None:
     rules = parse_canonical(canonical_bytes(write_policy(terms)))

@@ -23,7 +23,8 @@ STUDY = make_study(name="s", sector="finance", purpose="credit-risk", data_contr
                    computation="glm.fit", parameters={}, expires="2026-07-01T00:00:00Z", runs=3,
                    participants=[Participant(name=n, fingerprint=k.fingerprint) for n, k in KEYS.items()])
 STEPS = {("ACTIVE", "SUSPENDED"), ("SUSPENDED", "ACTIVE"), *(
-    (old, new) for old in ("ACTIVE", "SUSPENDED") for new in ("EXPIRED", "REVOKED", "EXHAUSTED"))}
+    (old, new) for old in ("ACTIVE", "SUSPENDED") for new in ("EXPIRED", "REVOKED", "EXHAUSTED")),
+         ("EXHAUSTED", "REVOKED")}
 
 
 class Living(RuleBasedStateMachine):
@@ -44,7 +45,7 @@ class Living(RuleBasedStateMachine):
             assert (str(old), str(new)) not in STEPS
         else:
             assert (str(old), str(new)) in STEPS
-            assert not self.ended
+            assert not self.ended or (old, self.state) == (AgreementState.EXHAUSTED, AgreementState.REVOKED)
         self.ended = self.ended or self.state.over
 
     @invariant()
@@ -55,13 +56,15 @@ class Living(RuleBasedStateMachine):
 TestLiving = Living.TestCase
 
 
-@given(revoked=st.booleans(), suspended=st.booleans(), runs=st.integers(0, 4), days=st.integers(0, 40))
-def test_the_state_follows_from_what_happened(revoked: bool, suspended: bool, runs: int, days: int) -> None:
+@given(revoked=st.booleans(), suspended=st.booleans(), runs=st.integers(0, 4), days=st.integers(0, 40),
+       spent=st.booleans())
+def test_the_state_follows_from_what_happened(revoked: bool, suspended: bool, runs: int, days: int,
+                                              spent: bool) -> None:
     limits = tightest(STUDY, [signed.agreed(STUDY, KEYS["a"], "a", runs=2)])
     now = JUNE + timedelta(days=days)
-    expected = ("REVOKED" if revoked else "EXPIRED" if days >= 30 else "EXHAUSTED" if runs >= 2
+    expected = ("REVOKED" if revoked else "EXPIRED" if days >= 30 else "EXHAUSTED" if spent or runs >= 2
                 else "SUSPENDED" if suspended else "ACTIVE")
-    assert state_of(limits, revoked=revoked, suspended=suspended, runs=runs, now=now) == expected
+    assert state_of(limits, revoked=revoked, suspended=suspended, runs=runs, spent=spent, now=now) == expected
 
 
 @given(revoked=st.booleans(), suspended=st.booleans(), runs=st.integers(0, 4), days=st.integers(0, 40),
@@ -73,7 +76,7 @@ def test_the_policy_permits_exactly_what_is_active(revoked: bool, suspended: boo
               for name, key in KEYS.items()}
     limits, now = tightest(STUDY, agreed.values()), JUNE + timedelta(days=days)
     asked = moment in ("admission", "release")
-    state = state_of(limits, revoked=revoked, suspended=suspended, runs=runs if asked else 0, now=now)
+    state = state_of(limits, revoked=revoked, suspended=suspended, runs=runs if asked else 0, spent=False, now=now)
     standing = Standing(revoked=revoked, suspended=suspended, dataset_version="0" * 64)
     request = Request(moment, frozenset(agreed), other_runs=runs, code=signed.CODE, outputs=("result",))
     decision = decide(STUDY, agreed, KEYS["a"].fingerprint, standing, request, now)

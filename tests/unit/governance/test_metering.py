@@ -28,7 +28,7 @@ from sealane.governance.statement import (
     verify_statement,
     write_statement,
 )
-from sealane.governance.tariff import Tariff, bill, due, read_tariff
+from sealane.governance.tariff import Tariff, bill, due, read_tariff, read_words
 
 NODE, ANALYST, OTHER = (SigningKey(seed_of("metering", name)) for name in ("north", "alice", "mallory"))
 STUDY = "5a" * 32
@@ -55,7 +55,7 @@ def side(name: str, key: SigningKey) -> Side:
 def settled(events: list[MeteredRun], tariff: Tariff = TARIFF) -> Settlement:
     return settle(node=side("north", NODE), recipient=side("alice", ANALYST), study=STUDY, study_name="scorecard",
                   period=("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z"), issued_at="2026-04-02T00:00:00Z",
-                  tariff=tariff, events=events)
+                  tariff=tariff, agreement=None, events=events)
 
 
 EVENTS = st.lists(st.builds(
@@ -113,6 +113,23 @@ def test_what_is_no_tariff_is_refused(text: str, code: str) -> None:
     with pytest.raises(InputError) as caught:
         read_tariff(text.encode())
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(("text", "tariff"), [
+    ("EUR 12.50 per run", Tariff(currency="EUR", per_run="12.50")),
+    (" EUR 10.00 per run,  2.50 per million rows, 0.01 per round, 100 per epsilon", Tariff(
+        currency="EUR", per_run="10.00", per_million_rows="2.50", per_round="0.01", per_epsilon="100")),
+    ("EUR", None), ("cheap", None), ("EUX 1 per run", None), ("EUR 1 per row", None),
+    ("EUR 1 per run, 2 per run", None),
+    ("EUR 1 per run,", None), ("EUR -1 per run", None), ("1 per run", None),
+])
+def test_a_tariff_in_words(text: str, tariff: Tariff | None) -> None:
+    if tariff is None:
+        with pytest.raises(InputError) as caught:
+            read_words(text)
+        assert caught.value.code == "tariff.malformed"
+    else:
+        assert read_words(text) == read_words(tariff.describe()) == tariff
 
 
 @pytest.mark.parametrize("changes", [

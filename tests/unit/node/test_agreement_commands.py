@@ -10,6 +10,7 @@ import pytest
 import signed
 from made_identity import make_identity
 
+from sealane.computations.registry import get, read_parameters
 from sealane.core.clock import ManualClock
 from sealane.core.secret import Secret
 from sealane.crypto.signing import SigningKey
@@ -17,6 +18,7 @@ from sealane.errors import SealaneError
 from sealane.governance.contract import Contract
 from sealane.governance.recipient import recipient_of
 from sealane.governance.study import Participant, Study
+from sealane.node.charging import request_of
 from sealane.node.commands import execute
 from sealane.node.datasets import add_dataset
 from sealane.node.grading import grade
@@ -130,7 +132,8 @@ def test_defaults_narrow_and_options_outweigh_them(place: Place, study: Study) -
         "rounds": 50, "minimum_count": 15, "expires": "2026-06-08T12:00:00Z"}
     assert approved("rounds = 50\nvalid_days = 7", rounds=70, expires="2026-06-20T00:00:00Z") == {
         "rounds": 70, "expires": "2026-06-20T00:00:00Z"}
-    assert approved('[tariff]\ncurrency = "EUR"\nprice = "3.50"\nper = "row"') == {"tariff": "3.50 EUR per row"}
+    assert approved('[tariff]\ncurrency = "EUR"\nper_run = "3.50"\nper_round = "0.01"') == {
+        "tariff": "EUR 3.50 per run, 0.01 per round"}
     assert approved('jurisdictions = ["DE", "CH"]') == {"jurisdictions": ["CH", "DE"]}
     assert approved('recipients = ["otto"]') == {"recipients": []}
 
@@ -164,6 +167,76 @@ def test_a_counter_offer_is_signed_and_decides_nothing(place: Place, study: Stud
     execute(place, "study.approve", {"study": study.name})
     assert refused(place, "study.counter", study=study.name, changes={"rounds": 9}, reason="") == \
         "counter.decided-before"
+
+
+NOISED: dict[str, Any] = {
+    "computation": "statistics.private_table", "epsilon": "1", "delta": "1e-6", "runs": 50,
+    "parameters": {"columns": ["grade"], "epsilon": "1", "delta": "1e-6"}}
+
+
+@pytest.fixture
+def noised(place: Place, make: Make, study: Study) -> Study:
+    return place.register.record_study(make(
+        name="noised", participants=study.participants, recipients=[IRIS], **NOISED).canonical())
+
+
+def test_a_review_says_what_a_run_would_cost_the_ledger(place: Place, study: Study, noised: Study) -> None:
+    exact = execute(place, "study.review", {"study": study.hash})["ledger"]["outlook"]
+    assert (exact["runs"], exact["epsilon_alone"], exact["caps"]) == (200, None, [])
+    execute(place, "ledger.cap", {"dataset": "loans", "releases": 7})
+    execute(place, "ledger.cap", {"dataset": "loans", "releases": 3, "study": study.hash})
+    exact = execute(place, "study.review", {"study": study.hash})["ledger"]["outlook"]
+    assert (exact["runs"], f"for study scorecard ({study.hash[:12]})" in exact["limit"]) == (3, True)
+    before = execute(place, "study.review", {"study": noised.hash})["ledger"]["outlook"]
+    assert (before["runs"], before["limit"]) == (0, "no privacy budget is set for loans")
+    execute(place, "ledger.cap", {"dataset": "loans", "epsilon": "3.2", "delta": "1e-6"})
+    execute(place, "study.approve", {"study": noised.hash, "own": {"epsilon": "1.2"}})
+    seen = execute(place, "study.review", {"study": noised.hash, "dataset": "loans"})["ledger"]["outlook"]
+    assert 0.9 < float(seen["epsilon_alone"]) <= 1
+    # Two Gaussians of epsilon 1 come to about 1.4: one run fits under 1.2, as it stands in the agreement.
+    assert (seen["runs"], "for study noised" in seen["limit"]) == (1, True)
+    assert [(cap["scope"], cap["epsilon"], cap["left"]) for cap in seen["caps"]] == [
+        ("dataset", "3.2", "3.2"), ("study", "1.2", "1.2")]
+
+
+def test_an_agreements_cap_stands_in_the_ledger_and_cannot_be_raised(place: Place, noised: Study) -> None:
+    execute(place, "ledger.cap", {"dataset": "loans", "releases": 5, "study": noised.hash})
+    execute(place, "study.approve", {"study": noised.hash, "own": {"epsilon": "1.2", "delta": "0.00001"}})
+    cap = {"dataset": "loans", "study": noised.hash}
+
+    def kept() -> tuple[str, str, int]:
+        caps = execute(place, "ledger.show", {"dataset": "loans"})[0]["caps"]
+        one, = (cap for cap in caps if cap["scope"] == "study")
+        return one["epsilon"], one["delta"], one["releases"]
+
+    assert kept() == ("1.2", "0.00001", 5)
+    assert refused(place, "ledger.cap", **cap, epsilon="1.3") == "ledger.cap-above-agreement"
+    assert refused(place, "ledger.cap", **cap, delta="1e-4") == "ledger.cap-above-agreement"
+    assert kept() == ("1.2", "0.00001", 5)
+    execute(place, "ledger.cap", cap | {"epsilon": "1.1", "delta": "1e-6"})
+    assert kept() == ("1.1", "0.000001", 5)
+
+
+def test_an_agreement_is_exhausted_once_its_cap_leaves_no_run(place: Place, noised: Study, contract: Contract) -> None:
+    execute(place, "ledger.cap", {"dataset": "loans", "epsilon": "100", "delta": "1e-6"})
+    execute(place, "study.approve", {"study": noised.hash, "own": {"epsilon": "1.2"}})
+    entry = place.home.register.dataset("loans")
+    asked = request_of("r-" + "a" * 16, noised, "loans", entry.version, get(noised.computation),
+                       read_parameters(noised.computation, noised.parameters), contract)
+    place.home.ledger.reserve(asked)
+    assert state(place) == "ACTIVE"  # a reservation may be given back
+    place.home.ledger.commit(asked.run, 0)
+    assert state(place) == "EXHAUSTED"
+    assert refused(place, "agreement.suspend", study=noised.hash) == "agreement.illegal-transition"
+    assert execute(place, "agreement.revoke", {"study": noised.hash})["decision"] == "refused"  # it may still run
+    assert state(place) == "REVOKED"
+
+
+def test_a_review_without_a_choice_of_dataset_says_so(place: Place, noised: Study) -> None:
+    execute(place, "dataset.withdraw", {"name": "loans"})
+    found = execute(place, "study.review", {"study": noised.hash})["ledger"]
+    assert (found["outlook"], found["error"]["code"]) == (None, "dataset.choice-open")
+    assert refused(place, "study.review", study=noised.hash, dataset="loans") == "dataset.unknown"
 
 
 def test_a_peers_narrower_agreement_shows_in_the_limits(place: Place, study: Study,

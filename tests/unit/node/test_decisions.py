@@ -16,6 +16,7 @@ from sealane.governance.study import Study
 from sealane.node.datasets import add_dataset
 from sealane.node.decisions import Decisions
 from sealane.node.grading import grade
+from sealane.node.ledger import NodeLedger
 from sealane.node.register import Register
 
 Make = Callable[..., Study]
@@ -36,7 +37,7 @@ def add(tmp_path: Path, register: Register, contract: Contract, clock: ManualClo
 def decisions(register: Register, keys: dict[str, SigningKey], clock: ManualClock) -> Decisions:
     register.trust("south", keys["south"].fingerprint)
     register.trust("west", keys["west"].fingerprint)
-    return Decisions(register, "north", keys["north"], clock)
+    return Decisions(register, "north", keys["north"], clock, NodeLedger(":memory:", clock))
 
 
 def code_of(call: Callable[[], object], branch: type[SealaneError] = RefusedError) -> str:
@@ -116,9 +117,10 @@ def test_revoking_is_final_and_possible_at_any_time(register: Register, decision
 def test_refusals_that_make_no_sense(register: Register, make: Make, keys: dict[str, SigningKey],
                                      clock: ManualClock) -> None:
     study = register.record_study(make().canonical())
-    assert code_of(lambda: Decisions(register, "mars", keys["north"], clock).refuse(study.hash),
+    ledger = NodeLedger(":memory:", clock)
+    assert code_of(lambda: Decisions(register, "mars", keys["north"], clock, ledger).refuse(study.hash),
                    InputError) == "study.nothing-to-refuse"
-    assert code_of(lambda: Decisions(register, "north", keys["north"], clock).refuse(study.hash, "x" * 501),
+    assert code_of(lambda: Decisions(register, "north", keys["north"], clock, ledger).refuse(study.hash, "x" * 501),
                    InputError) == "refusal.reason-too-long"
 
 

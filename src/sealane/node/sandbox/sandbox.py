@@ -63,15 +63,23 @@ class Sandbox:
             "parameters": admission.parameters.model_dump(mode="json"), "columns": columns, "rows": len(frame),
             "contract": data.contract.model_dump(mode="json"), "size": cohort.size,
             "honest": cohort.honest, "minimum_count": cohort.minimum_count})
+        conversation = _Conversation(child, self.limits, run_id)
         try:
-            conversation = _Conversation(child, self.limits, run_id)
-            payload = await conversation.hold(begin, cohort)
-            _, seconds = await conversation.burial()
-            used(int(seconds * 1e6))
-            return payload
+            return await conversation.hold(begin, cohort)
         finally:
-            self.server.kill(child)
-            child.close()
+            try:
+                self.server.kill(child)  # one that gave its result, or refused, is about to end by itself
+                used(int((await conversation.burial()).seconds * 1e6))
+            finally:
+                child.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Buried:
+    """How a child ended: its status, None where nobody told, and its processor seconds."""
+
+    status: int | None
+    seconds: float
 
 
 class _Conversation:
@@ -83,6 +91,7 @@ class _Conversation:
         self._run_id = run_id
         self._loop = asyncio.get_running_loop()
         self._read = bytearray()
+        self._buried: _Buried | None = None
 
     async def hold(self, begin: Frame, cohort: Cohort) -> Payload:
         """Say what to compute, answer every message, and return the result."""
@@ -156,8 +165,10 @@ class _Conversation:
                             expected=f"a message within {self._limits.step_seconds:g} s",
                             hint="raise sandbox.step_seconds in the node's settings.toml, if it needs longer")
 
-    async def burial(self) -> tuple[int | None, float]:
-        """Wait until the child has ended; return its status, None where nobody told, and its processor seconds."""
+    async def burial(self) -> _Buried:
+        """Wait until the child has ended, and return how; whoever asks again is told the same."""
+        if self._buried is not None:
+            return self._buried
         ended = asyncio.Event()
         self._loop.add_reader(self._child.status, ended.set)
         try:
@@ -168,15 +179,14 @@ class _Conversation:
             said = b""
         finally:
             self._loop.remove_reader(self._child.status)
-        if len(said) != STATUS.size:  # the fork server has gone as well
-            return None, 0.0
-        status, seconds = STATUS.unpack(said)
-        return status, seconds
+        # Where nobody told, the fork server has gone as well.
+        self._buried = _Buried(*STATUS.unpack(said)) if len(said) == STATUS.size else _Buried(None, 0.0)
+        return self._buried
 
     async def _death(self) -> SealaneError:
         """Return what a child died of that said nothing."""
-        status, seconds = await self.burial()
-        return _killed() if status is None else _cause(status, seconds, self._limits)
+        buried = await self.burial()
+        return _killed() if buried.status is None else _cause(buried.status, buried.seconds, self._limits)
 
 
 def _cause(status: int, seconds: float, limits: Limits) -> SealaneError:

@@ -16,7 +16,7 @@ import pytest
 from disturbed import descendants as below
 from locked_in import ClearCohort, LockedIn, locked_in
 
-from sealane.errors import RefusedError, UnavailableError
+from sealane.errors import RefusedError, SealaneError, UnavailableError
 from sealane.node.sandbox.offer import Offer
 
 
@@ -174,3 +174,27 @@ async def test_processor_time_of_the_child_is_told(inside: LockedIn) -> None:
     await inside.act("burn", size=300, used=told.append)
     assert len(told) == 1
     assert 0.3e6 <= told[0] < 3e6
+
+
+@pytest.mark.parametrize(("act", "limits", "code"), [
+    ("burn-and-refuse", {}, "summary.too-few-rows"), ("burn", {"cpu_seconds": 1}, "sandbox.cpu-exceeded"),
+])
+async def test_processor_time_counts_though_nothing_is_returned(inside: LockedIn, act: str, limits: dict[str, Any],
+                                                                code: str) -> None:
+    told: list[int] = []
+    with pytest.raises(SealaneError) as caught:
+        await inside.act(act, size=300 if act == "burn-and-refuse" else 30_000, used=told.append, **limits)
+    assert caught.value.code == code
+    (used,) = told
+    assert used >= (300_000 if act == "burn-and-refuse" else 900_000)
+
+
+async def test_processor_time_of_what_is_called_off_counts(inside: LockedIn) -> None:
+    told: list[int] = []
+    running = asyncio.ensure_future(inside.act("burn", size=30_000, used=told.append))
+    await asyncio.sleep(0.7)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    (used,) = told
+    assert used >= 100_000
