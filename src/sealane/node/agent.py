@@ -92,12 +92,14 @@ class Agent:
             self.post(statement)
         for announced in announcements(self.home):
             self.post(announced)
+        self.post(self.witness.acts.head())
 
     def stop_runs(self, error: SealaneError, study_hash: str | None = None) -> list[str]:
         """Refuse the runs under way, or those of one study, and return their ids. It may be called from any thread."""
         stopped = [run for run in list(self.runs.values()) if run.alive and study_hash in (None, run.study_hash)]
         for run in stopped:
             run.refuse(error)
+        self.post(self.witness.acts.head())
         return sorted(run.run_id for run in stopped)
 
     def post(self, message: FromNode) -> None:
@@ -129,7 +131,6 @@ class Agent:
                         log(_LOG, "coordinator.connected", address=link.address)
                         self.speak()
                         self._post(self.witness.head())
-                        self._post(self.witness.acts.head())
                         for question in aftermath.questions(self.home, [r for r, t in self.runs.items() if t.alive]):
                             self._post(question)
                         continue
@@ -158,6 +159,7 @@ class Agent:
                     run.deliver(message)
                 elif isinstance(message, RunEnded):
                     aftermath.end(self.home, message)
+                    self._post(self.witness.acts.head())
 
     def _study(self, record: StudyRecord) -> None:
         """Remember a study and what was signed about it; what does not verify is left out and logged."""

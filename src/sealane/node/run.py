@@ -28,6 +28,7 @@ from sealane.node.execution import Execution
 from sealane.node.gate import Admission, Gate
 from sealane.node.inbox import Inbox
 from sealane.node.journal import Journal, RunRow
+from sealane.node.ledger_heads import record_joined, record_over, record_reserved
 from sealane.node.run_meter import Metered, RunMeter, metered_run
 from sealane.node.witness import NodeWitness, by_signer, reported_acts
 from sealane.rpc.codec import FromCoordinator, FromNode
@@ -206,6 +207,7 @@ class NodeRun:
     def _report(self) -> None:
         """Remember that this run is joined, and report it, so that the log holds it before anything is contributed."""
         self._witness.acts.record("run.cohort", self.run_id, self.study.hash)
+        record_joined(self._gate.ledger, self.run_id, self._witness.acts.record)
         head = self._witness.acts.head()
         self._reported = head.count
         self._tell_log(head)
@@ -297,6 +299,8 @@ class NodeRun:
         dataset = gate.open_dataset(admission)
         self._meter.opened(admission.own.dataset, getattr(dataset, "rows", 0))
         rounds.reserve(dataset.contract)
+        record_reserved(gate.ledger, self.run_id, self._witness.acts.record)
+        self._tell_log(self._witness.acts.head())
         payload = await self._execution.compute(admission, dataset, cohort, self.run_id, self._meter.add_cpu)
         result = salted(canonical_bytes(payload), cohort.transcript)
         gate.check_result(admission, result)
@@ -336,6 +340,8 @@ class NodeRun:
         try:
             self._meter.close()
             self._gate.ledger.void(self.run_id)
+            record_over(self._gate.ledger, self.run_id, self._witness.acts.record)
+            self._tell_log(self._witness.acts.head())
             self._metered(metered_run(self._journal, self.run_id, self.study, self._key.fingerprint, error,
                                       self._gate.now(), self._gate.ledger.charged(self.run_id, self.study.delta)))
             self._journal.end(self.run_id)

@@ -124,7 +124,7 @@ class SimulatedNode:
         self.ledger.put_cap(make_cap(DATASET, "dataset", "", "", SIMULATED_EPSILON, Decimal("1e-6"), None))
         self.gate = Gate(self.key.fingerprint, self.records, lambda agreement, study: self.dataset, _ungraded, clock,
                          self.ledger)
-        self.witness = NodeWitness(self.key, log_key, MemoryKept(), MemoryActs(name, clock), clock)
+        self.witness = NodeWitness(self.key, log_key, MemoryKept(), MemoryActs(self.key.fingerprint, clock), clock)
         self.run: NodeRun | None = None
         self.up = True
 
