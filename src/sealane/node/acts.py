@@ -122,10 +122,20 @@ def check_remembered(acts: Acts, least: int, detail: str) -> None:
     count, root = parse_acts(detail)
     own = acts.head()
     if count > own.count or root != acts.root(count):
-        raise RefusedError("node.rolled-back", "the log holds acts of this node that it does not remember",
-                           got=f"{own.count} acts here", expected=f"the {count} acts in the log",
-                           hint="this home was restored from an old copy: what it spent and answered since is lost. "
-                                "Restore the newest copy, or enrol the node anew")
+        raise rolled_back(own.count, count)
     if count < least:
         raise ProtocolError("audit.acts-missing", "the log lacks acts that this node has reported", got=count,
                             expected=f"at least {least}")
+
+
+def rolled_back(here: int, elsewhere: int) -> RefusedError:
+    """Return the refusal of a node that was put back from an old copy.
+
+    Args:
+        here: how many acts it remembers.
+        elsewhere: how many others know of.
+    """
+    return RefusedError("node.rolled-back", "others hold acts of this node that it does not remember",
+                        got=f"{here} acts here", expected=f"the {elsewhere} acts that it has reported",
+                        hint="this home was restored from an old copy: what it spent and answered since is lost. "
+                             "Restore the newest copy, or enrol the node anew")

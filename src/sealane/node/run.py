@@ -25,6 +25,7 @@ from sealane.governance.study import Study
 from sealane.node import acquaintance
 from sealane.node.cohort import NodeCohort
 from sealane.node.execution import Execution
+from sealane.node.fresh import vouched
 from sealane.node.gate import Admission, Gate
 from sealane.node.inbox import Inbox
 from sealane.node.journal import Journal, RunRow
@@ -126,7 +127,9 @@ class NodeRun:
         if self._row.ended:
             raise ProtocolError("run.offered-again", "a run that is over at this node was offered again",
                                 got=self.run_id)
+        self._held = 0
         if self._row.start is not None:
+            self._hold()
             self._begin(_read_start(self.run_id, self._row.start))
         else:
             self._report()
@@ -149,7 +152,8 @@ class NodeRun:
         running = self._running
         if running is None or running.cohort is None:
             self._tell_log(self._witness.head())
-            self._tell_log(self._witness.acts.head())
+            self._tell_log(self._witness.fresh.head())
+            self._tell_log(self._witness.fresh.question())
         if isinstance(self._failed, RefusedError):
             self._post(Failure(self.run_id, self._failed))  # a refusal may have been lost; nothing else is said again
             return
@@ -208,9 +212,14 @@ class NodeRun:
         """Remember that this run is joined, and report it, so that the log holds it before anything is contributed."""
         self._witness.acts.record("run.cohort", self.run_id, self.study.hash)
         record_joined(self._gate.ledger, self.run_id, self._witness.acts.record)
-        head = self._witness.acts.head()
-        self._reported = head.count
+        self._reported = self._hold()
+
+    def _hold(self) -> int:
+        """Have peers hold the head of this node's acts, as they must before anything is contributed."""
+        head = self._witness.fresh.head()
+        self._held = head.count
         self._tell_log(head)
+        return head.count
 
     def _is_current(self, evidence: LogEvidence, attempt: Attempt) -> bool:
         """Tell evidence of this attempt from an older one's, and from what was made before the log had our report."""
@@ -283,6 +292,8 @@ class NodeRun:
         running = self._running
         assert running is not None
         approvals = by_signer(self._signed)
+        others = approvals.keys() - {self._key.fingerprint}
+        await vouched(self._witness.fresh, others, self.study.colluding, self._held, self._witness.patience_s)
         self._witness.check_start(await self._evidence(running, _LOG_START), attempt, approvals, admission.own.node,
                                   self._reported)
         acquainted = await acquaintance.acquaint(
@@ -300,7 +311,7 @@ class NodeRun:
         self._meter.opened(admission.own.dataset, getattr(dataset, "rows", 0))
         rounds.reserve(dataset.contract)
         record_reserved(gate.ledger, self.run_id, self._witness.acts.record)
-        self._tell_log(self._witness.acts.head())
+        self._tell_log(self._witness.fresh.head())
         payload = await self._execution.compute(admission, dataset, cohort, self.run_id, self._meter.add_cpu)
         result = salted(canonical_bytes(payload), cohort.transcript)
         gate.check_result(admission, result)
@@ -341,7 +352,7 @@ class NodeRun:
             self._meter.close()
             self._gate.ledger.void(self.run_id)
             record_over(self._gate.ledger, self.run_id, self._witness.acts.record)
-            self._tell_log(self._witness.acts.head())
+            self._tell_log(self._witness.fresh.head())
             self._metered(metered_run(self._journal, self.run_id, self.study, self._key.fingerprint, error,
                                       self._gate.now(), self._gate.ledger.charged(self.run_id, self.study.delta)))
             self._journal.end(self.run_id)
