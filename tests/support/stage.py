@@ -38,8 +38,10 @@ from sealane.rpc.notices import (
     ActsHead,
     Cosigned,
     Failure,
+    FreshQuestion,
     LogEvidence,
     LogUpdate,
+    PeerHead,
     RunOffer,
     StudyRecord,
     WitnessHead,
@@ -268,8 +270,20 @@ class Stage:
         return self.said[name][before:]
 
     def _hear(self, name: str, said: Any) -> None:
-        if not isinstance(said, WitnessHead | ActsHead | Cosigned):  # the log's affairs: see _prove
+        if isinstance(said, ActsHead | FreshQuestion):
+            self._vouch(name)
+        elif not isinstance(said, WitnessHead | Cosigned):  # the log's affairs: see _prove
             self.said[name].append(said)
+
+    def _vouch(self, name: str) -> None:
+        """Have all others hold a node's head and answer its question, as an honest coordinator would pass them on."""
+        fresh = self.nodes[name].witness.fresh
+        head = fresh.head()
+        for other in (node.witness.fresh for node in self.nodes.values() if node.name != name):
+            for told in (PeerHead(fresh.key.public_key, head.count, head.root, head.signature), fresh.question()):
+                answer = other.receive(told)
+                if answer is not None:
+                    fresh.receive(answer)
 
     def _prove(self, node: SimulatedNode) -> None:
         """Give a node, once for each attempt and stage, the evidence that an honest log would."""

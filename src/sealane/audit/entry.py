@@ -24,13 +24,13 @@ KINDS = frozenset({
     "node.connected", "node.disconnected", "node.turned-away", "node.protocol-error", "node.acts",
     "study.proposed", "study.approved", "study.refused", "study.countered",
     "agreement.requested", "agreement.offered", "agreement.accepted", "agreement.agreed", "agreement.verified",
-    "agreement.finalized", "agreement.terminated", "agreement.suspended", "agreement.exhausted",
+    "agreement.finalized", "agreement.terminated", "agreement.suspended", "agreement.resumed", "agreement.exhausted",
     "agreement.signed", "agreement.revoked", "agreement.expired",
     "catalog.published", "catalog.withdrawn", "catalog.refused", "dataset.profiled", "dataset.stale",
     "dataset.registered", "dataset.graded", "dataset.published", "dataset.withdrawn",
     "run.proposed", "run.admitted", "run.running", "run.paused", "run.releasing", "run.completed", "run.aborted",
     "run.cohort", "run.endorsed", "run.refused", "round.released", "budget.reserved", "budget.charged",
-    "budget.voided", "node.quarantined", "node.reinstated", "call.refused", "settlement.signed",
+    "budget.voided", "ledger.head", "node.quarantined", "node.reinstated", "call.refused", "settlement.signed",
 })
 _FIELDS = ("at", "kind", "party", "subject", "detail")
 

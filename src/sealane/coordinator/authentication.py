@@ -21,7 +21,16 @@ def authenticate(context: grpc.aio.ServicerContext[Any, Any], registry: Registry
     Raises:
         RefusedError: no certificate, lapsed, no longer accepted, quarantined, removed, or another role than asked.
     """
-    return admit(authenticated_peer(context), registry, roles)
+    return admit_logged(authenticated_peer(context), registry, roles)
+
+
+def admit_logged(certificate: Certificate, registry: Registry, roles: Collection[str]) -> Party:
+    """Do what :func:`admit` does, and put a refusal into the audit log."""
+    try:
+        return admit(certificate, registry, roles)
+    except RefusedError as error:
+        registry.refused.note(certificate.name, certificate.role, certificate.fingerprint[:64], error)
+        raise
 
 
 def admit(certificate: Certificate, registry: Registry, roles: Collection[str]) -> Party:

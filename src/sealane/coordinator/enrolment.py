@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from sealane.api.enrolment.v1.enrolment_pb2 import EnrolRequest, EnrolResponse, RenewRequest, RenewResponse
 from sealane.api.enrolment.v1.enrolment_pb2_grpc import EnrolmentServiceServicer, RenewalServiceServicer
-from sealane.coordinator.authentication import admit
+from sealane.coordinator.authentication import admit_logged
 from sealane.coordinator.authority import LEAF_LIFE, Authority
 from sealane.coordinator.database import writing
 from sealane.coordinator.invitations import Invitations
@@ -81,7 +81,7 @@ class Enrolments:
             InputError: the certificate request is malformed.
             ProtocolError: the proof is not by the party's enrolled signing key.
         """
-        party = admit(presented, self._registry, PARTY_ROLES)
+        party = admit_logged(presented, self._registry, PARTY_ROLES)
         key = requested_key(request.certificate_request)
         verify(party.signing_key, RENEWAL_KIND,
                renewal_body(request.certificate_request, presented.serial, self._coordinator), request.proof)

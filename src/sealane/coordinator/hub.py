@@ -39,6 +39,9 @@ from sealane.rpc.notices import (
     ActsHead,
     Cosigned,
     Directory,
+    FreshAnswer,
+    FreshQuestion,
+    HeadHeld,
     Hello,
     PartyRecord,
     RunEnded,
@@ -171,7 +174,7 @@ class Hub:
                 self.state(sender, message)
             case SignedPublication() | SignedWithdrawal():
                 mirror(self.store, sender, message)
-            case WitnessHead() | Cosigned() | ActsHead():
+            case WitnessHead() | Cosigned() | ActsHead() | HeadHeld() | FreshQuestion() | FreshAnswer():
                 self.witnessing.receive(sender.fingerprint, message)
             case _:
                 run = self.runs.get(message.run_id)

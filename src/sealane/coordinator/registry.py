@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from sealane.coordinator.database import certificates, parties, reading, writing
+from sealane.coordinator.refused_calls import RefusedCalls
 from sealane.core.clock import Clock, from_text, system_clock, to_text
 from sealane.core.ids import Fingerprint, check_name, fingerprint
 from sealane.errors import InputError, RefusedError
@@ -53,6 +54,7 @@ class Registry:
     def __init__(self, engine: Engine, clock: Clock = system_clock) -> None:
         self.engine = engine
         self.clock = clock
+        self.refused = RefusedCalls(engine, clock)
 
     def add(self, connection: Connection, *, name: str, role: str, signing_key: bytes, sealing_key: bytes,
             certificate: Certificate) -> Party:

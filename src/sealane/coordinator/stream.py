@@ -12,7 +12,7 @@ import grpc.aio
 from sealane._version import __version__
 from sealane.api.stream.v1.stream_pb2 import ConnectRequest, ConnectResponse
 from sealane.api.stream.v1.stream_pb2_grpc import NodeStreamServiceServicer
-from sealane.coordinator.authentication import admit
+from sealane.coordinator.authentication import admit, admit_logged
 from sealane.coordinator.hub import Connection, Hub
 from sealane.coordinator.registry import Party
 from sealane.errors import ProtocolError, SealaneError, UnavailableError
@@ -39,7 +39,7 @@ class NodeStreamServicer(NodeStreamServiceServicer):
     ) -> AsyncIterator[ConnectResponse]:
         """Carry a node's messages both ways for as long as the stream lasts."""
         certificate = authenticated_peer(context)
-        party = admit(certificate, self._hub.registry, {"node"})
+        party = admit_logged(certificate, self._hub.registry, {"node"})
         requests = aiter(request_iterator)
         await _hello(requests)
         outbox: Outbox[ConnectResponse] = Outbox()

@@ -20,8 +20,19 @@ from sealane.core.ids import Fingerprint, fingerprint
 from sealane.crypto.signing import SigningKey
 from sealane.errors import ProtocolError
 from sealane.rpc.codec import FromCoordinator
-from sealane.rpc.notices import ActsHead, Cosigned, LogEvidence, LogUpdate, WitnessHead
+from sealane.rpc.notices import (
+    ActsHead,
+    Cosigned,
+    FreshAnswer,
+    FreshQuestion,
+    HeadHeld,
+    LogEvidence,
+    LogUpdate,
+    PeerHead,
+    WitnessHead,
+)
 
+FromWitness = WitnessHead | Cosigned | ActsHead | HeadHeld | FreshQuestion | FreshAnswer
 Wanted = tuple[str, str, str | None]
 
 
@@ -79,15 +90,22 @@ class Witnessing:
     known: dict[Fingerprint, int] = field(default_factory=dict)
     keys: dict[Fingerprint, bytes] = field(default_factory=dict)
     waiting: dict[tuple[str, Fingerprint], _Demand] = field(default_factory=dict)
+    heads: dict[Fingerprint, PeerHead] = field(default_factory=dict)
+    questions: dict[Fingerprint, FreshQuestion] = field(default_factory=dict)
 
     def connected(self, node: Fingerprint, public_key: bytes) -> None:
         """Note a witness; it will say which checkpoint it has."""
         self.keys[node] = public_key
         self.known.pop(node, None)
+        for told in (self.heads, self.questions):
+            for of, message in told.items():
+                if of != node:
+                    self.send(node, message)
 
     def lost(self, node: Fingerprint) -> None:
         """Forget a witness that went."""
         self.known.pop(node, None)
+        self.questions.pop(node, None)
 
     def publish(self) -> None:
         """Sign the newest head, and ask witnesses that have not seen it to cosign it."""
@@ -103,7 +121,7 @@ class Witnessing:
         old, self.known[node] = self.known[node], size
         self.send(node, LogUpdate(old, self.log.consistency(old, size), note))
 
-    def receive(self, sender: Fingerprint, message: WitnessHead | Cosigned | ActsHead) -> None:
+    def receive(self, sender: Fingerprint, message: FromWitness) -> None:
         """Take in what a witness says.
 
         Raises:
@@ -124,6 +142,21 @@ class Witnessing:
                 self._cosigned(sender, message)
             case ActsHead():
                 self.save_acts(sender, acts_detail(message.count, message.root))
+                self.heads[sender] = PeerHead(self.keys[sender], message.count, message.root, message.signature)
+                self._pass_on(sender, self.heads[sender])
+            case FreshQuestion():
+                if message.node != sender:
+                    raise ProtocolError("audit.question-of-another", "a node asked in another's name", got=message.node,
+                                        expected=sender)
+                self.questions[sender] = message
+                self._pass_on(sender, message)
+            case HeadHeld() | FreshAnswer():
+                if message.node in self.keys:
+                    self.send(message.node, message)
+
+    def _pass_on(self, sender: Fingerprint, message: PeerHead | FreshQuestion) -> None:
+        for node in self.keys.keys() - {sender}:
+            self.send(node, message)
 
     def prove(self, run: Coordination, node: Fingerprint) -> None:
         """Send a node the evidence that it waits for in a run, as soon as enough witnesses have cosigned."""

@@ -11,6 +11,7 @@ from sealane.errors import SealaneError
 from sealane.governance.metering import MeteredRun
 from sealane.node.home import NodeHome
 from sealane.node.journal import Journal
+from sealane.node.ledger_heads import record_over
 from sealane.node.meters import meters
 from sealane.node.run_meter import metered_run
 from sealane.rpc.codec import FromNode
@@ -43,6 +44,7 @@ def end(home: NodeHome, ended: RunEnded) -> None:
             study = home.register.study(row.study_hash)
             own = Fingerprint(home.identity().fingerprint)
             home.ledger.void(ended.run_id)
+            record_over(home.ledger, ended.run_id, home.register.record_act)
             record(home, metered_run(journal, ended.run_id, study, own, ended.error, home.clock(),
                                      home.ledger.charged(ended.run_id, study.delta)))
             journal.end(ended.run_id)

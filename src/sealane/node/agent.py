@@ -20,7 +20,20 @@ from sealane.node.run_thread import RunThread
 from sealane.node.stream import Link, open_link
 from sealane.node.witness import NodeWitness
 from sealane.rpc.codec import FromCoordinator, FromNode
-from sealane.rpc.notices import Directory, Failure, Hello, LogUpdate, RunEnded, RunOffer, StudyRecord, Welcome
+from sealane.rpc.notices import (
+    Directory,
+    Failure,
+    FreshAnswer,
+    FreshQuestion,
+    HeadHeld,
+    Hello,
+    LogUpdate,
+    PeerHead,
+    RunEnded,
+    RunOffer,
+    StudyRecord,
+    Welcome,
+)
 from sealane.rpc.renewal import needs_renewal, renew
 from sealane.secagg.messages import Contribution, Proposal, Release, SealedResult
 from sealane.secagg.scheme import get_scheme
@@ -92,12 +105,14 @@ class Agent:
             self.post(statement)
         for announced in announcements(self.home):
             self.post(announced)
+        self.post(self.witness.fresh.head())
 
     def stop_runs(self, error: SealaneError, study_hash: str | None = None) -> list[str]:
         """Refuse the runs under way, or those of one study, and return their ids. It may be called from any thread."""
         stopped = [run for run in list(self.runs.values()) if run.alive and study_hash in (None, run.study_hash)]
         for run in stopped:
             run.refuse(error)
+        self.post(self.witness.fresh.head())
         return sorted(run.run_id for run in stopped)
 
     def post(self, message: FromNode) -> None:
@@ -129,7 +144,7 @@ class Agent:
                         log(_LOG, "coordinator.connected", address=link.address)
                         self.speak()
                         self._post(self.witness.head())
-                        self._post(self.witness.acts.head())
+                        self._post(self.witness.fresh.question())
                         for question in aftermath.questions(self.home, [r for r, t in self.runs.items() if t.alive]):
                             self._post(question)
                         continue
@@ -152,12 +167,17 @@ class Agent:
                 self._offer(message)
             case LogUpdate():
                 self._post(await asyncio.to_thread(self.witness.update, message))
+            case PeerHead() | HeadHeld() | FreshQuestion() | FreshAnswer():
+                said = await asyncio.to_thread(self.witness.fresh.receive, message)
+                if said is not None:
+                    self._post(said)
             case _:
                 run = self.runs.get(message.run_id)
                 if run is not None and run.alive:
                     run.deliver(message)
                 elif isinstance(message, RunEnded):
                     aftermath.end(self.home, message)
+                    self._post(self.witness.fresh.head())
 
     def _study(self, record: StudyRecord) -> None:
         """Remember a study and what was signed about it; what does not verify is left out and logged."""

@@ -79,7 +79,7 @@ class NodeHome:
     def witness(self) -> Iterator[NodeWitness]:
         """Give this node's side of the audit log, with its parts of the register held open."""
         identity, path = self.identity(), self.path / "node.sqlite"
-        with closing(WitnessRecords(path)) as kept, closing(ActsLog(path, identity.name, self.clock)) as acts:
+        with closing(WitnessRecords(path)) as kept, closing(ActsLog(path, identity.fingerprint, self.clock)) as acts:
             yield NodeWitness(identity.signing_key, identity.coordinator_key, kept, acts, self.clock)
 
 

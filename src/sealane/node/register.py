@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sealane.audit.entry import statement_digest
 from sealane.core.canonical import canonical_bytes
 from sealane.core.clock import Clock, to_text
 from sealane.core.ids import check_fingerprint, check_name
@@ -23,11 +24,13 @@ from sealane.governance.counter import MAXIMUM_COUNTERS, verify_counter
 from sealane.governance.policy import Standing
 from sealane.governance.signed_statement import SignedAgreement, SignedCounter, SignedRefusal, Statement, verify_refusal
 from sealane.governance.study import Study, parse_study
+from sealane.node import acts_table
 from sealane.node.database import open_database, transaction
 from sealane.node.lives import Lives
 from sealane.node.register_schema import SCHEMA
 from sealane.node.standing import Standings
 
+_ACTS = {"agreement": "agreement.signed", "refusal": "study.refused", "counter": "study.countered"}
 _COLUMNS = ("name, source, mapping, contract_id, contract_hash, version, rows, excluded, drop_invalid, added_at, "
             "repair")
 
@@ -96,7 +99,7 @@ class Register:
         self._lock = threading.RLock()
         self._clock = clock
         self.lives = Lives(self._read, self._writing, self._now)
-        self.standings = Standings(self._read, self._writing, self._now)
+        self.standings = Standings(self._read, self._writing, self._now, self._act)
 
     def close(self) -> None:
         """Close the database."""
@@ -224,6 +227,16 @@ class Register:
         return [StudyEntry(parse_study(body), proposer, received) for body, proposer, received in
                 self._read("SELECT body, proposer, received_at FROM studies ORDER BY received_at, hash")]
 
+    # What this node did
+
+    def record_act(self, kind: str, subject: str, detail: str) -> None:
+        """Put an act into the node's own log; the same one again changes nothing."""
+        with self._writing() as db:
+            self._act(db, kind, subject, detail)
+
+    def _act(self, db: sqlite3.Connection, kind: str, subject: str, detail: str) -> None:
+        acts_table.add(db, self._now(), self._own, kind, subject, detail)
+
     # What was signed
 
     def record_statement(self, study_hash: str, statement: Statement) -> None:
@@ -253,6 +266,10 @@ class Register:
                 "VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
                 (study.hash, signer, kind, statement.body, statement.public_key, statement.signature, self._now()),
             )
+            if signer == self._own:
+                revokes = kind == "refusal" and any(known == "agreement" for known, _ in rows)
+                self._act(db, "agreement.revoked" if revokes else _ACTS[kind], study.hash, statement_digest(
+                    statement.body, statement.public_key, statement.signature))
 
     def statements(self, study_hash: str) -> list[Statement]:
         """Return everything signed about a study, this institution's own included, in the order of recording."""

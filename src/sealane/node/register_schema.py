@@ -99,4 +99,12 @@ SCHEMA = (
     ) STRICT;
     """,
     standing.SCHEMA,
+    """
+    CREATE TABLE heads_held (
+        node TEXT PRIMARY KEY,
+        count INTEGER NOT NULL,
+        root BLOB NOT NULL,
+        signature BLOB NOT NULL
+    ) STRICT;
+    """,
 )

@@ -9,10 +9,9 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from sealane.audit.evidence import START
-from sealane.core.canonical import canonical_bytes, parse_canonical
+from sealane.core.canonical import canonical_bytes
 from sealane.core.entropy import random_secret
 from sealane.core.ids import Fingerprint
 from sealane.crypto.agreement import AgreementKey
@@ -25,10 +24,13 @@ from sealane.governance.study import Study
 from sealane.node import acquaintance
 from sealane.node.cohort import NodeCohort
 from sealane.node.execution import Execution
+from sealane.node.fresh import vouched
 from sealane.node.gate import Admission, Gate
 from sealane.node.inbox import Inbox
 from sealane.node.journal import Journal, RunRow
+from sealane.node.ledger_heads import record_joined, record_over, record_reserved
 from sealane.node.run_meter import Metered, RunMeter, metered_run
+from sealane.node.started import read_start, write_start
 from sealane.node.witness import NodeWitness, by_signer, reported_acts
 from sealane.rpc.codec import FromCoordinator, FromNode
 from sealane.rpc.notices import Failure, LogEvidence, Nudge, RunEnded, RunOffer
@@ -39,7 +41,6 @@ from sealane.secagg.messages import (
     Endorsement,
     Introduced,
     Introduction,
-    Member,
     Opening,
     Proposal,
     SealedResult,
@@ -129,9 +130,11 @@ class NodeRun:
         if self._row.ended:
             raise ProtocolError("run.offered-again", "a run that is over at this node was offered again",
                                 got=self.run_id)
+        self._held = 0
         self._report()
         if self._row.start is not None:
-            self._begin(_read_start(self.run_id, self._row.start))
+            self._hold()
+            self._begin(read_start(self.run_id, self._row.start))
         else:
             self._post(self._join())
 
@@ -152,7 +155,8 @@ class NodeRun:
         running = self._running
         if running is None or running.cohort is None:
             self._tell_log(self._witness.head())
-            self._tell_log(self._witness.acts.head())
+            self._tell_log(self._witness.fresh.head())
+            self._tell_log(self._witness.fresh.question())
         if isinstance(self._failed, RefusedError):
             self._post(Failure(self.run_id, self._failed))  # a refusal may have been lost; nothing else is said again
             return
@@ -210,9 +214,15 @@ class NodeRun:
     def _report(self) -> None:
         """Remember that this run is joined, and report it, so that the log holds it before anything is contributed."""
         self._witness.acts.record("run.cohort", self.run_id, self.study.hash)
-        head = self._witness.acts.head()
-        self._reported = head.count
+        record_joined(self._gate.ledger, self.run_id, self._witness.acts.record)
+        self._reported = self._hold()
+
+    def _hold(self) -> int:
+        """Have peers hold the head of this node's acts, as they must before anything is contributed."""
+        head = self._witness.fresh.head()
+        self._held = head.count
         self._tell_log(head)
+        return head.count
 
     def _is_current(self, evidence: LogEvidence, attempt: Attempt) -> bool:
         """Tell evidence of this attempt from an older one's, and from what was made before the log had our report."""
@@ -254,7 +264,7 @@ class NodeRun:
         attempt = self._attempt_of(start)
         self._gate.check_cohort(self._admission, attempt.cohort)
         attempt.verify_own(self._key.fingerprint, self._agreement().public_key)  # before anything is written
-        self._journal.begin_attempt(self.run_id, start.attempt, _write_start(start))
+        self._journal.begin_attempt(self.run_id, start.attempt, write_start(start))
         if self._running is not None:
             self._running.task.cancel()
         self._begin(start)
@@ -286,6 +296,8 @@ class NodeRun:
         running = self._running
         assert running is not None
         approvals = by_signer(self._signed)
+        others = approvals.keys() - {self._key.fingerprint}
+        await vouched(self._witness.fresh, others, self.study.colluding, self._held, self._witness.patience_s)
         self._witness.check_start(await self._evidence(running, _LOG_START), attempt, approvals, admission.own.node,
                                   self._reported)
         acquainted = await acquaintance.acquaint(
@@ -302,6 +314,8 @@ class NodeRun:
         dataset = gate.open_dataset(admission)
         self._meter.opened(admission.own.dataset, getattr(dataset, "rows", 0))
         rounds.reserve(dataset.contract)
+        record_reserved(gate.ledger, self.run_id, self._witness.acts.record)
+        self._tell_log(self._witness.fresh.head())
         payload = await self._execution.compute(admission, dataset, cohort, self.run_id, self._meter.add_cpu)
         result = salted(canonical_bytes(payload), cohort.transcript)
         gate.check_result(admission, result)
@@ -344,6 +358,8 @@ class NodeRun:
         try:
             self._meter.close()
             self._gate.ledger.void(self.run_id)
+            record_over(self._gate.ledger, self.run_id, self._witness.acts.record)
+            self._tell_log(self._witness.fresh.head())
             self._meter_run(error)
             self._journal.end(self.run_id)
         except UnavailableError as full:
@@ -376,16 +392,3 @@ def _check_endorsed(own: Endorsement, attempt: Attempt, endorsed: Endorsed) -> N
             raise ProtocolError("result.other-run", "a node endorsed this result in another run or transcript",
                                 got=f"run {theirs.run_id}, attempt {theirs.attempt}",
                                 expected=f"run {own.run_id}, attempt {own.attempt}")
-
-
-def _write_start(start: Start) -> bytes:
-    members = [[m.fingerprint, m.signing_key.hex(), m.agreement_key.hex(), m.signature.hex()] for m in start.members]
-    return canonical_bytes({"attempt": start.attempt, "members": members})
-
-
-def _read_start(run_id: str, data: bytes) -> Start:
-    fields: dict[str, Any] = parse_canonical(data)
-    members = tuple(
-        Member(Fingerprint(f), bytes.fromhex(s), bytes.fromhex(a), bytes.fromhex(g)) for f, s, a, g in fields["members"]
-    )
-    return Start(run_id, fields["attempt"], members)

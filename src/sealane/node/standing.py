@@ -57,7 +57,10 @@ SCHEMA = """
 KEPT_REFUSALS = 10_000
 """Most refusals that are kept: a coordinator that offers for ever fills no disk."""
 Read = Callable[..., list[tuple[Any, ...]]]
+ACTS_AN_HOUR = 30
+"""Most refusals of an hour that become acts: acts are kept for ever, so nobody may cause any number of them."""
 Writing = Callable[[], AbstractContextManager[sqlite3.Connection]]
+Act = Callable[[sqlite3.Connection, str, str, str], None]
 
 
 class Standings:
@@ -67,23 +70,31 @@ class Standings:
         read: runs a query of the register.
         writing: opens a write of the register, on disk when it ends.
         now: tells the time as text.
+        act: puts an act (kind, subject, detail) into the node's own log, within a write.
     """
 
-    def __init__(self, read: Read, writing: Writing, now: Callable[[], str]) -> None:
+    def __init__(self, read: Read, writing: Writing, now: Callable[[], str], act: Act) -> None:
         self._read = read
         self._writing = writing
         self._now = now
+        self._act = act
 
     def quarantine(self, reason: str) -> bool:
         """Put the node into quarantine; False where it was there already, and then nothing changes."""
         with self._writing() as db:
-            return db.execute("INSERT OR IGNORE INTO quarantine VALUES (1, ?, ?)",
-                              (reason, self._now())).rowcount > 0
+            changed = db.execute("INSERT OR IGNORE INTO quarantine VALUES (1, ?, ?)",
+                                 (reason, self._now())).rowcount > 0
+            if changed:
+                self._moved(db, "node.quarantined", "")
+            return changed
 
     def lift(self) -> bool:
         """End the quarantine; return whether there was one."""
         with self._writing() as db:
-            return db.execute("DELETE FROM quarantine").rowcount > 0
+            changed = db.execute("DELETE FROM quarantine").rowcount > 0
+            if changed:
+                self._moved(db, "node.reinstated", "")
+            return changed
 
     def quarantined(self) -> str | None:
         """Return why the node is in quarantine, or None where it is not."""
@@ -93,21 +104,31 @@ class Standings:
     def suspend(self, study: str, reason: str) -> bool:
         """Put this institution's agreement to a study on hold; False where it was already."""
         with self._writing() as db:
-            return db.execute("INSERT OR IGNORE INTO suspensions VALUES (?, ?, ?)",
-                              (study, reason, self._now())).rowcount > 0
+            changed = db.execute("INSERT OR IGNORE INTO suspensions VALUES (?, ?, ?)",
+                                 (study, reason, self._now())).rowcount > 0
+            if changed:
+                self._moved(db, "agreement.suspended", study)
+            return changed
 
     def resume(self, study: str) -> bool:
         """End a suspension; return whether there was one."""
         with self._writing() as db:
-            return db.execute("DELETE FROM suspensions WHERE study = ?", (study,)).rowcount > 0
+            changed = db.execute("DELETE FROM suspensions WHERE study = ?", (study,)).rowcount > 0
+            if changed:
+                self._moved(db, "agreement.resumed", study)
+            return changed
 
     def suspended(self, study: str) -> bool:
         """Return whether this institution's agreement to a study is on hold."""
         return bool(self._read("SELECT 1 FROM suspensions WHERE study = ?", study))
 
     def record_refusal(self, run: str, study: str, moment: str, clause: str, error: SealaneError) -> None:
-        """Keep a refusal of the gate."""
+        """Keep a refusal of the gate; also as an act, unless an hour has many."""
         with self._writing() as db:
+            hour = f"{self._now()[:13]}:00:00Z"
+            known, = db.execute("SELECT COUNT(*) FROM refusals WHERE at >= ?", (hour,)).fetchone()
+            if known < ACTS_AN_HOUR:
+                self._act(db, "run.refused", run or study[:64], f"{moment} {error.code} {clause}")
             db.execute("INSERT INTO refusals VALUES (?, ?, ?, ?, ?, ?)",
                        (self._now(), run, study, moment, clause, json.dumps(error.to_dict())))
             db.execute("DELETE FROM refusals WHERE rowid <= (SELECT MAX(rowid) FROM refusals) - ?", (KEPT_REFUSALS,))
@@ -130,3 +151,8 @@ class Standings:
     def permits(self, run: str) -> dict[str, int]:
         """Return how often a run was permitted something, by moment."""
         return dict(self._read("SELECT moment, times FROM permits WHERE run = ? ORDER BY moment", run))
+
+    def _moved(self, db: sqlite3.Connection, kind: str, subject: str) -> None:
+        """Put a change into the node's own log: its number tells it from the same change at another time."""
+        number, = db.execute("SELECT COUNT(*) FROM acts WHERE kind = ? AND subject = ?", (kind, subject)).fetchone()
+        self._act(db, kind, subject, f"number {number + 1}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
+from threading import Lock, RLock
 from typing import Protocol
 
 from sealane.audit.checkpoint import cosign, log_key, witness_key
@@ -25,8 +25,9 @@ from sealane.errors import ProtocolError
 from sealane.governance.signed_statement import SignedAgreement
 from sealane.node.acts import Acts, check_remembered
 from sealane.node.database import open_database, transaction
+from sealane.node.fresh import Fresh, KeptHeads
 from sealane.node.register_schema import SCHEMA
-from sealane.rpc.notices import Cosigned, LogEvidence, LogUpdate, WitnessHead
+from sealane.rpc.notices import ActsHead, Cosigned, LogEvidence, LogUpdate, WitnessHead
 from sealane.secagg.attempt import Attempt
 
 EVIDENCE_S = 60.0
@@ -35,11 +36,8 @@ _ANY = "2000-01-01T00:00:00Z"
 """The moment in an entry that is only compared with: when the log wrote it is the log's business."""
 
 
-class Kept(Protocol):
+class Kept(KeptHeads, Protocol):
     """Where a witness keeps the newest head that it accepted."""
-
-    def load(self) -> Witnessed:
-        """Return it."""
 
     def save(self, state: Witnessed) -> None:
         """Keep a newer one: on disk when it returns."""
@@ -50,6 +48,7 @@ class MemoryKept:
     """The newest head, in memory."""
 
     state: Witnessed = field(default_factory=Witnessed)
+    heads: dict[Fingerprint, ActsHead] = field(default_factory=dict)
 
     def load(self) -> Witnessed:
         """Return it."""
@@ -59,26 +58,56 @@ class MemoryKept:
         """Keep a newer one."""
         self.state = state
 
+    def load_head(self, node: Fingerprint) -> ActsHead | None:
+        """Return the newest head of a peer's acts that is held."""
+        return self.heads.get(node)
+
+    def save_head(self, node: Fingerprint, head: ActsHead, most: int) -> bool:
+        """Hold a newer head of a peer's acts."""
+        if node not in self.heads and len(self.heads) >= most:
+            return False
+        self.heads[node] = head
+        return True
+
 
 class WitnessRecords:
-    """The newest head, in ``node.sqlite``."""
+    """The newest heads, in ``node.sqlite``. They may be used from several threads."""
 
     def __init__(self, path: Path | str) -> None:
         self._db = open_database(path, SCHEMA)
+        self._lock = RLock()
 
     def close(self) -> None:
         """Close the database."""
-        self._db.close()
+        with self._lock:
+            self._db.close()
 
     def load(self) -> Witnessed:
         """Return the newest head that was accepted."""
-        row = self._db.execute("SELECT size, root FROM witnessed").fetchone()
+        with self._lock:
+            row = self._db.execute("SELECT size, root FROM witnessed").fetchone()
         return Witnessed() if row is None else Witnessed(row[0], bytes(row[1]))
 
     def save(self, state: Witnessed) -> None:
         """Keep a newer one: on disk when it returns."""
-        with transaction(self._db) as db:
+        with self._lock, transaction(self._db) as db:
             db.execute("INSERT OR REPLACE INTO witnessed (one, size, root) VALUES (1, ?, ?)", (state.size, state.root))
+
+    def load_head(self, node: Fingerprint) -> ActsHead | None:
+        """Return the newest head of a peer's acts that is held."""
+        with self._lock:
+            row = self._db.execute("SELECT count, root, signature FROM heads_held WHERE node = ?", (node,)).fetchone()
+        return None if row is None else ActsHead(row[0], bytes(row[1]), bytes(row[2]))
+
+    def save_head(self, node: Fingerprint, head: ActsHead, most: int) -> bool:
+        """Hold a newer head of a peer's acts: on disk when it returns; False where ``most`` others are held."""
+        with self._lock, transaction(self._db) as db:
+            others, = db.execute("SELECT COUNT(*) FROM heads_held WHERE node != ?", (node,)).fetchone()
+            if others >= most:
+                return False
+            db.execute("INSERT OR REPLACE INTO heads_held (node, count, root, signature) VALUES (?, ?, ?, ?)",
+                       (node, head.count, head.root, head.signature))
+            return True
 
 
 class NodeWitness:
@@ -102,7 +131,12 @@ class NodeWitness:
         self.acts = acts
         self.clock = clock
         self.patience_s = patience_s
+        self.fresh = Fresh(key, kept, acts)
         self._lock = Lock()
+
+    def start_anew(self) -> None:
+        """Forget what a process forgets that ends: peers are asked again, under another nonce."""
+        self.fresh = Fresh(self.key, self.kept, self.acts)
 
     def head(self) -> WitnessHead:
         """Return what the coordinator's next proof must start from."""

@@ -15,7 +15,7 @@ from sealane.errors import ProtocolError
 from sealane.governance.catalog_statement import CatalogStatement, SignedPublication, SignedWithdrawal
 from sealane.governance.counter import MAXIMUM_COUNTERS
 from sealane.governance.signed_statement import MAXIMUM_BYTES, SignedAgreement, SignedCounter, SignedRefusal
-from sealane.rpc import bounds, log_codec
+from sealane.rpc import bounds, fresh_codec, log_codec
 from sealane.rpc.catalog_codec import decode_catalog, encode_catalog
 from sealane.rpc.error_detail import describe_error, described_error
 from sealane.rpc.notices import (
@@ -23,11 +23,15 @@ from sealane.rpc.notices import (
     Cosigned,
     Directory,
     Failure,
+    FreshAnswer,
+    FreshQuestion,
+    HeadHeld,
     Hello,
     LogEvidence,
     LogUpdate,
     Nudge,
     PartyRecord,
+    PeerHead,
     RunEnded,
     RunOffer,
     Statement,
@@ -55,11 +59,11 @@ from sealane.secagg.messages import (
 
 FromNode = (
     Hello | Join | Introduction | Contribution | Release | Proposal | Endorsement | SealedResult | Failure | Statement
-    | CatalogStatement | WitnessHead | Cosigned | ActsHead
+    | CatalogStatement | WitnessHead | Cosigned | ActsHead | HeadHeld | FreshQuestion | FreshAnswer
 )
 FromCoordinator = (
     Welcome | StudyRecord | RunOffer | Start | Introduced | Arrival | Opening | Proposal | Endorsed | RunEnded | Nudge
-    | Directory | LogUpdate | LogEvidence
+    | Directory | LogUpdate | LogEvidence | PeerHead | HeadHeld | FreshQuestion | FreshAnswer
 )
 
 _MAXIMUM_STUDY = 1 << 18
@@ -102,6 +106,8 @@ def encode_from_node(message: FromNode) -> pb.ConnectRequest:
             return pb.ConnectRequest(catalog_statement=encode_catalog(message))
         case WitnessHead() | Cosigned() | ActsHead():
             return log_codec.encode_from_witness(message)
+        case HeadHeld() | FreshQuestion() | FreshAnswer():
+            return fresh_codec.encode_from_peer(message)
 
 
 def decode_from_node(request: pb.ConnectRequest) -> FromNode:
@@ -146,6 +152,8 @@ def decode_from_node(request: pb.ConnectRequest) -> FromNode:
             return decode_catalog(request.catalog_statement)
         case "witness_head" | "cosigned" | "acts_head":
             return log_codec.decode_from_witness(request)
+        case "head_held" | "fresh_question" | "fresh_answer":
+            return fresh_codec.decode_from_peer(request)
         case other:
             raise ProtocolError("wire.unknown-message", "message of an unknown kind", got=other,
                                 hint="the peer runs another version: see `sealane doctor`")
@@ -198,6 +206,8 @@ def encode_from_coordinator(message: FromCoordinator) -> pb.ConnectResponse:
             return pb.ConnectResponse(directory=pb.Directory(parties=[encode_party(p) for p in message.parties]))
         case LogUpdate() | LogEvidence():
             return log_codec.encode_from_log(message)
+        case PeerHead() | HeadHeld() | FreshQuestion() | FreshAnswer():
+            return fresh_codec.encode_to_peer(message)
 
 
 def decode_from_coordinator(response: pb.ConnectResponse) -> FromCoordinator:
@@ -255,6 +265,8 @@ def decode_from_coordinator(response: pb.ConnectResponse) -> FromCoordinator:
                 tuple(response.directory.parties), 10_000, "parties")))
         case "log_update" | "log_evidence":
             return log_codec.decode_from_log(response)
+        case "peer_head" | "head_held" | "fresh_question" | "fresh_answer":
+            return fresh_codec.decode_to_peer(response)
         case other:
             raise ProtocolError("wire.unknown-message", "message of an unknown kind", got=other,
                                 hint="the peer runs another version: see `sealane doctor`")

@@ -27,7 +27,8 @@ def encode_from_witness(message: WitnessHead | Cosigned | ActsHead) -> pb.Connec
         case Cosigned():
             return pb.ConnectRequest(cosigned=pb.Cosigned(size=message.size, line=message.line))
         case ActsHead():
-            return pb.ConnectRequest(acts_head=pb.ActsHead(count=message.count, root=message.root))
+            return pb.ConnectRequest(acts_head=pb.ActsHead(count=message.count, root=message.root,
+                                                           signature=message.signature))
 
 
 def decode_from_witness(request: pb.ConnectRequest) -> WitnessHead | Cosigned | ActsHead:
@@ -43,7 +44,8 @@ def decode_from_witness(request: pb.ConnectRequest) -> WitnessHead | Cosigned | 
             return Cosigned(size(request.cosigned.size), bounds.text(request.cosigned.line, "signature line",
                                                                       MAXIMUM_LINE))
         case _:
-            return ActsHead(size(request.acts_head.count), bounds.exact(request.acts_head.root, HASH_BYTES, "root"))
+            return ActsHead(size(request.acts_head.count), bounds.exact(request.acts_head.root, HASH_BYTES, "root"),
+                            bounds.exact(request.acts_head.signature, 64, "signature"))
 
 
 def encode_from_log(message: LogUpdate | LogEvidence) -> pb.ConnectResponse:

@@ -113,10 +113,53 @@ class Cosigned:
 
 @dataclass(frozen=True, slots=True)
 class ActsHead:
-    """Node: how many acts I have recorded, and the root over them."""
+    """Node: how many acts I have recorded, the root over them, and my signature under both where it is sent."""
 
     count: int
     root: bytes
+    signature: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerHead:
+    """Coordinator: the newest head of a peer's acts, signed by it; hold it, and say so."""
+
+    public_key: bytes
+    count: int
+    root: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HeadHeld:
+    """From node to node: I have this head of your acts on disk."""
+
+    node: Fingerprint
+    count: int
+    root: bytes
+    public_key: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FreshQuestion:
+    """From node to nodes: I started; which head of my acts do you hold?"""
+
+    node: Fingerprint
+    nonce: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FreshAnswer:
+    """From node to node: under your nonce, the newest checkpoint that I cosigned and the head of yours that I hold."""
+
+    node: Fingerprint
+    nonce: bytes
+    size: int
+    root: bytes
+    head: ActsHead
+    public_key: bytes
+    signature: bytes
 
 
 @dataclass(frozen=True, slots=True)

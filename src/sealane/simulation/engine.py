@@ -13,7 +13,7 @@ from sealane.audit.entry import parse_acts, parse_entry, statement_digest
 from sealane.coordinator.coordination import Coordination
 from sealane.coordinator.run_facts import Patience, RunFacts
 from sealane.coordinator.run_state import RunState
-from sealane.coordinator.witnessing import Witnessing
+from sealane.coordinator.witnessing import FromWitness, Witnessing
 from sealane.core.ids import Fingerprint, fingerprint
 from sealane.governance.study import Study
 from sealane.rpc.codec import (
@@ -24,11 +24,13 @@ from sealane.rpc.codec import (
     encode_from_coordinator,
     encode_from_node,
 )
-from sealane.rpc.notices import ActsHead, Cosigned, StudyRecord, WitnessHead
+from sealane.rpc.notices import StudyRecord
 from sealane.simulation.faults import Script
 from sealane.simulation.log import MemoryLog
 from sealane.simulation.parties import MemoryRuns, SimulatedNode
 
+_HOPS = 6
+"""Turns of the loop in which a question gets to every node and its answers back."""
 Arrive = Callable[[SimulatedNode, Any], None]
 
 
@@ -71,6 +73,8 @@ class Engine:
         """
         for node in self.nodes.values():
             self._greet(node)
+        for _ in range(_HOPS):  # nodes have been connected for a while when a run is started
+            await asyncio.sleep(0)
         self._begin_coordination().begin()
         try:
             while True:
@@ -136,7 +140,7 @@ class Engine:
             node.receive(message, lambda answer: self.to_coordinator(node, answer))
 
     def _at_coordinator(self, node: SimulatedNode, message: FromNode) -> None:
-        if isinstance(message, WitnessHead | Cosigned | ActsHead):
+        if isinstance(message, FromWitness):
             self.witnessing.receive(node.fingerprint, message)
         elif self.coordination is not None and node.up:
             self.coordination.receive(node.fingerprint, message, encode_from_node(message).ByteSize())

@@ -35,7 +35,16 @@ from sealane.node.run import NodeRun
 from sealane.node.witness import MemoryKept, NodeWitness
 from sealane.privacy.ledger import make_cap
 from sealane.rpc.codec import FromCoordinator, FromNode
-from sealane.rpc.notices import Failure, LogUpdate, RunOffer, Statement
+from sealane.rpc.notices import (
+    Failure,
+    FreshAnswer,
+    FreshQuestion,
+    HeadHeld,
+    LogUpdate,
+    PeerHead,
+    RunOffer,
+    Statement,
+)
 from sealane.secagg.messages import Endorsement
 from sealane.simulation.log import MemoryLog
 
@@ -125,7 +134,7 @@ class SimulatedNode:
         self.ledger.put_cap(make_cap(DATASET, "dataset", "", "", SIMULATED_EPSILON, Decimal("1e-6"), None))
         self.gate = Gate(self.key.fingerprint, self.records, lambda agreement, study: self.dataset, _ungraded, clock,
                          self.ledger)
-        self.witness = NodeWitness(self.key, log_key, MemoryKept(), MemoryActs(name, clock), clock)
+        self.witness = NodeWitness(self.key, log_key, MemoryKept(), MemoryActs(self.key.fingerprint, clock), clock)
         self.run: NodeRun | None = None
         self.up = True
 
@@ -154,6 +163,11 @@ class SimulatedNode:
                 if self.run is not None:
                     post(Failure(self.run.run_id, error))
             return
+        if isinstance(message, PeerHead | HeadHeld | FreshQuestion | FreshAnswer):
+            said = self.witness.fresh.receive(message)
+            if said is not None:
+                post(said)
+            return
         if self.run is None or (isinstance(message, RunOffer) and message.run_id != self.run.run_id):
             if isinstance(message, RunOffer):
                 try:
@@ -167,11 +181,13 @@ class SimulatedNode:
     def greet(self, post: Callable[[FromNode], None]) -> None:
         """Say what a node says to the log when its stream opens."""
         post(self.witness.head())
-        post(self.witness.acts.head())
+        post(self.witness.fresh.head())
+        post(self.witness.fresh.question())
 
     async def crash(self) -> None:
         """Lose everything that is not in the journal or the records."""
         self.up = False
+        self.witness.start_anew()
         if self.run is not None:
             await self.run.close()
             self.run = None

@@ -97,10 +97,12 @@ async def test_only_auditors_read_events_and_in_pages(house: House) -> None:
     for k in range(120):
         house.hub.store.add_event("node.connected", "north", f"{k}")
     first = await service.ListEvents(audit.ListEventsRequest(), house.calls("vera"))
-    assert [e.subject for e in first.events] == [str(k) for k in range(100)]
+    assert [(e.kind, e.party, e.detail) for e in first.events[:4]] == [
+        ("call.refused", name, f"{'analyst' if name == 'iris' else 'node'} auth.role") for name in (*NODES, "iris")]
+    assert [e.subject for e in first.events[4:]] == [str(k) for k in range(96)]
     rest = await service.ListEvents(audit.ListEventsRequest(after=first.events[-1].sequence), house.calls("vera"))
-    assert [e.subject for e in rest.events] == [str(k) for k in range(100, 120)]
+    assert [e.subject for e in rest.events] == [str(k) for k in range(96, 120)]
     most = await service.ListEvents(audit.ListEventsRequest(limit=2**32 - 1), house.calls("vera"))
-    assert len(most.events) == 120 <= LARGEST_LIMIT
+    assert len(most.events) == 124 <= LARGEST_LIMIT
     none = await service.ListEvents(audit.ListEventsRequest(after=2**64 - 1), house.calls("vera"))
     assert list(none.events) == []

@@ -14,7 +14,7 @@ from sealane.core.clock import system_clock
 from sealane.core.ids import Fingerprint
 from sealane.crypto.signing import SigningKey
 from sealane.errors import ProtocolError
-from sealane.rpc.notices import ActsHead, Cosigned, LogUpdate, WitnessHead
+from sealane.rpc.notices import ActsHead, Cosigned, FreshQuestion, HeadHeld, LogUpdate, PeerHead, WitnessHead
 from sealane.simulation.log import MemoryLog
 
 NODE, OTHER = SigningKey(seed_of("node")), SigningKey(seed_of("other"))
@@ -75,3 +75,30 @@ def test_another_nodes_cosignature_is_refused(made: Any) -> None:
     assert caught.value.code == "signature.invalid"
     assert log.cosigned(1) == {}
     assert Fingerprint(NODE.fingerprint) in witnessing.known
+
+
+def test_what_peers_say_is_passed_on_also_to_who_comes_later(made: Any) -> None:
+    witnessing = made[0]
+    to: list[Any] = []
+    witnessing.send = lambda node, message: to.append((node, message))
+    head, question = ActsHead(3, bytes(32), bytes(64)), FreshQuestion(NODE.fingerprint, bytes(32))
+    witnessing.receive(NODE.fingerprint, head)
+    witnessing.receive(NODE.fingerprint, question)
+    assert to == []  # nobody else is there
+    witnessing.connected(OTHER.fingerprint, OTHER.public_key)
+    told = PeerHead(NODE.public_key, 3, bytes(32), bytes(64))
+    assert to == [(OTHER.fingerprint, told), (OTHER.fingerprint, question)]
+    held = HeadHeld(NODE.fingerprint, 3, bytes(32), OTHER.public_key, bytes(64))
+    witnessing.receive(OTHER.fingerprint, held)
+    assert to[2:] == [(NODE.fingerprint, held)]
+    witnessing.lost(NODE.fingerprint)
+    witnessing.connected(OTHER.fingerprint, OTHER.public_key)
+    assert to[3:] == [(OTHER.fingerprint, told)]  # a head lasts, a question ends with who asked it
+
+
+def test_nobody_asks_in_anothers_name(made: Any) -> None:
+    witnessing, _, sent = made
+    with pytest.raises(ProtocolError) as caught:
+        witnessing.receive(NODE.fingerprint, FreshQuestion(OTHER.fingerprint, bytes(32)))
+    assert caught.value.code == "audit.question-of-another"
+    assert (sent, witnessing.questions) == ([], {})

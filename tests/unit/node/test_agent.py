@@ -18,7 +18,8 @@ from sealane.node.agent import Agent
 from sealane.node.execution import Unconfined
 from sealane.rpc.notices import Directory, Welcome
 
-WITNESS: Any = SimpleNamespace(head=lambda: None, acts=SimpleNamespace(head=lambda: None))
+WITNESS: Any = SimpleNamespace(
+    head=lambda: None, fresh=SimpleNamespace(head=lambda: None, question=lambda: None))
 
 
 class Line:

@@ -10,7 +10,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ConnectRequest(_message.Message):
-    __slots__ = ("hello", "join", "contribution", "release", "proposal", "endorsement", "sealed_result", "failure", "statement", "chunk", "introduction", "catalog_statement", "witness_head", "cosigned", "acts_head")
+    __slots__ = ("hello", "join", "contribution", "release", "proposal", "endorsement", "sealed_result", "failure", "statement", "chunk", "introduction", "catalog_statement", "witness_head", "cosigned", "acts_head", "head_held", "fresh_question", "fresh_answer")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     JOIN_FIELD_NUMBER: _ClassVar[int]
     CONTRIBUTION_FIELD_NUMBER: _ClassVar[int]
@@ -26,6 +26,9 @@ class ConnectRequest(_message.Message):
     WITNESS_HEAD_FIELD_NUMBER: _ClassVar[int]
     COSIGNED_FIELD_NUMBER: _ClassVar[int]
     ACTS_HEAD_FIELD_NUMBER: _ClassVar[int]
+    HEAD_HELD_FIELD_NUMBER: _ClassVar[int]
+    FRESH_QUESTION_FIELD_NUMBER: _ClassVar[int]
+    FRESH_ANSWER_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     join: Join
     contribution: Contribution
@@ -41,10 +44,13 @@ class ConnectRequest(_message.Message):
     witness_head: WitnessHead
     cosigned: Cosigned
     acts_head: ActsHead
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., join: _Optional[_Union[Join, _Mapping]] = ..., contribution: _Optional[_Union[Contribution, _Mapping]] = ..., release: _Optional[_Union[Release, _Mapping]] = ..., proposal: _Optional[_Union[Proposal, _Mapping]] = ..., endorsement: _Optional[_Union[Endorsement, _Mapping]] = ..., sealed_result: _Optional[_Union[SealedResult, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., statement: _Optional[_Union[_study_pb2.SignedStatement, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., introduction: _Optional[_Union[Introduction, _Mapping]] = ..., catalog_statement: _Optional[_Union[_catalog_pb2.CatalogStatement, _Mapping]] = ..., witness_head: _Optional[_Union[WitnessHead, _Mapping]] = ..., cosigned: _Optional[_Union[Cosigned, _Mapping]] = ..., acts_head: _Optional[_Union[ActsHead, _Mapping]] = ...) -> None: ...
+    head_held: HeadHeld
+    fresh_question: FreshQuestion
+    fresh_answer: FreshAnswer
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., join: _Optional[_Union[Join, _Mapping]] = ..., contribution: _Optional[_Union[Contribution, _Mapping]] = ..., release: _Optional[_Union[Release, _Mapping]] = ..., proposal: _Optional[_Union[Proposal, _Mapping]] = ..., endorsement: _Optional[_Union[Endorsement, _Mapping]] = ..., sealed_result: _Optional[_Union[SealedResult, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., statement: _Optional[_Union[_study_pb2.SignedStatement, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., introduction: _Optional[_Union[Introduction, _Mapping]] = ..., catalog_statement: _Optional[_Union[_catalog_pb2.CatalogStatement, _Mapping]] = ..., witness_head: _Optional[_Union[WitnessHead, _Mapping]] = ..., cosigned: _Optional[_Union[Cosigned, _Mapping]] = ..., acts_head: _Optional[_Union[ActsHead, _Mapping]] = ..., head_held: _Optional[_Union[HeadHeld, _Mapping]] = ..., fresh_question: _Optional[_Union[FreshQuestion, _Mapping]] = ..., fresh_answer: _Optional[_Union[FreshAnswer, _Mapping]] = ...) -> None: ...
 
 class ConnectResponse(_message.Message):
-    __slots__ = ("welcome", "study", "run_offer", "start", "arrival", "opening", "proposal", "endorsed", "run_ended", "nudge", "chunk", "directory", "introduced", "log_update", "log_evidence")
+    __slots__ = ("welcome", "study", "run_offer", "start", "arrival", "opening", "proposal", "endorsed", "run_ended", "nudge", "chunk", "directory", "introduced", "log_update", "log_evidence", "peer_head", "head_held", "fresh_question", "fresh_answer")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     STUDY_FIELD_NUMBER: _ClassVar[int]
     RUN_OFFER_FIELD_NUMBER: _ClassVar[int]
@@ -60,6 +66,10 @@ class ConnectResponse(_message.Message):
     INTRODUCED_FIELD_NUMBER: _ClassVar[int]
     LOG_UPDATE_FIELD_NUMBER: _ClassVar[int]
     LOG_EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    PEER_HEAD_FIELD_NUMBER: _ClassVar[int]
+    HEAD_HELD_FIELD_NUMBER: _ClassVar[int]
+    FRESH_QUESTION_FIELD_NUMBER: _ClassVar[int]
+    FRESH_ANSWER_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     study: _study_pb2.StudyRecord
     run_offer: RunOffer
@@ -75,7 +85,11 @@ class ConnectResponse(_message.Message):
     introduced: Introduced
     log_update: LogUpdate
     log_evidence: LogEvidence
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., study: _Optional[_Union[_study_pb2.StudyRecord, _Mapping]] = ..., run_offer: _Optional[_Union[RunOffer, _Mapping]] = ..., start: _Optional[_Union[Start, _Mapping]] = ..., arrival: _Optional[_Union[Arrival, _Mapping]] = ..., opening: _Optional[_Union[Opening, _Mapping]] = ..., proposal: _Optional[_Union[Proposal, _Mapping]] = ..., endorsed: _Optional[_Union[Endorsed, _Mapping]] = ..., run_ended: _Optional[_Union[RunEnded, _Mapping]] = ..., nudge: _Optional[_Union[Nudge, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., directory: _Optional[_Union[Directory, _Mapping]] = ..., introduced: _Optional[_Union[Introduced, _Mapping]] = ..., log_update: _Optional[_Union[LogUpdate, _Mapping]] = ..., log_evidence: _Optional[_Union[LogEvidence, _Mapping]] = ...) -> None: ...
+    peer_head: PeerHead
+    head_held: HeadHeld
+    fresh_question: FreshQuestion
+    fresh_answer: FreshAnswer
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., study: _Optional[_Union[_study_pb2.StudyRecord, _Mapping]] = ..., run_offer: _Optional[_Union[RunOffer, _Mapping]] = ..., start: _Optional[_Union[Start, _Mapping]] = ..., arrival: _Optional[_Union[Arrival, _Mapping]] = ..., opening: _Optional[_Union[Opening, _Mapping]] = ..., proposal: _Optional[_Union[Proposal, _Mapping]] = ..., endorsed: _Optional[_Union[Endorsed, _Mapping]] = ..., run_ended: _Optional[_Union[RunEnded, _Mapping]] = ..., nudge: _Optional[_Union[Nudge, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., directory: _Optional[_Union[Directory, _Mapping]] = ..., introduced: _Optional[_Union[Introduced, _Mapping]] = ..., log_update: _Optional[_Union[LogUpdate, _Mapping]] = ..., log_evidence: _Optional[_Union[LogEvidence, _Mapping]] = ..., peer_head: _Optional[_Union[PeerHead, _Mapping]] = ..., head_held: _Optional[_Union[HeadHeld, _Mapping]] = ..., fresh_question: _Optional[_Union[FreshQuestion, _Mapping]] = ..., fresh_answer: _Optional[_Union[FreshAnswer, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("version", "computations")
@@ -423,12 +437,62 @@ class Cosigned(_message.Message):
     def __init__(self, size: _Optional[int] = ..., line: _Optional[str] = ...) -> None: ...
 
 class ActsHead(_message.Message):
-    __slots__ = ("count", "root")
+    __slots__ = ("count", "root", "signature")
     COUNT_FIELD_NUMBER: _ClassVar[int]
     ROOT_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     count: int
     root: bytes
-    def __init__(self, count: _Optional[int] = ..., root: _Optional[bytes] = ...) -> None: ...
+    signature: bytes
+    def __init__(self, count: _Optional[int] = ..., root: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
+
+class PeerHead(_message.Message):
+    __slots__ = ("public_key", "head")
+    PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
+    HEAD_FIELD_NUMBER: _ClassVar[int]
+    public_key: bytes
+    head: ActsHead
+    def __init__(self, public_key: _Optional[bytes] = ..., head: _Optional[_Union[ActsHead, _Mapping]] = ...) -> None: ...
+
+class HeadHeld(_message.Message):
+    __slots__ = ("node", "count", "root", "public_key", "signature")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    ROOT_FIELD_NUMBER: _ClassVar[int]
+    PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    count: int
+    root: bytes
+    public_key: bytes
+    signature: bytes
+    def __init__(self, node: _Optional[str] = ..., count: _Optional[int] = ..., root: _Optional[bytes] = ..., public_key: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
+
+class FreshQuestion(_message.Message):
+    __slots__ = ("node", "nonce")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    nonce: bytes
+    def __init__(self, node: _Optional[str] = ..., nonce: _Optional[bytes] = ...) -> None: ...
+
+class FreshAnswer(_message.Message):
+    __slots__ = ("node", "nonce", "size", "root", "head", "public_key", "signature")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    ROOT_FIELD_NUMBER: _ClassVar[int]
+    HEAD_FIELD_NUMBER: _ClassVar[int]
+    PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    nonce: bytes
+    size: int
+    root: bytes
+    head: ActsHead
+    public_key: bytes
+    signature: bytes
+    def __init__(self, node: _Optional[str] = ..., nonce: _Optional[bytes] = ..., size: _Optional[int] = ..., root: _Optional[bytes] = ..., head: _Optional[_Union[ActsHead, _Mapping]] = ..., public_key: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
 
 class LogLeaf(_message.Message):
     __slots__ = ("position", "entry", "proof")
