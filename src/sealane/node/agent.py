@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass, field
 from functools import partial
 
 from sealane._version import __version__
 from sealane.computations.registry import names
 from sealane.core.entropy import random_bytes
-from sealane.errors import InputError, ProtocolError, RefusedError, SealaneError
+from sealane.errors import InputError, ProtocolError, RefusedError, SealaneError, UnavailableError
 from sealane.governance.signed_statement import SignedAgreement, claimed_study
 from sealane.node import aftermath
 from sealane.node.execution import Execution
@@ -44,6 +45,8 @@ FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 20.0
 HELD_S = 1.0
 """A stream that lasted so long was no mistake."""
+KEEP_AGAIN_S = 1.0
+"""Between tries to keep what the log's newest checkpoint says."""
 RENEWAL_CHECK_S = 3600.0
 MAXIMUM_RUNS = 64
 
@@ -166,7 +169,7 @@ class Agent:
             case RunOffer():
                 self._offer(message)
             case LogUpdate():
-                self._post(await asyncio.to_thread(self.witness.update, message))
+                await self._witness(message)
             case PeerHead() | HeadHeld() | FreshQuestion() | FreshAnswer():
                 said = await asyncio.to_thread(self.witness.fresh.receive, message)
                 if said is not None:
@@ -178,6 +181,14 @@ class Agent:
                 elif isinstance(message, RunEnded):
                     aftermath.end(self.home, message)
                     self._post(self.witness.fresh.head())
+
+    async def _witness(self, update: LogUpdate) -> None:
+        """Cosign a newer log; where it cannot be kept for now, say a little later from where to send it again."""
+        try:
+            self._post(await asyncio.to_thread(self.witness.update, update))
+        except UnavailableError as full:
+            log(_LOG, "log.not-kept", level=logging.WARNING, error=full)
+            self._loop.call_later(KEEP_AGAIN_S, lambda: self._post(self.witness.head()))
 
     def _study(self, record: StudyRecord) -> None:
         """Remember a study and what was signed about it; what does not verify is left out and logged."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,12 +13,14 @@ from stage import RUN, Stage, probe, stage  # noqa: F401 - fixtures
 
 from sealane.core.secret import Secret
 from sealane.errors import RefusedError, UnavailableError
+from sealane.node import agent as agent_module
 from sealane.node import run as module
 from sealane.node import run_thread
+from sealane.node.agent import Agent
 from sealane.node.execution import Unconfined
 from sealane.node.journal import Journal
 from sealane.node.run_thread import RunThread
-from sealane.rpc.notices import Failure, RunEnded, RunOffer, StudyRecord
+from sealane.rpc.notices import Failure, LogUpdate, RunEnded, RunOffer, StudyRecord
 
 FULL = UnavailableError("disk.full", "the disk is full: nothing was written")
 
@@ -71,3 +74,17 @@ def test_a_journal_is_closed_also_where_nothing_can_be_written(
     with pytest.raises(Exception, match="closed") as caught:
         journal.run(RUN)
     assert not isinstance(caught.value, RefusedError)
+
+
+async def test_a_checkpoint_that_cannot_be_kept_is_asked_for_again_on_the_same_stream(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(agent_module, "KEEP_AGAIN_S", 0.01)
+    said: list[object] = []
+    witness: Any = SimpleNamespace(update=full, head=lambda: "from here")
+    agent = Agent(None, None, witness, Unconfined())  # type: ignore[arg-type]
+    monkeypatch.setattr(Agent, "_post", lambda self, message: said.append(message))
+    await agent._receive(LogUpdate(0, b"", ()))
+    assert said == []
+    await asyncio.sleep(0.1)
+    assert said == ["from here"]
