@@ -65,8 +65,13 @@ def statement(study: str, since: str, until: str, tariff: Path | None, recipient
     It tells the recipient each run's figures, rows among them in whole multiples of the study's minimum count.
     """
     from sealane.cli.statement_view import present, write_csv
+    from sealane.errors import RefusedError
     from sealane.governance.tariff import read_tariff
 
+    if output.exists():
+        raise RefusedError("output.exists", "the output is there already and is not overwritten", got=str(output),
+                           expected="a new file: an earlier statement may carry its recipient's signature",
+                           hint="name another file, or remove it")
     prices = None if tariff is None else read_tariff(tariff.read_bytes()).model_dump()
     found = call_node("metering.statement", study=study, since=since, until=until, recipient=recipient,
                       tariff=prices)

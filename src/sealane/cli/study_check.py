@@ -42,4 +42,5 @@ def _with_stand_ins(file: StudyFile) -> Study:
     directory: dict[str, str] = {name: fingerprint(sha256(name.encode("utf-8")).digest()) for name in names}
     if isinstance(file.participants, dict):
         directory |= file.participants
-    return file.model_copy(update={"recipients": None}).resolve(directory, [], system_clock())
+    known = {name: code for name, code in file.jurisdictions.items() if name in directory}
+    return file.model_copy(update={"recipients": None, "jurisdictions": known}).resolve(directory, [], system_clock())

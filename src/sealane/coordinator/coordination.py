@@ -366,6 +366,8 @@ class Coordination:
 
     def _move(self, state: RunState, **changes: object) -> None:
         new = state if state is self.facts.state else step(self.facts.state, state)
+        if new not in (RunState.PAUSED, RunState.ABORTED):
+            changes.setdefault("error", None)  # what made it pause is over
         self._save(state=new, **changes)
         if new.over:
             self.ended = self.now()

@@ -121,7 +121,7 @@ def own_terms(study: Study, code: str, outputs: tuple[str, ...], defaults: Defau
     """Return the terms this institution would sign: the study's, narrowed by defaults and by options.
 
     Raises:
-        InputError: a recipient or kind of result that the study does not have.
+        InputError: a recipient or kind of result that the study does not have, or an end in the past.
         RefusedError: a purpose outside the defaults, a recipient abroad, or an option wider than the study.
     """
     if defaults.purposes is not None and study.purpose not in defaults.purposes:
@@ -140,6 +140,10 @@ def own_terms(study: Study, code: str, outputs: tuple[str, ...], defaults: Defau
         end = min(from_text(wanted.get("expires", study.expires)), now + timedelta(days=defaults.valid_days))
         wanted["expires"] = to_text(end)
     terms = narrow(whole, study, **wanted)
+    if from_text(terms.expires) <= now:
+        raise InputError("agreement.already-over", "the agreement would be over before it is signed",
+                         got=terms.expires, expected=f"a moment after {to_text(now)}",
+                         hint="give a later --expires, or refuse the study")
     if terms.jurisdictions is not None:
         kept = [party for party in study.recipients if party.fingerprint in terms.recipients]
         refusal = abroad(kept, terms.jurisdictions)

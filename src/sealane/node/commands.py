@@ -223,6 +223,10 @@ def steward_list(place: Place) -> list[dict[str, Any]]:
 def steward_appoint(place: Place, *, name: str, fingerprint: str) -> dict[str, Any]:
     """Appoint a steward: the first by the operator, every further one by a steward."""
     plain = check_fingerprint(fingerprint)
+    if plain == place.home.identity().fingerprint:
+        raise InputError("steward.key-of-node", "that is this node's own key, and no request is signed with it",
+                         got=plain, expected="a key of the steward's own",
+                         hint="the steward makes one with `sealane steward init` and tells you its fingerprint")
     holder = next((one for one, (key, _) in place.register.stewards().items() if key == plain), name)
     if holder != name:
         raise InputError("steward.key-of-another", "the key is another steward's already", got=holder, expected=name)

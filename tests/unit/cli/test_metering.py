@@ -97,6 +97,14 @@ def statement(north: Path, tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
+def test_a_statement_replaces_no_other(north: Path, statement: Callable[..., Path]) -> None:
+    there = statement()
+    before = there.read_bytes()
+    refused("output.exists", 3, "metering", "statement", "--study", "loans", "--from", "2026-03-01", "--to", "2026-04-01",
+            "--output", there, "--home", north)
+    assert there.read_bytes() == before
+
+
 def test_a_node_knows_what_it_metered(north: Path, statement: Callable[..., Path]) -> None:
     file = statement(rounds=4)
     with meters(north / "node.sqlite") as kept:

@@ -27,6 +27,14 @@ def test_the_example_is_in_order() -> None:
     assert len(checked["columns"]) == 18
 
 
+def test_jurisdictions_of_parties_that_only_a_coordinator_knows(tmp_path: Path) -> None:
+    file = tmp_path / "study.toml"
+    run_well("study", "new", file)
+    placed = 'jurisdictions = { north = "DE", alice = "CN" }\n[parameters]'
+    file.write_text(file.read_text().replace("[parameters]", placed))
+    run_well("study", "check", file)
+
+
 @pytest.mark.parametrize(("before", "after", "code", "exit_code", "hint"), [
     ("minimum_cohort =", "minimum_cohrt =", "study.unknown-field", 2, "did you mean minimum_cohort"),
     ('purpose = "credit-risk"', 'purpose = "curiosity"', "study.unknown-purpose", 2, "choose one"),

@@ -97,6 +97,22 @@ def test_after_something_may_have_opened_nobody_is_left_out(office: Office) -> N
     assert [message for _, message in office.drain()] == [arrivals[name] for name in office.names]
 
 
+def test_a_node_that_joins_late_starts_a_paused_run_and_what_paused_it_is_over(office: Office) -> None:
+    office.away = {office.names[3]}
+    office.run.begin()
+    for k in range(2):
+        office.run.receive(office.names[k], office.join(k), 100)
+    office.time += 1000
+    office.run.tick()
+    assert office.state is RunState.PAUSED
+    assert office.run.facts.error is not None
+    office.away = set()
+    for k in (2, 3):
+        office.run.receive(office.names[k], office.join(k), 100)
+    assert office.state is RunState.RUNNING
+    assert office.run.facts.error is None
+
+
 def test_too_few_left_is_a_pause_too(office: Office) -> None:
     office.start()
     office.away = set(office.names[2:])

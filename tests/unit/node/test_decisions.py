@@ -98,6 +98,18 @@ def test_nothing_is_signed_against_policy(register: Register, decisions: Decisio
     assert register.unsent() == []
 
 
+def test_nothing_is_signed_that_would_be_over_already(register: Register, decisions: Decisions, make: Make,
+                                                      add: Callable[..., Path]) -> None:
+    add()
+    study = register.record_study(make().canonical())
+    for end in ("2026-05-31", "2026-06-01T12:00:00Z"):
+        own = {"expires": end}
+        assert code_of(lambda own=own: decisions.approve(study.hash, own=own), InputError) == "agreement.already-over"
+    assert register.unsent() == []
+    signed = decisions.approve(study.hash, own={"expires": "2026-06-01"})
+    assert verify_agreement(signed, study).terms.expires == "2026-06-01T23:59:59Z"
+
+
 def test_revoking_is_final_and_possible_at_any_time(register: Register, decisions: Decisions, make: Make,
                                                     clock: ManualClock, add: Callable[..., Path]) -> None:
     add()

@@ -78,6 +78,14 @@ def test_then_only_a_steward_does(home: Path, wei: Steward, monkeypatch: pytest.
     assert call(home, "trust", TRUST)["trust"] == "verified"
 
 
+def test_the_key_of_the_node_is_no_stewards(home: Path) -> None:
+    own = open_home(home).identity().fingerprint
+    with pytest.raises(InputError) as caught:
+        call(home, "steward.appoint", {"name": "wei", "fingerprint": own})
+    assert caught.value.code == "steward.key-of-node"
+    assert call(home, "trust", TRUST)["trust"] == "verified"  # the operator still decides
+
+
 def test_a_request_is_good_for_one_node_command_and_moment_and_once(home: Path, wei: Steward, tmp_path: Path) -> None:
     place = Place(open_home(home))
     good = signed(wei, place)
