@@ -100,8 +100,8 @@ def statement(north: Path, tmp_path: Path) -> Callable[..., Path]:
 def test_a_statement_replaces_no_other(north: Path, statement: Callable[..., Path]) -> None:
     there = statement()
     before = there.read_bytes()
-    refused("output.exists", 3, "metering", "statement", "--study", "loans", "--from", "2026-03-01", "--to", "2026-04-01",
-            "--output", there, "--home", north)
+    refused("output.exists", 3, "metering", "statement", "--study", "loans", "--from", "2026-03-01",
+            "--to", "2026-04-01", "--output", there, "--home", north)
     assert there.read_bytes() == before
 
 
