@@ -159,6 +159,8 @@ def test_the_tariff_is_the_one_that_the_node_signed(
     error = refused("settlement.tariff-differs", 4, "metering", "countersign", file, "--home", federation.analyst)
     assert error["expected"].startswith(TARIFF)
 
+    refused("output.exists", 3, *asked(file), "--tariff", by_hand, "--home", federation.nodes["south"])
+    file.unlink()
     run_well(*asked(file), "--tariff", by_hand, "--home", federation.nodes["south"])
     assert "given by hand" in run("metering", "countersign", file, "--home", federation.analyst).out
 
@@ -212,6 +214,7 @@ def test_lies_in_a_statement_are_named(federation: Federation, finished: dict[st
     error = refused("settlement.figure-differs", 4, "metering", "countersign", file, "--home", federation.analyst)
     assert "totals: rows" in error["got"]
     run_well("analyst", "trust", "north", federation.fingerprints["south"], "--home", federation.analyst)
+    file.unlink()
     settle(federation, file)
     error = refused("settlement.key-differs", 4, "metering", "countersign", file, "--home", federation.analyst)
     assert error["got"] == federation.fingerprints["north"]

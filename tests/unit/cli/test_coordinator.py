@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from command_line import refused, run, run_well
+from small_federation import free_port
 
 from sealane.rpc.invitation import parse_invitation
 
@@ -15,13 +16,6 @@ from sealane.rpc.invitation import parse_invitation
 def home(tmp_path: Path) -> Path:
     run_well("coordinator", "init", "--home", tmp_path / "c", "--listen", f"127.0.0.1:{free_port()}")
     return tmp_path / "c"
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 def test_a_coordinator_is_made_once(home: Path) -> None:
