@@ -13,7 +13,7 @@ from typing import Any
 
 from sealane.audit.merkle import leaf_hash
 from sealane.core.canonical import canonical_bytes, parse_canonical, sha256
-from sealane.core.clock import from_text, to_text
+from sealane.core.clock import is_moment
 from sealane.errors import InputError, ProtocolError
 
 VERSION = "sealane.audit-entry/v1"
@@ -127,11 +127,8 @@ def parse_acts(detail: str) -> tuple[int, bytes]:
 def _check(entry: Entry) -> None:
     if entry.kind not in KINDS:
         raise InputError("audit.unknown-kind", "no such kind of act", got=repr(entry.kind[:64]))
-    try:
-        whole = to_text(from_text(entry.at)) == entry.at
-    except ValueError:
-        whole = False
-    if not whole or len(entry.party) > 63 or len(entry.subject) > 64 or len(entry.detail) > MAXIMUM_DETAIL:
+    if (not is_moment(entry.at) or len(entry.party) > 63 or len(entry.subject) > 64
+            or len(entry.detail) > MAXIMUM_DETAIL):
         raise InputError("audit.entry-malformed", "a field of an entry is malformed or too long", got=entry.kind,
                          expected=f"a moment in UTC, and at most {MAXIMUM_DETAIL} characters of detail")
 

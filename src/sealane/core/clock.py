@@ -43,4 +43,15 @@ def from_text(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"no time zone in {text!r}")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"out of range in UTC: {text!r}") from error
+
+
+def is_moment(text: str) -> bool:
+    """Return whether a text is exactly what :func:`to_text` writes."""
+    try:
+        return to_text(from_text(text)) == text
+    except ValueError:
+        return False

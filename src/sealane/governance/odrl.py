@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from sealane.core.clock import from_text, to_text
+from sealane.core.clock import is_moment
 from sealane.core.ids import FINGERPRINT, NAME
 from sealane.errors import RefusedError
 from sealane.governance.currency import CODES
@@ -190,11 +190,7 @@ def _right(clause: Clause, right: Any) -> Any:
 
 
 def _check_moment(clause: Clause, text: str) -> None:
-    try:
-        legal = to_text(from_text(text)) == text
-    except (ValueError, OverflowError):
-        legal = False
-    if not legal:
+    if not is_moment(text):
         raise RefusedError("agreement.bad-value", f"an agreement gives {clause.left} a value that it cannot have",
                            got=text, expected="a moment in RFC 3339")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from sealane.core.canonical import canonical_bytes, parse_canonical
-from sealane.core.clock import from_text, to_text
+from sealane.core.clock import is_moment
 from sealane.core.ids import fingerprint
 from sealane.crypto.signing import SigningKey, verify
 from sealane.errors import InputError, ProtocolError
@@ -161,11 +161,7 @@ def check_moment(text: str) -> None:
     Raises:
         ProtocolError: it is not.
     """
-    try:
-        legal = to_text(from_text(text)) == text
-    except (ValueError, OverflowError):
-        legal = False
-    if not legal:
+    if not is_moment(text):
         raise ProtocolError("statement.malformed", "a statement carries no moment in RFC 3339", got=repr(text[:40]))
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from sealane.core.clock import ManualClock, from_text, system_clock, to_text
+from sealane.core.clock import ManualClock, from_text, is_moment, system_clock, to_text
 
 
 def test_a_moment_is_written_in_utc_to_the_second() -> None:
@@ -35,3 +35,10 @@ def test_the_system_clock_is_aware_and_runs() -> None:
     now = system_clock()
     assert now.utcoffset() == timedelta(0)
     assert before <= now <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_moment_outside_of_utc_is_none(text: str) -> None:
+    with pytest.raises(ValueError, match="out of range"):
+        from_text(text)
+    assert not is_moment(text)
