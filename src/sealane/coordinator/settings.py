@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-import tomllib
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from sealane.errors import InputError
 from sealane.rpc.invitation import check_address
+from sealane.rpc.settings_file import parse_settings
 
 FILE = "settings.toml"
-MAX_BYTES = 64 << 10
 _HOST = r"^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:.]{2,45})$"
 
 
@@ -107,28 +105,7 @@ def read_settings(home: Path) -> Settings:
     path = home / FILE
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise InputError("settings.too-large", f"{path} is too large", expected=f"at most {MAX_BYTES} bytes")
-        return Settings.model_validate(tomllib.loads(data.decode("utf-8")))
+            return parse_settings(path, file, Settings)
     except OSError as error:
         raise InputError("settings.missing", f"{path} cannot be read", got=error.strerror,
                          hint="run `sealane coordinator init`, or name another --home") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError("settings.not-toml", f"{path} is not TOML", got=error) from None
-    except ValidationError as error:
-        raise _explain(path, error) from None
-
-
-def _explain(path: Path, error: ValidationError) -> InputError:
-    first = error.errors(include_url=False)[0]
-    field = ".".join(map(str, first["loc"]))
-    if first["type"] == "extra_forbidden":
-        section = Settings.model_fields.get(str(first["loc"][0])) if len(first["loc"]) > 1 else None
-        model = section.annotation if section is not None else Settings
-        known = list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
-        near = difflib.get_close_matches(str(first["loc"][-1]), known, 3, 0.5)
-        return InputError("settings.unknown-field", f"{path} has an unknown field", got=field,
-                          expected=", ".join(known), hint=f"did you mean {' or '.join(near)}?" if near else "remove it")
-    return InputError("settings.malformed", f"{path}: {field} is wrong", got=repr(first["input"])[:80],
-                      expected=first["msg"])

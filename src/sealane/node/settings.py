@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
-import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from sealane.errors import InputError
 from sealane.node.sandbox.limits import Limits, default_limits
+from sealane.rpc.settings_file import parse_settings
 
 FILE = "settings.toml"
-MAX_BYTES = 64 << 10
 
 
 class SandboxSettings(BaseModel):
@@ -57,26 +54,6 @@ def read_node_settings(home: Path) -> NodeSettings:
     path = home / FILE
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            return parse_settings(path, file, NodeSettings)
     except FileNotFoundError:
         return NodeSettings()
-    if len(data) > MAX_BYTES:
-        raise InputError("settings.too-large", f"{path} is too large", expected=f"at most {MAX_BYTES} bytes")
-    try:
-        return NodeSettings.model_validate(tomllib.loads(data.decode("utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError("settings.not-toml", f"{path} is not TOML", got=error) from None
-    except ValidationError as error:
-        raise _explain(path, error) from None
-
-
-def _explain(path: Path, error: ValidationError) -> InputError:
-    first = error.errors(include_url=False)[0]
-    field = ".".join(map(str, first["loc"]))
-    if first["type"] == "extra_forbidden":
-        known = list((SandboxSettings if len(first["loc"]) > 1 else NodeSettings).model_fields)
-        near = difflib.get_close_matches(str(first["loc"][-1]), known, 3, 0.5)
-        return InputError("settings.unknown-field", f"{path} has an unknown field", got=field,
-                          expected=", ".join(known), hint=f"did you mean {' or '.join(near)}?" if near else "remove it")
-    return InputError("settings.malformed", f"{path}: {field} is wrong", got=repr(first["input"])[:80],
-                      expected=first["msg"])
