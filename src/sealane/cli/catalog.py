@@ -67,16 +67,15 @@ def show_entry(entry: str) -> None:
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
 @_filters
 def export(form: str, output: Path, **filters: str) -> None:
-    """Write published datasets as a document for other catalogs. Nothing is fetched from anywhere for it."""
+    """Write published datasets as a document for other catalogs. Nothing but the coordinator's catalog is read."""
     import json
 
-    from sealane.cli.connecting import session
     from sealane.governance.dcat import dcat_ap
     from sealane.governance.dsp_catalog import dsp_catalog
+    from sealane.rpc.identity import load_identity
 
     found = _find(_query(**filters))
-    with session(_home()) as opened:
-        address = opened.address
+    address = load_identity(_home()).coordinator_address
     publications = [entry.publication for entry in found]
     document = dcat_ap(publications, address) if form == "dcat-ap" else dsp_catalog(publications, address)
     output.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

@@ -33,8 +33,10 @@ class CatalogServicer(CatalogServiceServicer):
         present = {party.fingerprint for party in self._hub.registry.by_role("node") if party.status == "enrolled"}
         response, size = pb.ListEntriesResponse(), 0
         for fingerprint, signed in self._hub.store.catalog.published(after):
+            if fingerprint not in present:
+                continue
             publication = verify_publication(signed)
-            if fingerprint not in present or not fits(publication, query):
+            if not fits(publication, query):
                 continue
             response.entries.append(encode_catalog(signed))
             size += len(signed.body)

@@ -7,7 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import BigInteger, Boolean, Column, Engine, LargeBinary, String, Table, delete, func, insert, select
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Engine,
+    LargeBinary,
+    String,
+    Table,
+    delete,
+    func,
+    insert,
+    select,
+    tuple_,
+)
 
 from sealane.coordinator.database import metadata, reading, writing
 from sealane.core.ids import Fingerprint
@@ -69,13 +82,14 @@ class CatalogStore:
 
     def published(self, after: tuple[str, str] = ("", "")) -> Iterator[tuple[Fingerprint, SignedPublication]]:
         """Give what is published, by node and dataset, from behind a pair of these."""
-        query = (select(catalog).where(catalog.c.published).order_by(catalog.c.node, catalog.c.dataset))
+        place = tuple_(catalog.c.node, catalog.c.dataset)
+        query = (select(catalog).where(catalog.c.published, place > tuple_(*after))
+                 .order_by(catalog.c.node, catalog.c.dataset))
         with reading(self._engine) as db:
             rows = db.execute(query).mappings().all()
         for row in rows:
-            if (row["node"], row["dataset"]) > after:
-                yield Fingerprint(row["fingerprint"]), SignedPublication(
-                    bytes(row["body"]), bytes(row["public_key"]), bytes(row["signature"]))
+            yield Fingerprint(row["fingerprint"]), SignedPublication(
+                bytes(row["body"]), bytes(row["public_key"]), bytes(row["signature"]))
 
 
 def _replayed(said: Publication | Withdrawal, known: int) -> RefusedError:

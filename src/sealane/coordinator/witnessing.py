@@ -178,8 +178,10 @@ class Witnessing:
         """Return the newest checkpoint of at least a size that counts, and that ``own`` cosigned where it is given."""
         sizes = self.log.cosigned_sizes(least, policy.witnesses.keys(), policy.quorum)
         for size in reversed(sizes) if oldest else sizes:
-            note = sign_checkpoint(self.key, size, self.log.root(size))
             lines = self.log.cosigned(size)
+            if own is not None and own not in lines:
+                continue
+            note = self.signed(size)
             note = Note(note.text, note.signatures + tuple(
                 parse_line(line) for witness, line in sorted(lines.items()) if witness in policy.witnesses))
             signers = policy.cosigners(note)
@@ -196,7 +198,7 @@ class Witnessing:
         if message.size > size:
             raise ProtocolError("audit.witness-ahead", "a witness cosigned a longer log than this one",
                                 got=message.size, expected=f"at most {size}")
-        text = sign_checkpoint(self.key, message.size, self.log.root(message.size)).text
+        text = self.signed(message.size).text
         line = parse_line(message.line)
         key = witness_key(self.keys[sender])
         if (line.name, line.key_id) != (key.name, key.id):

@@ -70,6 +70,7 @@ class Fresh:
     nonce: bytes = field(default_factory=lambda: random_bytes(NONCE_BYTES))
     _answers: dict[Fingerprint, FreshAnswer] = field(default_factory=dict)
     _holders: dict[Fingerprint, int] = field(default_factory=dict)
+    _remembered: set[ActsHead] = field(default_factory=set)
     _lock: Lock = field(default_factory=Lock)
 
     def question(self) -> FreshQuestion:
@@ -161,8 +162,11 @@ class Fresh:
         with self._lock:
             answers = list(self._answers.values())
         for one in answers:
-            if one.head.count > 0 and one.head.root != self._own_root(one.head.count):
+            if one.head.count == 0 or one.head in self._remembered:
+                continue
+            if one.head.root != self._own_root(one.head.count):
                 raise rolled_back(self.acts.head().count, one.head.count)
+            self._remembered.add(one.head)  # acts are only added: a head that fitted once fits for good
 
     def answered(self, others: Collection[Fingerprint], colluding: int) -> bool:
         """Return whether enough of a study's other participants answered, none with a checkpoint unlike this node's."""

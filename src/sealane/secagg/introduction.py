@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from sealane.core.canonical import sha256
 from sealane.core.ids import Fingerprint
@@ -119,4 +120,10 @@ def _verify(attempt: Attempt, entry: IntroductionEntry) -> None:
 
 
 def _body(attempt: Attempt, hashes: tuple[bytes, ...]) -> bytes:
-    return sha256(attempt.transcript().value, *hashes)
+    return sha256(_start(attempt), *hashes)
+
+
+@lru_cache(maxsize=4)
+def _start(attempt: Attempt) -> bytes:
+    """Hash an attempt once: every entry of every member is bound to it."""
+    return attempt.transcript().value

@@ -74,10 +74,10 @@ def verify_pack(files: Mapping[str, bytes], policy: Policy, fresh: bytes | None 
     study = _named("study.json", lambda: parse_study(files["study.json"]))
     _named("study.json", lambda: _find(entries, "study.proposed", study.hash))
     run = _named("leaves.json", lambda: next(iter(_find(entries, "run.proposed", None, study.hash))).subject)
-    keys = _named("statements.json", lambda: _statements(files, study, entries))
+    keys, codes = _named("statements.json", lambda: _statements(files, study, entries))
     attempt = _named("cohort.json", lambda: _cohort(files, study, run, entries, keys))
     endorsed = _named("endorsements.json", lambda: _endorsements(files, study, run, entries, attempt))
-    _named("software.json", lambda: _software(files, study))
+    _named("software.json", lambda: _software(files, study, codes))
     _named("policy.json", lambda: _policy(files, policy))
     _named(PAGE, lambda: _page(files))
     if fresh is not None:
@@ -136,15 +136,21 @@ def _leaves(files: Mapping[str, bytes], head: Checkpoint) -> list[Entry]:
     return entries
 
 
-def _statements(files: Mapping[str, bytes], study: Study, entries: list[Entry]) -> dict[str, bytes]:
-    """Check what was signed, and return the signing key of each institution that agreed, by fingerprint."""
-    seen, keys = set(), {}
+def _statements(
+    files: Mapping[str, bytes], study: Study, entries: list[Entry]
+) -> tuple[dict[str, bytes], set[str]]:
+    """Check what was signed; return the signing keys of those that agreed, by fingerprint, and the code they named."""
+    seen: set[tuple[str, str]] = set()
+    keys: dict[str, bytes] = {}
+    codes: set[str] = set()
     for one in _read(files, "statements.json"):
         fields = _signed(one)
         signed = KINDS[one["kind"]](*fields)
         match signed:
             case SignedAgreement():
-                keys[str(verify_agreement(signed, study).fingerprint)] = signed.public_key
+                agreement = verify_agreement(signed, study)
+                keys[str(agreement.fingerprint)] = signed.public_key
+                codes.add(agreement.terms.code)
             case SignedRefusal():
                 verify_refusal(signed, study)
             case _:
@@ -154,7 +160,7 @@ def _statements(files: Mapping[str, bytes], study: Study, entries: list[Entry]) 
     if seen != logged:
         raise ProtocolError("audit.statements-differ", "the statements are not those that the log holds",
                             got=f"{len(seen)} statements", expected=f"the {len(logged)} in the log")
-    return keys
+    return keys, codes
 
 
 def _cohort(
@@ -213,12 +219,10 @@ def _endorsements(
     return len(signers)
 
 
-def _software(files: Mapping[str, bytes], study: Study) -> None:
+def _software(files: Mapping[str, bytes], study: Study, agreed: set[str]) -> None:
     value = _read(files, "software.json")
     if value["computation"] != study.computation:
         raise ProtocolError("audit.software-differs", "the computation is not the study's", got=value["computation"])
-    agreed = {verify_agreement(SignedAgreement(*_signed(one)), study).terms.code
-              for one in _read(files, "statements.json") if one["kind"] == SignedAgreement.kind}
     if value["agreed_code_sha256"] != sorted(agreed):
         raise ProtocolError("audit.software-differs", "the code is not the one that the agreements name",
                             got=str(value["agreed_code_sha256"])[:80], expected=", ".join(sorted(agreed))[:80])

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import count
 from typing import Any
 
@@ -131,9 +131,7 @@ class ForkServer:
                 stderr=subprocess.DEVNULL, pass_fds=(theirs.fileno(),), start_new_session=True)
         self._control, self._ready = ours, False
         asked: dict[str, Any] = {
-            "offer": {"landlock": self.offer.landlock, "namespaces": self.offer.namespaces,
-                      "seccomp": self.offer.seccomp},
-            "readable": readable_paths(self.extra), "preload": list(self.preload)}
+            "offer": asdict(self.offer), "readable": readable_paths(self.extra), "preload": list(self.preload)}
         ours.send(json.dumps(asked).encode())
 
     def _await_ready(self, control: socket.socket) -> None:

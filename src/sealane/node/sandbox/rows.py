@@ -103,9 +103,7 @@ class SealedRows:
 
 def _parts(series: pd.Series[Any]) -> tuple[str, list[bytes]]:
     values: NDArray[Any] = series.to_numpy()
-    if values.dtype.kind in "iufb":
-        return values.dtype.str, [np.ascontiguousarray(values).tobytes()]
-    if values.dtype.kind == "M":
+    if values.dtype.kind in "iufbM":  # numbers and moments
         return values.dtype.str, [np.ascontiguousarray(values).tobytes()]
     texts = [None if value is None or value is pd.NA or value != value else value for value in values.tolist()]
     if not all(text is None or isinstance(text, str) for text in texts):

@@ -49,7 +49,7 @@ def main(handle: int) -> None:
     except Exception as error:
         control.send(json.dumps({"failed": type(error).__name__}).encode())
         return
-    control.send(json.dumps({"ready": hashes}).encode())
+    control.send(json.dumps({"ready": True}).encode())
     gc.collect()
     gc.freeze()  # what was imported is shared with every child
     _Serving(control, offer, hashes).serve()
