@@ -10,9 +10,8 @@ import click
 
 from sealane.cli.groups import noun
 from sealane.cli.names import study_names
-from sealane.cli.node_call import call_node
-from sealane.cli.output import facts, note, show, table
-from sealane.cli.settings import settings_of
+from sealane.cli.node_call import call_node, tell_unsent
+from sealane.cli.output import facts, show, table
 
 
 @noun("agreement", examples=("agreement list", "agreement show joint-scorecard", "agreement suspend joint-scorecard",
@@ -66,8 +65,7 @@ def revoke(study: str, reason: str) -> None:
     """Revoke the agreement to STUDY for good, also in a run under way. What was charged stays charged."""
     found = call_node("agreement.revoke", study=study, reason=reason)
     show(found, f"revoked {found['name']} ({found['hash'][:12]}){_stopped(found)}")
-    if not found["sent"] and not settings_of().as_json:
-        note("stored; the coordinator hears of it when the node next connects (`sealane node serve`)")
+    tell_unsent(found)
 
 
 def _text(found: dict[str, Any]) -> str:

@@ -9,8 +9,8 @@ import click
 
 from sealane.cli.groups import SealaneCommand
 from sealane.cli.names import dataset_names, study_names
-from sealane.cli.node_call import call_node
-from sealane.cli.output import facts, note, show, table
+from sealane.cli.node_call import call_node, tell_unsent
+from sealane.cli.output import facts, show, table
 from sealane.cli.own_terms import given, own_term_options
 from sealane.cli.settings import settings_of
 from sealane.errors import InputError, RefusedError
@@ -44,8 +44,7 @@ def counter(study: str, changes: tuple[str, ...], reason: str) -> None:
     parameters = call_node("study.show", study=study)["study"]["parameters"]
     found = call_node("study.counter", study=study, changes=read_changes(changes, parameters), reason=reason)
     show(found, f"countered {found['name']} ({found['hash'][:12]}): {_changes(found['changes'])}")
-    if not found["sent"] and not settings_of().as_json:
-        note("stored; the coordinator hears of it when the node next connects (`sealane node serve`)")
+    tell_unsent(found)
 
 
 @click.command(cls=SealaneCommand, examples=("study amend joint-scorecard --from south",))

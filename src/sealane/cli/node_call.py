@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sealane.cli.output import note
 from sealane.cli.settings import settings_of
 
 
@@ -12,3 +13,9 @@ def call_node(command: str, **arguments: Any) -> Any:
     from sealane.node.control import call
 
     return call(settings_of().home_of("node"), command, arguments)
+
+
+def tell_unsent(found: dict[str, Any]) -> None:
+    """Tell a person where the coordinator has not heard yet of what a command signed."""
+    if not found["sent"] and not settings_of().as_json:
+        note("stored; the coordinator hears of it when the node next connects (`sealane node serve`)")

@@ -10,8 +10,8 @@ import click
 from sealane.cli.groups import noun
 from sealane.cli.names import contract_ids, dataset_names, sector_names, study_names
 from sealane.cli.negotiating import amend, counter, review
-from sealane.cli.node_call import call_node
-from sealane.cli.output import amount, facts, note, show
+from sealane.cli.node_call import call_node, tell_unsent
+from sealane.cli.output import amount, facts, show
 from sealane.cli.own_terms import given, own_term_options
 from sealane.cli.settings import settings_of
 
@@ -123,7 +123,7 @@ def approve(study: str, dataset: str | None, waive_differencing: bool, **own: An
                       own=given(own))
     show(found, f"approved {found['name']} ({found['hash'][:12]}) with dataset {found['dataset']} "
                 f"version {found['dataset_version'][:12]}{_narrower(found)}")
-    _tell_unsent(found)
+    tell_unsent(found)
 
 
 @study.command(examples=("study refuse joint-scorecard --reason 'not our purpose'",))
@@ -133,7 +133,7 @@ def refuse(study: str, reason: str) -> None:
     """Refuse STUDY, or revoke its approval, also in a run under way. It is final: propose again to begin anew."""
     found = call_node("study.refuse", study=study, reason=reason)
     show(found, f"refused {found['name']} ({found['hash'][:12]})")
-    _tell_unsent(found)
+    tell_unsent(found)
 
 
 for verb in (review, counter, amend):
@@ -166,8 +166,3 @@ def _connect() -> Connection:
     from sealane.cli.connecting import connect
 
     return connect(settings_of().home_of("analyst"))
-
-
-def _tell_unsent(found: dict[str, Any]) -> None:
-    if not found["sent"] and not settings_of().as_json:
-        note("stored; the coordinator hears of it when the node next connects (`sealane node serve`)")

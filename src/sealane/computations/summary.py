@@ -45,7 +45,7 @@ class Summary:
     """Count, missing, mean and spread of numbers; counts of levels."""
 
     outputs = ("statistics",)
-    individual_level = False  # sums and coefficients over the cohort
+    individual_level = False  # sums and counts over the cohort
 
     @property
     def name(self) -> str:

@@ -26,7 +26,7 @@ MAXIMUM_COUNTER_BYTES = 1 << 13
 MAXIMUM_COUNTERS = 8
 """Most counter-offers of one institution to one study that are kept."""
 CHANGEABLE = ("purpose", "parameters", "scheme", "minimum_cohort", "minimum_count", "colluding", "rounds", "runs",
-              "expires", "epsilon", "delta", "noise", "unit")
+              "expires", "epsilon", "delta")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +92,10 @@ def amended(study: Study, changes: dict[str, Any]) -> Study:
         InputError: a field that cannot be countered, no change at all, or a study against the rules.
     """
     fields = {name: getattr(study, name) for name in type(study).model_fields}
-    legal = [name for name in CHANGEABLE if name in fields]
-    unknown = sorted(set(changes) - set(legal))
+    unknown = sorted(set(changes) - set(CHANGEABLE))
     if unknown:
         raise InputError("counter.unknown-field", "a counter-offer cannot change this", got=", ".join(unknown)[:120],
-                         expected=", ".join(legal), hint="refuse the study and say what you would rather have")
+                         expected=", ".join(CHANGEABLE), hint="refuse the study and say what you would rather have")
     wished = make_study(**(fields | changes))
     if wished == study:
         raise InputError("counter.no-change", "the counter-offer changes nothing", got=study.name,

@@ -178,7 +178,11 @@ def check_unexpired(study: Study, now: datetime) -> None:
         RefusedError: it has expired.
     """
     if now >= from_text(study.expires):
-        raise RefusedError("study.expired", "the study has expired", got=study.expires, hint="propose it again")
+        raise _expired(study)
+
+
+def _expired(study: Study) -> RefusedError:
+    return RefusedError("study.expired", "the study has expired", got=study.expires, hint="propose it again")
 
 
 def revoked_here(study: Study) -> RefusedError:
@@ -219,7 +223,7 @@ def _suspension(case: Case) -> RefusedError | None:
 def _time(case: Case) -> RefusedError | None:
     starts, expires = case.limits.starts, case.limits.expires
     if case.now >= from_text(case.study.expires):
-        return RefusedError("study.expired", "the study has expired", got=case.study.expires, hint="propose it again")
+        return _expired(case.study)
     if case.now >= from_text(expires.value):
         return RefusedError("agreement.expired", f"the agreement of {expires.whose} has expired", got=expires.value,
                             hint="propose the study again")

@@ -90,7 +90,7 @@ def read_profile(data: bytes) -> Profile:
     """Read a stored profile.
 
     Raises:
-        InputError: not one.
+        InputError: not canonical.
     """
     return Profile(**parse_canonical(data, limit=MAXIMUM_BYTES))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -15,7 +15,6 @@ from sealane.governance.fault import first_fault
 
 MAXIMUM_STEPS = 1000
 MAXIMUM_BYTES = 1 << 20
-NONE: Final = ""
 
 
 class _Step(BaseModel):

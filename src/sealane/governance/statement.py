@@ -111,7 +111,8 @@ def settle(*, node: Side, recipient: Side, study: str, study_name: str, period: 
     """Make a statement of a node's events in a period; ``tariff`` and ``agreement`` as in :class:`Settlement`.
 
     Raises:
-        InputError: an event is listed twice, is of another study, node or time, or there are too many.
+        InputError: an event is listed twice, or there are too many.
+        ProtocolError: an event is of another study, node or time.
     """
     listed = sorted(events, key=lambda event: (event.ended_at, event.run))
     lines = bill(total(charged(listed)), tariff)

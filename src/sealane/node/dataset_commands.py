@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pydantic import ConfigDict, validate_call
-
 from sealane.governance.classification import read_label
 from sealane.governance.drift import drift
 from sealane.governance.grade import Decided
@@ -16,11 +14,10 @@ from sealane.node.datasets import profile_dataset
 from sealane.node.exposing import Exposed, write_desensitised, write_mock
 from sealane.node.grading import check_jurisdiction, file, grade, phase, proposals
 from sealane.node.home import NodeHome
+from sealane.node.place import checked
 
-_checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True, strict=True))
 
-
-@_checked
+@checked
 def dataset_profile(home: NodeHome, *, name: str) -> dict[str, Any]:
     """Profile the registered version of a dataset, and compare it with the version profiled before."""
     profile = profile_dataset(home.register, name, now=home.clock())
@@ -31,7 +28,7 @@ def dataset_profile(home: NodeHome, *, name: str) -> dict[str, Any]:
             "drift": [] if before is None else _drift(before[1], profile)}
 
 
-@_checked
+@checked
 def dataset_grade(home: NodeHome, *, name: str, accept: bool = False, changes: dict[str, str] | None = None,
                   reason: str = "", review: str = "") -> dict[str, Any]:
     """Decide labels, or show what is proposed and in force where nothing is decided."""
@@ -45,7 +42,7 @@ def dataset_grade(home: NodeHome, *, name: str, accept: bool = False, changes: d
                        for field, standing in proposals(register, name).items()]}
 
 
-@_checked
+@checked
 def dataset_filing(home: NodeHome, *, name: str, reference: str, jurisdiction: str | None = None,
                    important: bool = False) -> dict[str, Any]:
     """Record a filing, and return all of the dataset's."""
@@ -55,19 +52,19 @@ def dataset_filing(home: NodeHome, *, name: str, reference: str, jurisdiction: s
         for one in home.register.lives.filings(name)]}
 
 
-@_checked
+@checked
 def dataset_desensitise(home: NodeHome, *, name: str, rules: str, output: str) -> dict[str, Any]:
     """Write a desensitised table."""
     return _exposed(write_desensitised(home.register, home.path, name, rules.encode(), Path(output)))
 
 
-@_checked
+@checked
 def dataset_mock(home: NodeHome, *, name: str, rows: int, output: str) -> dict[str, Any]:
     """Write a made-up table."""
     return _exposed(write_mock(home.register, name, rows, Path(output)))
 
 
-@_checked
+@checked
 def jurisdiction(home: NodeHome, *, code: str | None = None) -> dict[str, Any]:
     """Set this institution's jurisdiction, or say which is set."""
     if code is not None:

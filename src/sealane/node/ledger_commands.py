@@ -6,8 +6,6 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from pydantic import ConfigDict, validate_call
-
 from sealane.computations.pricing import price_of
 from sealane.computations.registry import get, read_parameters
 from sealane.errors import InputError, RefusedError
@@ -16,16 +14,15 @@ from sealane.governance.agreement import verify_agreement
 from sealane.governance.signed_statement import SignedAgreement
 from sealane.node.datasets import contract_of
 from sealane.node.home import NodeHome
+from sealane.node.place import checked
 from sealane.node.statements import find_study
 from sealane.privacy.acts import Request, Reserve, Scope
 from sealane.privacy.amounts import parse_amount, parse_delta, text_of
 from sealane.privacy.ledger import Ledger, make_cap
 from sealane.privacy.overview import explain, forecast, overview
 
-_checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True, strict=True))
 
-
-@_checked
+@checked
 def ledger_cap(home: NodeHome, *, dataset: str, epsilon: str | None = None, delta: str | None = None,
                releases: int | None = None, recipient: str | None = None, study: str | None = None) -> dict[str, Any]:
     """Set a cap; what is not given stays as it was."""
@@ -46,7 +43,7 @@ def ledger_cap(home: NodeHome, *, dataset: str, epsilon: str | None = None, delt
     return _overview(home, dataset)
 
 
-@_checked
+@checked
 def ledger_show(home: NodeHome, *, dataset: str | None = None) -> list[dict[str, Any]]:
     """Show caps, what was spent, is reserved and is left, of one dataset or of all."""
     with home.ledger.reading() as ledger:
@@ -57,7 +54,7 @@ def ledger_show(home: NodeHome, *, dataset: str | None = None) -> list[dict[str,
     return [_overview(home, name) for name in (sorted(known) if dataset is None else [dataset])]
 
 
-@_checked
+@checked
 def ledger_explain(home: NodeHome, *, dataset: str) -> dict[str, Any]:
     """List every entry of a dataset, and say how they compose."""
     moments = {line.act.request.run: line.at for line in home.ledger.lines() if isinstance(line.act, Reserve)}
@@ -66,7 +63,7 @@ def ledger_explain(home: NodeHome, *, dataset: str) -> dict[str, Any]:
         return explain(ledger, dataset, version, moments)
 
 
-@_checked
+@checked
 def ledger_forecast(home: NodeHome, *, dataset: str, computation: str, parameters: dict[str, Any],
                     minimum_cohort: int, colluding: int, recipient: str | None = None) -> dict[str, Any]:
     """Say how many more runs of a computation the caps of a dataset allow."""
