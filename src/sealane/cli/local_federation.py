@@ -93,8 +93,7 @@ def local_federation(
     """
     processes: dict[str, subprocess.Popen[bytes]] = {}
     homes = {name: root / name for name in data}
-    with ExitStack() as stack:
-        stack.enter_context(stopped_by_sigterm())
+    with stopped_by_sigterm(), _closed_undisturbed() as stack:
         stack.callback(_stop, processes)
         say("making the coordinator and its certificate authority")
         made = initialise(root / COORDINATOR, settings or loopback_settings())
@@ -199,6 +198,25 @@ def _await_ready(processes: Mapping[str, subprocess.Popen[bytes]], root: Path) -
 def _not_ready(name: str, root: Path) -> UnavailableError:
     return UnavailableError("demo.process-failed", f"{name} did not come up", expected=f"within {READY_SECONDS:g} s",
                             hint=f"its log is in {root}; run again with --keep to look at it")
+
+
+@contextmanager
+def _closed_undisturbed() -> Iterator[ExitStack]:
+    """Hold Ctrl-C and SIGTERM back while what was entered is closed: a process must not be left by a second one."""
+    stack = ExitStack()
+    try:
+        yield stack
+    finally:
+        held: list[int] = []
+        before = {number: signal.signal(number, lambda got, frame: held.append(got))
+                  for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            stack.close()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        if held:
+            raise KeyboardInterrupt
 
 
 @contextmanager
