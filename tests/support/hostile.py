@@ -175,6 +175,7 @@ class Hostile:
         total = await cohort.sum({"n": count([len(x)], 1000), "x": real([x.sum(), (x**2).sum()], 1e6)})
         mean = await cohort.agree(total["x"][:1] / total["n"])
         return {"rows": int(total["n"][0]), "mean": float(mean[0]), "size": cohort.size, "honest": cohort.honest,
+                "circle": [cohort.smallest, cohort.exposed, list(cohort.names), cohort.place],
                 "minimum": cohort.minimum_count}
 
     def present(self, payload: Any) -> Any:

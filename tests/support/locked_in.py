@@ -33,6 +33,10 @@ class ClearCohort:
     size: int = 3
     honest: int = 2
     minimum_count: int = 5
+    smallest: int = 3
+    exposed: bool = False
+    names: tuple[str, ...] = ("north", "south", "west")
+    place: int = 1
     sums: list[Any] = field(default_factory=list)
 
     async def sum(self, terms: Any) -> dict[str, Any]:
@@ -41,6 +45,11 @@ class ClearCohort:
 
     async def agree(self, values: Any) -> Any:
         return np.array(values)
+
+
+SEEN = {"rows": 12, "mean": 2.75, "size": 3, "honest": 2, "circle": [3, False, ["north", "south", "west"], 1],
+        "minimum": 5}
+"""What the ordinary computation of ``hostile.py`` returns."""
 
 
 @dataclass

@@ -43,6 +43,25 @@ class Cohort(Protocol):
     def minimum_count(self) -> int:
         """Fewest rows that may stand behind a released cell."""
 
+    @property
+    def smallest(self) -> int:
+        """Fewest institutions for which a sum is opened."""
+
+    @property
+    def exposed(self) -> bool:
+        """Whether every institution here waived, by name, that its own contribution may become computable.
+
+        Only then may a result show what belongs to a single institution.
+        """
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The institutions' names, in an order that is the same at every node."""
+
+    @property
+    def place(self) -> int:
+        """This node's own place in ``names``; the only thing here that differs between nodes."""
+
     async def sum(self, terms: Mapping[str, Term]) -> dict[str, NDArray[Any]]:
         """Return the cohort's sum of each term: int64 for ``count``, float64 otherwise, in the term's shape.
 

@@ -17,6 +17,9 @@ from sealane.errors import InputError
 _BUILT_IN: dict[str, Computation[Any]] = {
     computation.name: computation for computation in (GlmFit(), PrivateTable(), Summary())}
 
+LATE = ("formulaic.parser", "scipy.special", "scipy.stats")
+"""What computations import when they need it. A sandbox, whose children begin anew each time, does it beforehand."""
+
 
 def names() -> list[str]:
     """Return the names of all computations, sorted."""

@@ -6,7 +6,7 @@ is started again after a crash runs through its finished exchanges without sendi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any, Protocol
 
 import numpy as np
@@ -62,6 +62,8 @@ class NodeCohort:
         post: Callable[[Exchanged], None],
         *,
         minimum_count: int,
+        names: Mapping[Fingerprint, str],
+        waived: Set[Fingerprint],
         rounding_key: Secret,
         transcript: Transcript,
     ) -> None:
@@ -71,6 +73,10 @@ class NodeCohort:
         self._inbox = inbox
         self._post = post
         self._minimum_count = minimum_count
+        order = [member.fingerprint for member in role.attempt.members]
+        self._names = tuple(names[fingerprint] for fingerprint in order)
+        self._place = order.index(role.own)
+        self._exposed = waived.issuperset(order)
         self._rounding_key = rounding_key
         self._number = 0
         self._unsettled: list[Exchanged] = []
@@ -91,6 +97,26 @@ class NodeCohort:
     def minimum_count(self) -> int:
         """Fewest rows that may stand behind a released cell."""
         return self._minimum_count
+
+    @property
+    def smallest(self) -> int:
+        """Fewest institutions for which a sum is opened."""
+        return self._role.attempt.smallest
+
+    @property
+    def exposed(self) -> bool:
+        """Whether every member waived that its own contribution may become computable."""
+        return self._exposed
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The members' names, in order of fingerprint."""
+        return self._names
+
+    @property
+    def place(self) -> int:
+        """This node's own place among them."""
+        return self._place
 
     @property
     def unsettled(self) -> tuple[Exchanged, ...]:

@@ -307,6 +307,8 @@ class NodeRun:
         cohort = NodeCohort(
             role, self._journal, rounds, inbox, self._post,
             minimum_count=admission.limits.minimum_count.value,
+            names={participant.fingerprint: participant.name for participant in admission.study.participants},
+            waived=admission.waived,
             rounding_key=derive(self._row.agreement_seed, "rounding key", self.run_id.encode()),
             transcript=acquainted.transcript(attempt),
         )

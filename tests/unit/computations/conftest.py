@@ -83,9 +83,10 @@ class Meeting:
 
 
 class MemoryCohort:
-    def __init__(self, meeting: Meeting, name: str, minimum_count: int) -> None:
-        self._meeting, self._name, self.minimum_count = meeting, name, minimum_count
-        self.size = len(meeting.names)
+    def __init__(self, meeting: Meeting, name: str, minimum_count: int, exposed: bool) -> None:
+        self._meeting, self._name, self.minimum_count, self.exposed = meeting, name, minimum_count, exposed
+        self.size = self.smallest = len(meeting.names)
+        self.names, self.place = tuple(meeting.names), meeting.names.index(name)
         self.honest = max(self.size - 1, 1)  # noise is left out here: sums are exact
 
     async def sum(self, terms: Mapping[str, Term]) -> dict[str, np.ndarray]:
@@ -98,7 +99,7 @@ class MemoryCohort:
 
 def run_in_memory(
     frames: Mapping[str, pd.DataFrame], computation: Computation[Any], params: Mapping[str, Any], *,
-    contract: Contract | None = None, minimum_count: int = 10, meeting: Meeting | None = None,
+    contract: Contract | None = None, minimum_count: int = 10, meeting: Meeting | None = None, exposed: bool = False,
 ) -> Any:
     """Run at every institution, check that all release the same bytes, and return the presented result."""
     contract = contract or infer_contract(frames)
@@ -108,7 +109,7 @@ def run_in_memory(
     async def everyone() -> list[Any]:
         tasks = [
             asyncio.ensure_future(
-                computation.run(Rows(contract, frame), MemoryCohort(meeting, name, minimum_count), checked))
+                computation.run(Rows(contract, frame), MemoryCohort(meeting, name, minimum_count, exposed), checked))
             for name, frame in frames.items()
         ]
         try:

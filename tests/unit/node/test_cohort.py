@@ -56,12 +56,16 @@ class Bench:
         self.gate = Rounds()
         self.restart()
 
-    def restart(self) -> None:
+    def restart(self, waived: frozenset[Fingerprint] = frozenset()) -> None:
         self.inbox = Inbox()
         self.said: list[Any] = []
         self.cohort = NodeCohort(self.circle.roles[self.own], self.journal, self.gate, self.inbox, self.said.append,
-                                 minimum_count=5, rounding_key=seed_of("rounding"),
+                                 minimum_count=5, names=self.names, waived=waived, rounding_key=seed_of("rounding"),
                                  transcript=self.circle.attempt.transcript())
+
+    @property
+    def names(self) -> dict[Fingerprint, str]:
+        return {key.fingerprint: f"clinic-{k}" for k, key in enumerate(self.circle.keys)}
 
     def kinds(self) -> list[str]:
         return [type(message).__name__ for message in self.said]
@@ -252,3 +256,20 @@ async def test_updates_are_rounded_the_same_way_in_every_attempt() -> None:
         plain.append([(x - y) % 2**bits for x, y in zip(unplaned(state.message.payload, bits), unplaned(masks, bits),
                                                         strict=True)])
     assert plain[0] == plain[1]
+
+
+@pytest.mark.parametrize("own", [0, 2])
+def test_every_member_sees_the_same_names_and_its_own_place(own: int) -> None:
+    bench = Bench(own)
+    assert bench.cohort.names == ("clinic-0", "clinic-1", "clinic-2")
+    assert (bench.cohort.place, bench.cohort.smallest, bench.cohort.size) == (own, 3, 3)
+
+
+def test_single_institutions_show_only_where_every_member_waived() -> None:
+    bench = Bench()
+    everyone = frozenset(bench.names)
+    assert not bench.cohort.exposed
+    bench.restart(everyone - {bench.circle.keys[1].fingerprint})
+    assert not bench.cohort.exposed
+    bench.restart(everyone | {bench.circle.keys[0].fingerprint})
+    assert bench.cohort.exposed

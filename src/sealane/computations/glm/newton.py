@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sealane.computations.base import Cohort
-from sealane.computations.glm.cholesky import Factor, factor
+from sealane.computations.cholesky import Factor, factor
 from sealane.computations.glm.design import Array, Design
 from sealane.computations.glm.likelihood import Likelihood, Point
 from sealane.errors import RefusedError

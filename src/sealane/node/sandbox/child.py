@@ -39,6 +39,8 @@ from sealane.secagg.terms import Term
 
 NOT_LOCKED = 71
 """Exit status of a child that could not lock itself in: it has computed nothing."""
+FACTS = ("size", "honest", "minimum_count", "smallest", "exposed", "names", "place")
+"""What a child is told of its cohort."""
 WIRE, ROWS = 3, 4
 """Where the child has its pipe to the node, and its rows."""
 
@@ -73,26 +75,16 @@ class Wire:
 class WireCohort:
     """The cohort as a computation sees it from inside; satisfies :class:`sealane.computations.base.Cohort`."""
 
-    def __init__(self, wire: Wire, size: int, honest: int, minimum_count: int) -> None:
+    def __init__(self, wire: Wire, facts: Mapping[str, Any]) -> None:
         self._wire = wire
-        self._size = size
-        self._honest = honest
-        self._minimum_count = minimum_count
-
-    @property
-    def size(self) -> int:
-        """Number of institutions."""
-        return self._size
-
-    @property
-    def honest(self) -> int:
-        """Fewest shares of noise in a sum that no colluder knows."""
-        return self._honest
-
-    @property
-    def minimum_count(self) -> int:
-        """Fewest rows behind a released cell."""
-        return self._minimum_count
+        size, honest, minimum_count, smallest, exposed, names, place = (facts[name] for name in FACTS)
+        self.size: int = size
+        self.honest: int = honest
+        self.minimum_count: int = minimum_count
+        self.smallest: int = smallest
+        self.exposed: bool = exposed
+        self.names: tuple[str, ...] = tuple(names)
+        self.place: int = place
 
     async def sum(self, terms: Mapping[str, Term]) -> dict[str, NDArray[Any]]:
         """Have the node sum the terms. An error there ends this process, not this call."""
@@ -181,6 +173,6 @@ def _result(loop: asyncio.AbstractEventLoop, wire: Wire, hashes: Mapping[str, st
                            hint="packages were changed while the node served: start it again")
     data = SealedRows(ROWS, begin["columns"], Contract.model_validate(begin["contract"]), begin["rows"])
     os.close(ROWS)
-    cohort = WireCohort(wire, begin["size"], begin["honest"], begin["minimum_count"])
+    cohort = WireCohort(wire, begin["cohort"])
     payload = loop.run_until_complete(get(name).run(data, cohort, read_parameters(name, begin["parameters"])))
     return Frame("result", {}, canonical_bytes(payload))

@@ -13,7 +13,7 @@ from sealane.errors import InputError, ProtocolError, RefusedError, SealaneError
 from sealane.node.execution import Used
 from sealane.node.gate import Admission
 from sealane.node.sandbox.arrays import read_terms, read_values, totals_frame, values_frame
-from sealane.node.sandbox.child import NOT_LOCKED
+from sealane.node.sandbox.child import FACTS, NOT_LOCKED
 from sealane.node.sandbox.described import heard
 from sealane.node.sandbox.fork_server import Child, ForkServer
 from sealane.node.sandbox.frames import PREFIX, SMALL, Frame, read_header, read_prefix, write_head
@@ -61,8 +61,8 @@ class Sandbox:
         begin = Frame("begin", {
             "computation": admission.computation.name, "code": admission.code,
             "parameters": admission.parameters.model_dump(mode="json"), "columns": columns, "rows": len(frame),
-            "contract": data.contract.model_dump(mode="json"), "size": cohort.size,
-            "honest": cohort.honest, "minimum_count": cohort.minimum_count})
+            "contract": data.contract.model_dump(mode="json"),
+            "cohort": {name: getattr(cohort, name) for name in FACTS}})
         conversation = _Conversation(child, self.limits, run_id)
         try:
             return await conversation.hold(begin, cohort)

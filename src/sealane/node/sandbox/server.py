@@ -68,10 +68,10 @@ def _first_process(control: socket.socket) -> None:
 
 def _import(preload: list[str]) -> dict[str, str]:
     from sealane.computations.installed import code_hash
-    from sealane.computations.registry import get, names
+    from sealane.computations.registry import LATE, get, names
 
     import_module("sealane.node.sandbox.child")
-    for module in preload:
+    for module in (*LATE, *preload):
         import_module(module)
     return {name: code_hash(get(name)) for name in names()}
 

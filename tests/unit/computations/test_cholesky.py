@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sealane.computations.glm.cholesky import factor
+from sealane.computations.cholesky import factor
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 40])
