@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -20,9 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from sealane.errors import InputError
 from sealane_examples.design import INTERCEPT, design_columns, design_matrix, linear_scores
 from sealane_examples.finance import EXAMPLE
-from sealane_examples.finance.prepare import HELD_OUT
 from sealane_examples.finance.split import assign_regions
+from sealane_examples.fold import HELD_OUT
 from sealane_examples.ranking import Ranking, rank
+from sealane_examples.written import read_part
 
 NORMAL_975 = 1.959963984540054
 """97.5 % point of the standard normal distribution: a 95 % interval has this many standard errors each side."""
@@ -74,25 +74,6 @@ def parse_question(text: str) -> Question:
         ) from error
 
 
-def read_part(directory: Path, name: str) -> pd.DataFrame:
-    """Return one prepared table.
-
-    Raises:
-        InputError: it is not there or not readable.
-    """
-    path = directory / f"{name}.parquet"
-    try:
-        with duckdb.connect() as connection:
-            return connection.execute("SELECT * FROM read_parquet(?)", [str(path)]).df()
-    except duckdb.Error as error:
-        raise InputError(
-            "example.part-unreadable",
-            f"{path.name} cannot be read",
-            got=type(error).__name__,
-            hint=f"run: python -m sealane_examples {EXAMPLE.name} prepare DIR",
-        ) from error
-
-
 def fit(rows: pd.DataFrame, question: Question) -> Fitted:
     """Fit the logistic model on the rows, on their own units, as statsmodels does."""
     # An extra; its whole API would take another second to import.
@@ -114,8 +95,8 @@ def evaluate(directory: Path, question: Question) -> dict[str, Any]:
     Raises:
         InputError: the prepared files or the question do not fit the example.
     """
-    parts = {name: read_part(directory, name) for name in EXAMPLE.institutions}
-    fold = read_part(directory, HELD_OUT)
+    parts = {name: read_part(directory, name, EXAMPLE.name) for name in EXAMPLE.institutions}
+    fold = read_part(directory, HELD_OUT, EXAMPLE.name)
     pooled_rows = pd.concat(list(parts.values()), ignore_index=True)
 
     pooled = fit(pooled_rows, question)
