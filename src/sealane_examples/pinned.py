@@ -77,8 +77,8 @@ class PinnedFile:
         content = io.BytesIO(self.content(path))
         if self.item.endswith(".csv"):
             return pd.read_csv(content)
-        compression = "xz" if self.item.endswith(".compress") else None
-        frame = pd.read_pickle(content, compression=compression)  # noqa: S301 - the digest above makes it safe
+        packed = {"method": "xz"} if self.item.endswith(".compress") else None
+        frame = pd.read_pickle(content, compression=packed)  # noqa: S301 - the digest above makes it safe
         if not isinstance(frame, pd.DataFrame):
             raise InputError("example.source-changed", "the data file holds no table", got=type(frame).__name__)
         return frame

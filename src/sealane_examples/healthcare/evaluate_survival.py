@@ -1,0 +1,124 @@
+"""Compare the joint Cox model with each institution alone and with all rows pooled, by lifelines.
+
+This stands outside the federation: it is the one place where rows of all institutions meet. The joint model was fitted
+to times on a public grid; the pooled one is fitted to the same grid, which it must equal, and to the times as they
+were, which says what the grid costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from sealane_examples.design import INTERCEPT, design_columns, design_matrix, linear_scores
+from sealane_examples.example import Example
+from sealane_examples.fold import HELD_OUT
+from sealane_examples.logistic import Fitted, JointModel, by_model, coefficients
+from sealane_examples.question import parse
+from sealane_examples.written import read_part
+
+
+class SurvivalQuestion(BaseModel):
+    """What ``evaluate`` reads on standard input: the joint model, and the grid that its times were put on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    features: list[str] = Field(min_length=1)
+    categorical: list[str] = Field(default_factory=list)
+    resolution: float = Field(gt=0, allow_inf_nan=False)
+    joint: JointModel
+
+
+def parse_question(text: str) -> SurvivalQuestion:
+    """Return the question, checked.
+
+    Raises:
+        InputError: it is not the JSON described by :class:`SurvivalQuestion`.
+    """
+    shape = '{"features": [...], "categorical": [...], "resolution": days, "joint": {"params": {...}, "bse": {...}}}'
+    return parse(SurvivalQuestion, text, shape)
+
+
+def evaluate(directory: Path, example: Example, question: SurvivalQuestion) -> dict[str, Any]:
+    """Return concordance on the held-out fold, coefficients, and the cost of the grid, as JSON-ready values.
+
+    Raises:
+        InputError: the prepared files or the question do not fit the example.
+    """
+    from lifelines.utils import concordance_index
+
+    parts = {name: read_part(directory, name, example.name) for name in example.institutions}
+    fold = read_part(directory, HELD_OUT, example.name)
+    rows = pd.concat(list(parts.values()), ignore_index=True)
+    assert example.duration is not None
+
+    pooled = fit(on_grid(rows, example.duration, question.resolution), example, question)
+    ungridded = fit(rows, example, question)
+    joint = question.joint
+    models = {name: fit(part, example, question).params for name, part in parts.items()}
+    models |= {"joint": joint.params, "pooled": pooled.params}
+
+    def concordance(own: NDArray[np.bool_], params: Mapping[str, float]) -> float:
+        chosen = fold[own]
+        scores = linear_scores(chosen, params)
+        return float(concordance_index(chosen[example.duration], -scores, chosen[example.outcome]))
+
+    everyone = np.ones(len(fold), dtype=np.bool_)
+    homes = {name: (fold["institution"] == name).to_numpy() for name in example.institutions}
+    return {
+        "concordance": by_model({name: concordance(everyone, params) for name, params in models.items()},
+                                example.institutions),
+        "within": {
+            name: {
+                "alone": concordance(own, models[name]),
+                "joint": concordance(own, joint.params),
+                "pooled": concordance(own, pooled.params),
+                "rows": int(own.sum()),
+                "events": int(fold[example.outcome][own].sum()),
+            }
+            for name, own in homes.items()
+        },
+        "coefficients": coefficients(joint.params, joint.bse, pooled.params, rows),
+        "grid": grid_cost(joint, pooled, ungridded, question.resolution),
+        "rows": {name: len(part) for name, part in parts.items()},
+        "heldout": {"rows": len(fold), "events": int(fold[example.outcome].sum())},
+    }
+
+
+def on_grid(rows: pd.DataFrame, duration: str, resolution: float) -> pd.DataFrame:
+    """Return the rows with each time at the end of its step of the grid, as the federation has them."""
+    return rows.assign(**{duration: np.ceil(rows[duration] / resolution) * resolution})
+
+
+def fit(rows: pd.DataFrame, example: Example, question: SurvivalQuestion) -> Fitted:
+    """Fit the Cox model with Efron's ties, as lifelines does."""
+    from lifelines import CoxPHFitter
+
+    columns = [name for name in design_columns(rows, question.features, question.categorical, question.joint.params)
+               if name != INTERCEPT]
+    table = pd.DataFrame(design_matrix(rows, columns), columns=columns)
+    table[[str(example.duration), example.outcome]] = rows[[example.duration, example.outcome]].to_numpy()
+    model = CoxPHFitter().fit(table, example.duration, example.outcome, fit_options={"precision": 1e-10})
+    return Fitted(
+        params={name: float(model.params_[name]) for name in columns},
+        bse={name: float(model.standard_errors_[name]) for name in columns},
+    )
+
+
+def grid_cost(joint: JointModel, pooled: Fitted, ungridded: Fitted, resolution: float) -> dict[str, Any]:
+    """Return how far the joint model is from the pooled one on the grid, and from that on times as they were."""
+    names = list(joint.params)
+    return {
+        "resolution": resolution,
+        "furthest_from_pooled": max(abs(joint.params[name] - pooled.params[name]) for name in names),
+        "ungridded": {name: ungridded.params[name] for name in names},
+        "furthest_from_ungridded_in_se": max(
+            abs(joint.params[name] - ungridded.params[name]) / ungridded.bse[name] for name in names
+        ),
+    }
