@@ -103,3 +103,17 @@ def test_descriptions_are_consistent(name: str) -> None:
     assert set(told.categorical) <= set(told.features)
     assert not {told.outcome, told.duration, "severity", "centre", "institution"} & set(told.features)
     assert len(set(told.features)) == len(told.features)
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_rows_conform_to_the_contract(name: str, tmp_path: Path) -> None:
+    from sealane.node.conformance import check_rows
+    from sealane.sectors.registry import contract
+
+    rules = contract(example(name).contract)
+    prepare.prepare(name, tmp_path)
+    for institution in example(name).institutions:
+        rows = read_part(tmp_path, institution, name)
+        checked = check_rows(rules, {column: rows[column] for column in rows}, len(rows))
+        assert not checked.failures
+        assert {field.name for field in rules.fields if not field.nullable} <= set(rows) <= set(rules.names)

@@ -1,0 +1,90 @@
+"""What a result hides, and the rule that hid it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sealane.client.report.markup import NOTHING, Markup, element
+from sealane.client.report.tables import section, table
+
+RULES = {
+    "minimum-count": "fewer rows than the minimum count stand behind it",
+    "complementary": "with what is shown, a cell under the minimum count could be had by subtraction",
+    "dominance": "one or two institutions make up nearly all of it",
+    "effective-rows": "its weights leave fewer effective rows than the minimum count",
+    "events-per-parameter": "too few events stand behind it",
+    "saturated": "the model would follow its rows too closely",
+}
+DEEPEST = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """One hidden cell, by its place in the result, and the rule's name."""
+
+    place: tuple[str, ...]
+    rule: str
+
+
+def suppressed(result: Mapping[str, Any]) -> Markup:
+    """Return the list of hidden cells, or that nothing was hidden; nothing for a result without a minimum count."""
+    minimum = result.get("minimum_count")
+    found = sorted({(one.place, one.rule) for one in hidden_cells(result)})
+    merged = merged_times(result)
+    if not found and not merged and not isinstance(minimum, int):
+        return NOTHING
+    said = "" if not isinstance(minimum, int) else f" No cell stands for 1 to {minimum - 1} rows."
+    parts = [element("p", {}, merged)] if merged else []
+    if not found:
+        if not merged:
+            parts.append(element("p", {}, "Nothing had to be hidden." + said))
+        return section("What was hidden, and why", *parts)
+    rows = [[" · ".join(place), rule, RULES.get(rule, "a rule of the computation")] for place, rule in found]
+    return section("What was hidden, and why", *parts, table(f"Hidden cells.{said}", ["Cell", "Rule", "Why"], rows,
+                                                             words=True))
+
+
+def merged_times(result: Mapping[str, Any]) -> str:
+    """Return how many event times were merged with others, in a sentence, or nothing."""
+    grid = result.get("grid")
+    if not isinstance(grid, Mapping) or not isinstance(grid.get("merged"), int) or not grid["merged"]:
+        return ""
+    rule = RULES.get(str(grid.get("merged_because")), "too few rows stand behind them")
+    return (
+        f"{grid['merged']} of {grid.get('occupied', 'all')} times of the grid were merged with a neighbour: alone, "
+        f"{rule.replace('stand behind it', 'would stand behind a step')}."
+    )
+
+
+def hidden_cells(result: Any, place: tuple[str, ...] = ()) -> Iterator[Hidden]:
+    """Return what the result says of hidden cells, wherever it says so: ``hidden`` and ``suppressed`` name them.
+
+    Under either key is a rule, or names with a rule each, or a list of names of which the rule is the minimum count.
+    """
+    if len(place) > DEEPEST:
+        return
+    if isinstance(result, Mapping):
+        for key, value in result.items():
+            if key in ("hidden", "suppressed"):
+                yield from named(value, place)
+            else:
+                yield from hidden_cells(value, (*place, str(key)))
+    elif isinstance(result, list) and result and isinstance(result[0], Mapping):
+        for number, value in enumerate(result):
+            name = str(value.get("name", number)) if isinstance(value, Mapping) else str(number)
+            yield from hidden_cells(value, (*place, name))
+
+
+def named(value: Any, place: tuple[str, ...]) -> Iterator[Hidden]:
+    """Return the cells that one such entry names."""
+    if isinstance(value, str) and value:
+        yield Hidden(place, value)
+    elif isinstance(value, Mapping):
+        for name, rule in value.items():
+            yield from named(rule, (*place, str(name)))
+    elif isinstance(value, list):
+        for name in value:
+            if isinstance(name, str):
+                yield Hidden((*place, name), "minimum-count")
