@@ -6,7 +6,7 @@ cohorts is held by the node (``governance/differencing.py``), the noise of a pro
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from sealane.computations.base import Cohort
 from sealane.errors import RefusedError
@@ -65,21 +65,25 @@ def check_events_per_parameter(events: int, parameters: int) -> None:
                            hint="leave features out")
 
 
-def check_contributors(contributors: int, cohort: Cohort, missing_everywhere: dict[str, int]) -> None:
-    """Refuse a model over rows of fewer institutions than take part.
+def check_contributors(contributors: int, cohort: Cohort, missing_everywhere: dict[str, int]) -> dict[str, Any]:
+    """Refuse a model over rows of fewer institutions than the smallest cohort, and say of any that it does without.
 
     Args:
         contributors: how many institutions have at least one row that the model uses, an opened count.
         cohort: of the run.
         missing_everywhere: by column, in how many institutions every row misses it.
 
+    Returns:
+        What a result says of it: how many institutions contribute rows, of how many, and the columns that are missing
+        in all rows of some institution.
+
     Raises:
-        RefusedError: ``model.institution-without-rows``.
+        RefusedError: ``model.institutions-without-rows``.
     """
-    if contributors < cohort.size:
-        columns = ", ".join(name for name, number in missing_everywhere.items() if number)
-        raise RefusedError("model.institution-without-rows", "an institution has no row that the model could use",
-                           got=f"{cohort.size - contributors} of {cohort.size} institutions",
-                           expected="complete rows at each of them",
-                           hint=f"missing in all rows somewhere: {columns[:200]}; leave it out" if columns else
-                           "leave the institution out of the study")
+    columns = [name for name, number in missing_everywhere.items() if number]
+    if contributors < cohort.smallest:
+        hint = f"missing in all rows somewhere: {', '.join(columns)[:200]}; leave it out" if columns else None
+        raise RefusedError("model.institutions-without-rows", "too few institutions have rows that the model can use",
+                           got=f"{contributors} of {cohort.size} institutions",
+                           expected=f"at least {cohort.smallest}", hint=hint)
+    return {"contributing": contributors, "institutions": cohort.size, "missing_everywhere": columns}
