@@ -87,7 +87,8 @@ def test_what_is_no_formula_of_ours_is_refused(code, text):
     assert caught.value.code == code
 
 
-@pytest.mark.parametrize("text", ["y ~", "~", "", "y ~ `a", "y ~ lambda: 0", "y ~ [1 for _ in x]", "y ~ a.b.c()", "\x00"])
+@pytest.mark.parametrize("text", [
+    "y ~", "~", "", "y ~ `a", "y ~ lambda: 0", "y ~ [1 for _ in x]", "y ~ a.b.c()", "\x00"])
 def test_what_is_no_formula_at_all_is_refused_by_some_code(text):
     with pytest.raises(InputError, match=r"formula\."):
         read_formula(text)
@@ -121,3 +122,11 @@ def _for_patsy(formula: str) -> str:
 
 def _as_written(name: str) -> str:
     return name.replace("np.", "").replace("Q('odd name')", "odd name")
+
+
+def test_too_many_combinations_are_refused_before_anything_is_counted(run_pooled):
+    frame = pd.DataFrame({"y": [0.5, 1.5] * 150, "a": range(300), "b": range(300), "c": range(300)})
+    frame[["a", "b", "c"]] %= 250
+    with pytest.raises(InputError) as caught:
+        run_pooled(thirds(frame), GlmFit(), {"formula": "y ~ C(a) * C(b)", "family": "gaussian"})
+    assert caught.value.code == "model.too-many-cells"
