@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import date
@@ -11,7 +12,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from sealane.core.canonical import content_hash
 from sealane.core.ids import CONTRACT_ID
@@ -23,6 +32,8 @@ RANGED: frozenset[FieldType] = frozenset(("number", "integer", "boolean"))
 MAXIMUM_FIELDS = 10_000
 MAXIMUM_LEVELS = 10_000
 MAXIMUM_BYTES = 1 << 20
+_SYSTEM = re.compile(r"[a-z][a-z0-9+.-]{1,30}:[!-~]{1,200}")
+_CODE = re.compile(r"[!-~]([ -~]{0,62}[!-~])?")
 
 
 class Field(BaseModel):
@@ -36,6 +47,8 @@ class Field(BaseModel):
         maximum: largest legal value, inclusive; only for ranged types.
         allowed: legal levels of a ``category``, in their order.
         nullable: whether a value may be missing.
+        system: URI of a code system such as ``http://loinc.org``; without a code, the field's values are codes of it.
+        code: of what the field measures, in that system.
         description: one sentence for people.
     """
 
@@ -48,6 +61,8 @@ class Field(BaseModel):
     maximum: float | None = None
     allowed: tuple[str, ...] = ()
     nullable: bool = False
+    system: str | None = None
+    code: str | None = None
     description: str = ""
 
     @field_validator("name")
@@ -77,7 +92,19 @@ class Field(BaseModel):
             raise ValueError(f"levels are distinct and at most {MAXIMUM_LEVELS}")
         if self.type == "boolean" and (self.minimum not in (None, 0.0) or self.maximum not in (None, 1.0)):
             raise ValueError("a boolean lies between 0 and 1")
+        if self.system is not None and not _SYSTEM.fullmatch(self.system):
+            raise ValueError("a code system is named by its URI")
+        if self.code is not None and (self.system is None or not _CODE.fullmatch(self.code)):
+            raise ValueError("a code is up to 64 printable characters of a code system")
+        if self.system is not None and self.code is None and self.type not in ("category", "text"):
+            raise ValueError(f"the values of a {self.type} are no codes: name the code of what it measures")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_empty_codes(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A field that names no code system is written, and hashed, as it was before there were any.
+        written: dict[str, Any] = handler(self)
+        return {key: value for key, value in written.items() if value is not None or key not in ("system", "code")}
 
 
 class CrossRule(BaseModel):

@@ -8,6 +8,7 @@ from importlib.resources import files
 
 from sealane.governance.classification import GradingTable, load_grading
 from sealane.governance.contract import Contract, load_contract
+from sealane.sectors.code_system import CodeSystem, load_code_systems
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class SectorPack:
         contracts: by id.
         purposes: what a study of this sector may be for, each with one sentence that says what it covers.
         grading: labels that are proposed for fields; without a table of the pack's own, cautious ones.
+        code_systems: those that the pack brings, by URI.
     """
 
     name: str
@@ -27,6 +29,7 @@ class SectorPack:
     contracts: Mapping[str, Contract]
     purposes: Mapping[str, str]
     grading: GradingTable = field(default_factory=GradingTable)
+    code_systems: Mapping[str, CodeSystem] = field(default_factory=dict)
 
 
 def load_contracts(package: str) -> dict[str, Contract]:
@@ -48,3 +51,12 @@ def load_table(package: str) -> GradingTable:
         InputError: it is no table of labels.
     """
     return load_grading(files(package).joinpath("grading.toml").read_bytes())
+
+
+def load_systems(package: str) -> Mapping[str, CodeSystem]:
+    """Read the table of code systems that lies beside a pack's contracts.
+
+    Raises:
+        InputError: it is no table of code systems.
+    """
+    return load_code_systems(files(package).joinpath("code_systems.toml").read_bytes())

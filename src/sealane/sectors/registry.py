@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 from sealane.errors import InputError
 from sealane.governance.classification import GradingTable
 from sealane.governance.contract import Contract
+from sealane.sectors.code_system import CodeSystem
 from sealane.sectors.pack import SectorPack
 
 GROUP = "sealane.sectors"
-BUILT_IN = {"finance": "sealane.sectors.finance"}
+CODE_SYSTEMS = "sealane.code_systems"
+BUILT_IN = {"finance": "sealane.sectors.finance", "healthcare": "sealane.sectors.healthcare"}
 """Packs of this distribution, so that a source tree without installed metadata knows them too."""
 
 
@@ -30,7 +34,32 @@ def packs() -> dict[str, SectorPack]:
     for name, module in BUILT_IN.items():
         if name not in found:
             _add(found, name, import_module(module).PACK)
+    _check_codes(found, _code_systems(found))
     return found
+
+
+def code_systems() -> dict[str, CodeSystem]:
+    """Return every known code system by URI: those of the packs, and those that other packages bring.
+
+    Raises:
+        InputError: a package's table does not load, or two name one system differently.
+    """
+    return _code_systems(packs())
+
+
+def code_system(name: str) -> CodeSystem:
+    """Return the code system of a URI or a short name.
+
+    Raises:
+        InputError: none is known.
+    """
+    known = code_systems()
+    for system in known.values():
+        if name in (system.uri, system.name):
+            return system
+    raise InputError("code-system.unknown", "no such code system is known", got=repr(name[:80]),
+                     expected=", ".join(sorted(system.name for system in known.values())),
+                     hint="is the package installed that brings it?")
 
 
 def pack(name: str) -> SectorPack:
@@ -82,14 +111,50 @@ def check_purpose(sector: str, purpose: str) -> None:
 
 
 def _load(entry: EntryPoint) -> SectorPack:
-    try:
-        value = entry.load()
-    except Exception as error:
-        raise InputError("sector.broken", f"sector pack {entry.name} does not load", got=type(error).__name__,
-                         hint=f"reinstall or remove the package that provides {entry.value}") from error
+    value = _import(entry, "sector pack")
     if not isinstance(value, SectorPack):
         raise InputError("sector.broken", f"sector pack {entry.name} is no SectorPack", got=type(value).__name__)
     return value
+
+
+def _import(entry: EntryPoint, what: str) -> Any:
+    try:
+        return entry.load()
+    except Exception as error:
+        raise InputError("sector.broken", f"{what} {entry.name} does not load", got=type(error).__name__,
+                         hint=f"reinstall or remove the package that provides {entry.value}") from error
+
+
+def _code_systems(found: dict[str, SectorPack]) -> dict[str, CodeSystem]:
+    """Return the packs' systems and those of the entry points, each a mapping of CodeSystem by URI."""
+    known: dict[str, CodeSystem] = {}
+    tables = [one.code_systems for one in found.values()]
+    tables += [_import(entry, "table of code systems") for entry in entry_points(group=CODE_SYSTEMS)]
+    for table in tables:
+        if not isinstance(table, Mapping) or not all(isinstance(one, CodeSystem) for one in table.values()):
+            raise InputError("sector.broken", "a table of code systems holds something else",
+                             got=type(table).__name__, expected="CodeSystem by URI, as load_code_systems returns it")
+    for system in (system for table in tables for system in table.values()):
+        named = next((other for other in known.values() if system.name == other.name), system)
+        if known.get(system.uri, system) != system or named != system:
+            raise InputError("sector.ambiguous", "two packages mean different code systems by one URI or name",
+                             got=system.uri)
+        known[system.uri] = system
+    return known
+
+
+def _check_codes(found: dict[str, SectorPack], known: dict[str, CodeSystem]) -> None:
+    """Refuse a contract that names a code system nobody brings, or a code that its system cannot have."""
+    for one in (one for value in found.values() for one in value.contracts.values()):
+        for field in (field for field in one.fields if field.system is not None):
+            system = known.get(field.system or "")
+            if system is None:
+                raise InputError("sector.unknown-code-system", f"contract {one.id} names an unknown code system",
+                                 got=f"{field.name}: {field.system}", hint="install the package that brings it")
+            codes = [field.code] if field.code is not None else field.allowed
+            if any(not system.has(code) for code in codes):
+                raise InputError("sector.malformed-code", f"contract {one.id} names a code of another form",
+                                 got=f"{field.name}: {field.code or 'a level'}", expected=system.title)
 
 
 def _add(found: dict[str, SectorPack], name: str, value: SectorPack) -> None:

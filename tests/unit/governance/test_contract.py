@@ -180,3 +180,31 @@ def test_rules_that_are_none(change: tuple[str, str]) -> None:
     with pytest.raises(InputError) as caught:
         load_contract(RULED.replace(*change).encode())
     assert caught.value.code == "contract.malformed"
+
+
+CODED = GOOD + b"""
+[[fields]]
+name = "pressure"
+type = "number"
+unit = "mm[Hg]"
+system = "http://loinc.org"
+code = "8480-6"
+"""
+
+
+def test_codes_are_part_of_the_hash_and_their_absence_is_not() -> None:
+    assert load_contract(CODED).field("pressure").code == "8480-6"
+    assert load_contract(CODED).hash != load_contract(CODED.replace(b"8480-6", b"8462-4")).hash
+    # Written down before contracts could name code systems: datasets registered then keep their contract.
+    assert load_contract(GOOD).hash == "642264d3da226e3acf1c3da7b935933e71f874663aff362c09f9e285fb3fcdb1"
+    assert Contract.model_validate_json(load_contract(CODED).model_dump_json()) == load_contract(CODED)
+
+
+@pytest.mark.parametrize("keys", [
+    b'code = "8480-6"', b'system = "http://loinc.org"', b'system = "LOINC"\ncode = "8480-6"',
+    b'system = "http://loinc.org"\ncode = " 8480-6"', b'system = "http://loinc.org"\ncode = ""',
+])
+def test_malformed_codes_are_refused(keys: bytes) -> None:
+    with pytest.raises(InputError) as caught:
+        load_contract(GOOD + b'[[fields]]\nname = "pressure"\ntype = "number"\n' + keys)
+    assert caught.value.code == "contract.malformed"

@@ -19,8 +19,8 @@ def _fresh() -> object:
 
 
 def with_entry_points(monkeypatch: pytest.MonkeyPatch, *found: tuple[str, str]) -> None:
-    monkeypatch.setattr(registry, "entry_points",
-                        lambda group: [EntryPoint(name, value, group) for name, value in found])
+    monkeypatch.setattr(registry, "entry_points", lambda group: [
+        EntryPoint(name, value, group) for name, value in found if group == registry.GROUP])
 
 
 def code_of(name: str) -> str:
