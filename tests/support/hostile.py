@@ -142,7 +142,8 @@ ACTS: dict[str, Callable[[HostileParameters], Any]] = {
     "die": lambda p: os.kill(os.getpid(), signal.SIGKILL), "abort": lambda p: os.abort(), "exit": lambda p: os._exit(5),
     "segfault": lambda p: ctypes.string_at(0), "large": lambda p: {"x": "y" * p.size},
     "no-json": lambda p: {"x": float("nan")}, "no-dict": lambda p: [1], "raw": _raw_bytes, "leak": _leak,
-    "print": _print, "typed": lambda p: (_ for _ in ()).throw(InputError("glm.separation", "the outcome is separated")),
+    "print": _print,
+    "typed": lambda p: (_ for _ in ()).throw(InputError("model.separation", "the outcome is separated")),
 }
 
 

@@ -15,53 +15,41 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from sealane.computations.base import Cohort, Dataset, Parameters, Payload, count
+from sealane.computations.base import Cohort, Dataset, Payload, count
 from sealane.computations.columns import MAXIMUM_ROWS, codes, floats
-from sealane.computations.noise import least_sigma, mechanism_of
+from sealane.computations.promise import (
+    Name,
+    PromisedParameters,
+    bounded,
+    check_unit,
+    noise_of,
+    price_of_sum,
+    promise_of,
+    standard_error,
+    told,
+    with_unit,
+)
 from sealane.errors import InputError
 from sealane.governance import contract as governed
-from sealane.privacy.amounts import parse_amount, parse_delta
-from sealane.privacy.mechanism import ROW, Price
+from sealane.privacy.mechanism import Price
 
 MISSING = "missing"
 MAXIMUM_CELLS = 100_000
-Name = Annotated[str, Field(min_length=1, max_length=128)]
-Amount = Annotated[str, Field(max_length=60)]
 Edges = Annotated[tuple[float, ...], Field(min_length=1, max_length=1000)]
 
 
-class PrivateTableParameters(Parameters):
-    """Parameters of ``statistics.private_table``.
+class PrivateTableParameters(PromisedParameters):
+    """Parameters of ``statistics.private_table``; its promise must be given.
 
     Attributes:
         columns: one or two; categories, booleans, and numbers with ``bins``.
         bins: for each number the edges between its bins, ascending; values at an edge belong to the bin above it.
-        epsilon: the promise, a decimal in quotes.
-        delta: the promise, a decimal in quotes.
-        unit: column that says whom a row is about; None where each row is hidden by itself.
-        rows_per_unit: rows of one person that are counted at an institution; further ones are left out.
     """
 
     columns: Annotated[tuple[Name, ...], Field(min_length=1, max_length=2)]
     bins: dict[Name, Edges] = Field(default_factory=dict)
-    epsilon: Amount
-    delta: Amount
-    unit: Name | None = None
-    rows_per_unit: Annotated[int, Field(ge=1, le=1000)] = 1
-
-    @field_validator("epsilon")
-    @classmethod
-    def _amount(cls, text: str) -> str:
-        parse_amount(text, "epsilon")
-        return text
-
-    @field_validator("delta")
-    @classmethod
-    def _chance(cls, text: str) -> str:
-        parse_delta(text)
-        return text
 
     @model_validator(mode="after")
     def _coherent(self) -> PrivateTableParameters:
@@ -72,10 +60,8 @@ class PrivateTableParameters(Parameters):
                 raise ValueError("bins are those of a column of the table")
             if not all(math.isfinite(edge) for edge in edges) or any(a >= b for a, b in pairwise(edges)):
                 raise ValueError("edges of bins are finite and ascend")
-        if self.unit is None and self.rows_per_unit != 1:
-            raise ValueError("rows_per_unit needs a unit")
-        if self.unit in self.columns or self.unit == ROW:
-            raise ValueError("a unit is a column of its own, and not called row")
+        if not self.promised:
+            raise ValueError("a private table needs epsilon and delta")
         return self
 
 
@@ -96,14 +82,11 @@ class PrivateTable:
 
     def columns(self, params: PrivateTableParameters) -> list[str]:
         """Return the columns of the table, and the unit's."""
-        return [*params.columns, *([] if params.unit is None else [params.unit])]
+        return with_unit(params.columns, params)
 
-    def price(self, params: PrivateTableParameters, contract: governed.Contract, honest: int) -> Price:
+    def price(self, params: PrivateTableParameters, contract: governed.Contract, honest: int) -> Price | None:
         """Return what the table costs: one noised sum. See :class:`sealane.computations.pricing.Priced`."""
-        entries = math.prod(len(levels) for levels in _axes(params, contract))
-        sigma = _sigma(params, honest, entries)
-        mechanism = mechanism_of(sigma, honest=honest, entries=entries, norm_squared=params.rows_per_unit**2)
-        return Price(mechanism, 1, params.unit or ROW)
+        return price_of_sum(params, honest, math.prod(len(levels) for levels in _axes(params, contract)))
 
     async def run(self, data: Dataset, cohort: Cohort, params: PrivateTableParameters) -> Payload:
         """Count, with noise.
@@ -112,20 +95,17 @@ class PrivateTable:
             InputError: a column that cannot be counted, too many cells, or a promise that no noise keeps.
         """
         axes = _axes(params, data.contract)
-        frame = data.frame(self.columns(params))
-        if params.unit is not None:
-            frame = _bounded(frame, params.unit, params.rows_per_unit)
+        frame = bounded(data.frame(self.columns(params)), params)
         shape = tuple(len(levels) for levels in axes)
         places = [_codes(frame[name], data.contract.field(name), params.bins.get(name)) for name in params.columns]
         cells = np.bincount(np.ravel_multi_index(places, shape), minlength=math.prod(shape))
-        sigma = _sigma(params, cohort.honest, cells.size)
+        sigma = noise_of(params, cohort.honest, cells.size)
+        assert sigma is not None  # parameters hold a promise
         opened = (await cohort.sum({"cells": count(cells, MAXIMUM_ROWS, noise=sigma)}))["cells"].tolist()
-        share = mechanism_of(sigma, honest=cohort.honest, entries=1, norm_squared=1).sigma
         # Comparing noised counts costs nothing. Exact ones, which the minimum is about, nobody knows.
         shown = [None if number < cohort.minimum_count else number for number in opened]
         return {"computation": self.name, "columns": list(params.columns), "levels": axes, "counts": shown,
-                "standard_error": float(share) * math.sqrt(cohort.size), "epsilon": params.epsilon,
-                "delta": params.delta, "unit": params.unit or ROW, "rows_per_unit": params.rows_per_unit,
+                "promise": promise_of(params, standard_error(sigma, cohort.honest, cohort.size)),
                 "minimum_count": cohort.minimum_count, "hidden": shown.count(None)}
 
     def present(self, payload: Payload) -> PrivateTableResult:
@@ -147,10 +127,11 @@ class PrivateTableResult:
 
     def __init__(self, payload: Mapping[str, Any]) -> None:
         self._payload = dict(payload)
-        self.standard_error: float = payload["standard_error"]
-        self.epsilon: str = payload["epsilon"]
-        self.delta: str = payload["delta"]
-        self.unit: str = payload["unit"]
+        promise = payload["promise"]
+        self.standard_error: float = promise["standard_error"]
+        self.epsilon: str = promise["epsilon"]
+        self.delta: str = promise["delta"]
+        self.unit: str = promise["unit"]
         names, axes = payload["columns"], payload["levels"]
         cells = np.array([math.nan if one is None else one for one in payload["counts"]], dtype=np.float64)
         rows = pd.Index(axes[0], name=names[0])
@@ -164,9 +145,7 @@ class PrivateTableResult:
         under = f"under {self._payload['minimum_count']} with its noise"
         return "\n\n".join([
             self.counts.to_string(na_rep="hidden", float_format=lambda value: f"{value:.0f}"),
-            f"each count +- {self.standard_error:.3g} (one standard error of the noise); hidden: {under}\n"
-            f"epsilon {self.epsilon}, delta {self.delta} for each "
-            + ("row" if self.unit == ROW else f"{self.unit} and institution")])
+            f"{told(self._payload['promise'])}; hidden: {under}"])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the payload."""
@@ -179,9 +158,7 @@ class PrivateTableResult:
 def _axes(params: PrivateTableParameters, contract: governed.Contract) -> list[list[str]]:
     """Return the levels of each column, missing last: from the contract and the study, never from rows."""
     axes = []
-    if params.unit is not None and contract.field(params.unit).type not in ("text", "integer", "category"):
-        raise InputError("private-table.unit-type", f"column {params.unit!r} cannot say whom a row is about",
-                         got=contract.field(params.unit).type, expected="text, integer or category")
+    check_unit(params, contract, params.columns)
     for name in params.columns:
         field = contract.field(name)
         edges = params.bins.get(name)
@@ -213,14 +190,3 @@ def _codes(series: pd.Series[Any], field: governed.Field, edges: tuple[float, ..
     levels = field.allowed if field.type == "category" else ("0", "1")
     found = codes(series, levels, field.name)
     return np.where(found < 0, len(levels), found)
-
-
-def _bounded(frame: pd.DataFrame, unit: str, most: int) -> pd.DataFrame:
-    """Return the first rows of each person, at most so many; rows about nobody are left out."""
-    known = frame[frame[unit].notna()]
-    return known[known.groupby(unit, sort=False, observed=True).cumcount() < most]
-
-
-def _sigma(params: PrivateTableParameters, honest: int, entries: int) -> Any:
-    return least_sigma(parse_amount(params.epsilon, "epsilon"), parse_delta(params.delta), honest=honest,
-                       entries=entries, norm_squared=params.rows_per_unit**2)

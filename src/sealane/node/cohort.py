@@ -6,7 +6,7 @@ is started again after a crash runs through its finished exchanges without sendi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -62,8 +62,8 @@ class NodeCohort:
         post: Callable[[Exchanged], None],
         *,
         minimum_count: int,
-        names: Mapping[Fingerprint, str],
-        waived: Set[Fingerprint],
+        names: Mapping[str, str],
+        waived: frozenset[str],
         rounding_key: Secret,
         transcript: Transcript,
     ) -> None:

@@ -85,7 +85,7 @@ class Meeting:
 class MemoryCohort:
     def __init__(self, meeting: Meeting, name: str, minimum_count: int, exposed: bool) -> None:
         self._meeting, self._name, self.minimum_count, self.exposed = meeting, name, minimum_count, exposed
-        self.size = self.smallest = len(meeting.names)
+        self.size, self.smallest = len(meeting.names), 1
         self.names, self.place = tuple(meeting.names), meeting.names.index(name)
         self.honest = max(self.size - 1, 1)  # noise is left out here: sums are exact
 

@@ -39,18 +39,18 @@ def refused(run_pooled):
 
 def test_complete_separation(refused, table):
     table["y"] = (table.x > 0.1).astype(int)
-    assert "x" in refused(table, "glm.separation").got
+    assert "x" in refused(table, "model.separation").got
 
 
 def test_quasi_separation_by_a_level_without_events(refused, table):
     table.loc[table.g == "b", "y"] = 0
-    error = refused(table, "glm.separation", features=["x", "w", "g"])
+    error = refused(table, "model.separation", features=["x", "w", "g"])
     assert error.got == "g[T.b]"
 
 
 def test_poisson_level_without_counts(refused, table):
     table.loc[table.g == "c", "k"] = 0
-    assert refused(table, "glm.separation", outcome="k", family="poisson", features=["x", "g"]).got == "g[T.c]"
+    assert refused(table, "model.separation", outcome="k", family="poisson", features=["x", "g"]).got == "g[T.c]"
 
 
 @pytest.mark.parametrize("family", ["gaussian", "binomial", "poisson"])
@@ -58,12 +58,12 @@ def test_collinear_columns_are_named(refused, table, family):
     table["v"] = 2 * table.x - table.w + 1
     outcome = {"gaussian": "x2", "binomial": "y", "poisson": "k"}[family]
     table["x2"] = np.random.default_rng(1).normal(size=N)
-    error = refused(table, "glm.collinear", outcome=outcome, family=family, features=["x", "w", "v"])
+    error = refused(table, "model.collinear", outcome=outcome, family=family, features=["x", "w", "v"])
     assert {"x", "w", "v"} == set(error.got.split(", "))
 
 
 def test_too_few_steps(refused, table):
-    assert "1 iterations" in refused(table, "glm.not-converged", maximum_iterations=1, features=["x", "g"]).got
+    assert "1 iterations" in refused(table, "model.not-converged", maximum_iterations=1, features=["x", "g"]).got
 
 
 def test_outcome_that_is_a_sum_of_features(refused, table):
@@ -73,7 +73,7 @@ def test_outcome_that_is_a_sum_of_features(refused, table):
 
 def test_rare_level_is_refused_and_an_empty_one_dropped(refused, run_pooled, table):
     table.loc[:3, "g"] = "rare"
-    error = refused(table, "glm.rare-level", features=["x", "g"])
+    error = refused(table, "model.rare-level", features=["x", "g"])
     assert error.got == "rare"
     assert "merge" in error.hint
 
@@ -88,7 +88,7 @@ def test_rare_level_is_refused_and_an_empty_one_dropped(refused, run_pooled, tab
 
 def test_rare_value_of_a_boolean(refused, table):
     table["flag"] = (np.arange(N) < 4).astype(int)
-    refused(table, "glm.rare-level", features=["x", "flag"])
+    refused(table, "model.rare-level", features=["x", "flag"])
 
 
 def test_counts_are_the_only_sum_before_a_refusal(new_meeting, run_pooled, table):
@@ -96,14 +96,14 @@ def test_counts_are_the_only_sum_before_a_refusal(new_meeting, run_pooled, table
     meeting = new_meeting(list(frames))
     with pytest.raises(RefusedError) as caught:
         run_pooled(frames, GlmFit(), {"outcome": "k", "features": ["x"], "family": "gaussian"}, meeting=meeting)
-    assert caught.value.code == "glm.too-few-rows"
+    assert caught.value.code == "model.too-few-rows"
     assert meeting.sums == 1
 
 
 def test_too_few_complete_rows_names_the_emptiest_column(refused, table):
     table.loc[5:, "w"] = np.nan
-    assert "'w'" in refused(table, "glm.too-few-rows", features=["x", "w"]).hint
-    refused(table, "glm.mostly-missing", features=["x", "w"], missing="mean")
+    assert "'w'" in refused(table, "model.too-few-rows", features=["x", "w"]).hint
+    refused(table, "model.mostly-missing", features=["x", "w"], missing="mean")
 
 
 def test_events(refused, table):
@@ -118,26 +118,26 @@ def test_as_many_columns_as_rows(refused, table):
     frame = table.iloc[:30].copy()
     extra = [f"x{i}" for i in range(12)]
     frame[extra] = np.random.default_rng(2).normal(size=(30, 12))
-    refused(frame, "glm.saturated", outcome="x", family="gaussian", features=extra, minimum_count=3)
+    refused(frame, "model.saturated", outcome="x", family="gaussian", features=extra, minimum_count=3)
 
 
 def test_constant_columns(refused, table):
-    refused(table.assign(x=3.0), "glm.constant-column")
-    refused(table.assign(x=3.0), "glm.constant-column", contract=infer_contract({"all": table.assign(x=table.x + 3)}))
-    refused(table.assign(k=3), "glm.constant-column", outcome="k", family="gaussian")
+    refused(table.assign(x=3.0), "model.constant-column")
+    refused(table.assign(x=3.0), "model.constant-column", contract=infer_contract({"all": table.assign(x=table.x + 3)}))
+    refused(table.assign(k=3), "model.constant-column", outcome="k", family="gaussian")
     contract = infer_contract({"all": table})
-    refused(table.assign(g="a"), "glm.constant-column", features=["g", "x"], contract=contract)
+    refused(table.assign(g="a"), "model.constant-column", features=["g", "x"], contract=contract)
 
 
 def test_reference_level_without_rows(refused, table):
     contract = infer_contract({"all": table})
-    refused(table.assign(g=table.g.replace("c", "a")), "glm.reference-empty", features=["g"], contract=contract,
+    refused(table.assign(g=table.g.replace("c", "a")), "model.reference-empty", features=["g"], contract=contract,
             reference={"g": "c"})
 
 
 def test_contract_too_wide_to_see_the_spread(refused, table):
     fields = (Field(name="x", type="number", minimum=-1e9, maximum=1e9), Field(name="y", type="boolean"))
-    refused(table, "glm.constant-column", contract=Contract(id="test.wide/v1", fields=fields))
+    refused(table, "model.constant-column", contract=Contract(id="test.wide/v1", fields=fields))
 
 
 def test_contract_too_wide_for_an_exact_sum(refused, table):
@@ -150,10 +150,10 @@ def test_contract_too_wide_for_an_exact_sum(refused, table):
 
 
 @pytest.mark.parametrize(("params", "code"), [
-    ({"features": ["d"]}, "glm.feature-type"),
+    ({"features": ["d"]}, "model.feature-type"),
     ({"features": ["open"]}, "columns.unbounded"),
-    ({"features": ["x"], "categorical": ["x"]}, "glm.not-categorical"),
-    ({"features": ["g"], "reference": {"g": "z"}}, "glm.unknown-level"),
+    ({"features": ["x"], "categorical": ["x"]}, "model.not-categorical"),
+    ({"features": ["g"], "reference": {"g": "z"}}, "model.unknown-level"),
     ({"outcome": "g3"}, "glm.outcome-type"),
     ({"outcome": "k"}, "glm.outcome-type"),
     ({"outcome": "x", "family": "poisson", "features": ["k"]}, "glm.outcome-type"),
@@ -208,5 +208,5 @@ def test_a_category_with_too_many_levels(refused, table):
     fields = [*infer_contract({"all": table}).fields, Field(name="postcode", type="category", allowed=codes)]
     contract = Contract(id="test.rows/v1", title="t", fields=tuple(fields))
     table["postcode"] = np.array(codes)[np.arange(N) % 257]
-    error = refused(table, "glm.too-many-levels", branch=InputError, contract=contract, features=["x", "postcode"])
+    error = refused(table, "model.too-many-levels", branch=InputError, contract=contract, features=["x", "postcode"])
     assert (error.got, error.expected, error.hint) == ("257", "at most 256", "merge levels")

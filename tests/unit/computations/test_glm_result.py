@@ -61,8 +61,8 @@ def test_predict_leaves_missing_rows_missing(fitted):
 
 
 @pytest.mark.parametrize(("rows", "code"), [
-    (pd.DataFrame({"x": [1.0]}), "glm.missing-column"),
-    (pd.DataFrame({"x": [1.0], "g": ["z"]}), "glm.unknown-level"),
+    (pd.DataFrame({"x": [1.0]}), "model.missing-column"),
+    (pd.DataFrame({"x": [1.0], "g": ["z"]}), "model.unknown-level"),
     (pd.DataFrame({"x": ["many"], "g": ["a"]}), "columns.not-numeric"),
 ])
 def test_predict_refuses_rows_it_cannot_read(fitted, rows, code):

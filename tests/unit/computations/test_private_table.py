@@ -113,7 +113,7 @@ def test_a_table_reads_all_rows() -> None:
     ({"columns": ["amount"]}, "private-table.column-type"),
     ({"columns": ["who"], "unit": None}, "private-table.column-type"),
     ({"bins": {"grade": [1]}}, "private-table.column-type"),
-    ({"unit": "amount"}, "private-table.unit-type"),
+    ({"unit": "amount"}, "promise.unit-type"),
     ({"columns": ["amount", "more"], "bins": {"amount": list(range(1000)), "more": list(range(1000))}},
      "private-table.too-many-cells"),
 ])
@@ -128,7 +128,7 @@ def test_tables_that_cannot_be_made_are_refused_before_they_are_priced(change: d
 @pytest.mark.parametrize("change", [
     {"epsilon": 1.0}, {"epsilon": "0"}, {"epsilon": "-1"}, {"delta": "1"}, {"delta": "1e-99"}, {"columns": []},
     {"columns": ["a", "b", "c"]}, {"columns": ["a", "a"]}, {"bins": {"other": [1]}}, {"bins": {"grade": [2, 1]}},
-    {"bins": {"grade": [float("inf")]}}, {"rows_per_unit": 2}, {"unit": "grade"}, {"unit": "row"},
+    {"bins": {"grade": [float("inf")]}}, {"rows_per_unit": 2}, {"unit": "row"},
     {"unit": "who", "rows_per_unit": 0}, {"noise": "none"},
 ])
 def test_other_parameters_are_refused(change: dict[str, Any]) -> None:

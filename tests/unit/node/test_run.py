@@ -165,13 +165,13 @@ async def test_what_an_unforeseen_exception_says_stays_at_the_node(
 
 async def test_what_a_computation_refuses_is_told_as_it_is(stage: Build, probe: Probe) -> None:
     def refuse(frame: pd.DataFrame, number: int) -> None:
-        raise InputError("glm.separation", "the outcome is separated")
+        raise InputError("model.separation", "the outcome is separated")
 
     on = stage()
     probe.before = refuse
     await on.offer()
     await on.begin()
-    assert on.refusal("a") == "glm.separation"
+    assert on.refusal("a") == "model.separation"
     assert not [m for m in on.said["a"] if isinstance(m, Contribution)]
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sealane.computations.glm.design import Array
+from sealane.computations.newton import Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,25 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from sealane.computations.base import Cohort, Term, count, real
-from sealane.computations.glm.design import SLACK, Array, Design
+from sealane.computations.design.layout import SLACK, Column, Design
 from sealane.computations.glm.families import Family, Reach
+from sealane.computations.newton import Array, Point
 from sealane.errors import RefusedError
 
 WIDEST_SUM = 2.0**68
 """Largest bound times cohort that leaves 56 fractional bits in a ring of 128."""
 HEADROOM = 64.0
 """How far the means of a step may sum beyond the outcomes (or rows) before it is called a runaway."""
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """The opened sums at some coefficients."""
-
-    beta: Array
-    information: Array
-    score: Array
-    deviance: float
-    runaway: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +37,12 @@ class Baseline:
 class Likelihood:
     """A node's rows, ready to be evaluated with the cohort's."""
 
-    def __init__(self, cohort: Cohort, design: Design, family: Family, x: Array, y: Array, rows: int) -> None:
-        self.design = design
-        self.rows = rows
+    def __init__(
+        self, cohort: Cohort, design: Design, outcome: Column, family: Family, x: Array, y: Array, rows: int,
+    ) -> None:
+        self.design, self.outcome, self.rows = design, outcome, rows
         self._cohort, self._family, self._x, self._y = cohort, family, x, y
-        mean = design.outcome.place.mean
+        mean = outcome.place.mean
         self._mean_total = HEADROOM * max(rows * mean, float(rows)) if family.name == "poisson" else 0.0
 
     async def start(self, beta: Array, null_predictor: float) -> tuple[Point, Baseline]:
@@ -97,8 +88,7 @@ class Likelihood:
         return point, {name: float(opened[name][0]) for name in constants}
 
     def _reach(self, low: float, high: float) -> Reach:
-        outcome = self.design.outcome
-        return Reach(self.rows, (outcome.low, outcome.high), (low, high), self._mean_total)
+        return Reach(self.rows, (self.outcome.low, self.outcome.high), (low, high), self._mean_total)
 
     def _bound(self, bound: float) -> float:
         # A model without intercept on all-zero ranges would have a bound of zero, which is none.

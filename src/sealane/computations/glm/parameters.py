@@ -6,48 +6,48 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from sealane.computations.base import Parameters
-
-Name = Annotated[str, Field(min_length=1, max_length=128)]
+from sealane.computations.design.parameters import FeatureParameters, Name
 
 
-class GlmParameters(Parameters):
-    """Parameters of ``glm.fit``.
+class GlmParameters(FeatureParameters):
+    """Parameters of ``glm.fit``, beside those of every regression.
 
     Attributes:
-        outcome: the column to explain.
-        features: the columns that explain it, in the order of the result.
+        outcome: the column to explain; left out where a formula names it.
         family: ``gaussian`` (identity link), ``binomial`` (logit) or ``poisson`` (log).
         maximum_iterations: most Newton steps.
         tolerance: largest relative change of the deviance that the next step may still promise.
-        missing: ``drop`` uses rows where outcome and features are all known; ``mean`` puts the cohort's mean in
-            place of a missing numeric feature and drops rows only for outcome and categories.
         confidence: level of the confidence intervals.
-        categorical: numeric features to be read as categories; ``category`` fields always are.
-        intercept: whether the model has one.
-        reference: reference level by category; by default the first level in the contract that has rows. For a
-            category as outcome, the level that is no event.
+        intercept: whether the model has one; a formula says so itself.
+        reference: also of a category as outcome: the level that is no event.
     """
 
-    outcome: Name
-    features: Annotated[tuple[Name, ...], Field(min_length=1, max_length=256)]
+    outcome: Name | None = None
     family: Literal["gaussian", "binomial", "poisson"]
     maximum_iterations: Annotated[int, Field(ge=1, le=100)] = 25
     tolerance: Annotated[float, Field(gt=0, le=1e-4)] = 1e-10
-    missing: Literal["drop", "mean"] = "drop"
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
-    categorical: Annotated[tuple[Name, ...], Field(max_length=256)] = ()
     intercept: bool = True
-    reference: Annotated[dict[Name, str], Field(max_length=256, default_factory=dict)]
+
+    @property
+    def outcome_column(self) -> str:
+        """The column to explain."""
+        return self.outcome or self.model.outcome or ""
+
+    @property
+    def has_intercept(self) -> bool:
+        """Whether the model has an intercept."""
+        return self.model.intercept if self.formula is not None else self.intercept
 
     @model_validator(mode="after")
     def _coherent(self) -> GlmParameters:
-        if len(set(self.features)) != len(self.features):
-            raise ValueError("features are distinct")
-        if self.outcome in self.features:
+        named = self.model.outcome
+        if (self.outcome is None) == (named is None):
+            raise ValueError("either outcome or the left side of the formula names the outcome")
+        if self.outcome_column in self.model.variables:
             raise ValueError("the outcome is not one of the features")
-        if not set(self.categorical) <= set(self.features):
-            raise ValueError("categorical names features only")
-        if not set(self.reference) <= {self.outcome, *self.features}:
+        if self.formula is not None and not self.intercept:
+            raise ValueError("a formula says itself that there is no intercept: outcome ~ 0 + ...")
+        if not set(self.reference) <= {self.outcome_column, *self.features}:
             raise ValueError("reference names the outcome or features only")
         return self

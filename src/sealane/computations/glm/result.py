@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sealane.computations.columns import level_names
+from sealane.computations.design.rebuild import rebuild
 from sealane.computations.glm.families import FAMILIES
 from sealane.errors import InputError
 
@@ -77,15 +77,10 @@ class GlmResult:
         Raises:
             InputError: a column is missing, or a level is none that the model knows.
         """
-        columns = {"Intercept": np.ones(len(rows))} if self._payload["intercept"] else {}
-        for term in self._payload["terms"]:
-            if term["name"] not in rows.columns:
-                raise InputError("glm.missing-column", "a feature of the model is not among the columns",
-                                 got=f"no {term['name']!r}", expected="every feature of the model")
-            columns |= _columns(term, rows[term["name"]])
+        columns = rebuild(self._payload["design"], rows)
         predictor = np.zeros(len(rows))
         for name, coefficient in self.params.items():
-            predictor += coefficient * columns[str(name)]
+            predictor += coefficient * columns[str(name)].to_numpy()
         return pd.Series(FAMILIES[self.family].mean(predictor), index=rows.index, name=self._payload["outcome"])
 
     def summary(self) -> str:
@@ -130,25 +125,3 @@ class GlmResult:
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(self.summary())}</pre>"
 
-
-def _columns(term: Mapping[str, Any], values: pd.Series[Any]) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
-    """Build the columns of one term from new values, missing as NaN."""
-    name = term["name"]
-    if "levels" not in term:
-        try:
-            numbers = values.astype(object).where(values.notna(), np.nan).to_numpy().astype(np.float64)
-        except (TypeError, ValueError):
-            raise InputError("columns.not-numeric", f"column {name!r} holds values that are no numbers",
-                             expected="numbers") from None
-        return {name: numbers if term["fill"] is None else np.where(np.isnan(numbers), term["fill"], numbers)}
-    text = level_names(values, term["levels"])
-    missing = values.isna().to_numpy()
-    unknown = ~text.isin(term["levels"]).to_numpy() & ~missing
-    if bool(unknown.any()):
-        raise InputError("glm.unknown-level", f"column {name!r} holds levels that the model does not know",
-                         got=f"{int(unknown.sum())} rows", expected=f"one of {', '.join(term['levels'][:20])}")
-    prefix = "" if term["reference"] is None else "T."
-    return {
-        f"{name}[{prefix}{level}]": np.where(missing, np.nan, (text == level).to_numpy().astype(np.float64))
-        for level in term["levels"] if level != term["reference"]
-    }

@@ -133,4 +133,4 @@ async def test_a_column_that_it_did_not_name(inside: LockedIn) -> None:
 
 async def test_its_typed_errors_are_told(inside: LockedIn) -> None:
     error = await refused(inside, "typed")
-    assert (error.code, error.message) == ("glm.separation", "the outcome is separated")
+    assert (error.code, error.message) == ("model.separation", "the outcome is separated")

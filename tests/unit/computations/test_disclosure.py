@@ -1,0 +1,52 @@
+"""Rules of disclosure control that every model shares."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sealane.computations.disclosure import (
+    check_contributors,
+    check_events_per_parameter,
+    effective_rows,
+    hidden_under,
+)
+from sealane.errors import RefusedError
+
+
+@given(st.lists(st.floats(0.01, 1e6), min_size=1, max_size=50))
+def test_effective_rows_lie_between_one_and_the_rows(weights: list[float]) -> None:
+    found = effective_rows(sum(weights), sum(w * w for w in weights))
+    assert 1 - 1e-9 <= found <= len(weights) * (1 + 1e-9)
+
+
+def test_equal_weights_count_as_their_number_and_one_heavy_row_as_one() -> None:
+    assert effective_rows(8 * 0.25, 8 * 0.25**2) == pytest.approx(8)
+    assert effective_rows(1000 + 9, 1000**2 + 9) == pytest.approx(1.018, abs=1e-3)
+    assert effective_rows(0.0, 0.0) == 0.0
+
+
+@pytest.mark.parametrize(("number", "shown"), [(0, 0), (1, None), (9, None), (10, 10), (11, 11)])
+def test_small_counts_are_not_told(number: int, shown: int | None) -> None:
+    assert hidden_under(number, 10) == shown
+
+
+def test_events_must_outnumber_parameters() -> None:
+    check_events_per_parameter(9, 3)
+    with pytest.raises(RefusedError) as caught:
+        check_events_per_parameter(8, 3)
+    assert caught.value.code == "model.events-per-parameter"
+
+
+def test_rows_of_too_few_institutions_are_refused_with_the_column_that_is_missing() -> None:
+    cohort: Any = SimpleNamespace(size=5, smallest=3)
+    assert check_contributors(3, cohort, {"age": 0, "dose": 2}) == {
+        "contributing": 3, "institutions": 5, "missing_everywhere": ["dose"]}
+    with pytest.raises(RefusedError) as caught:
+        check_contributors(2, cohort, {"age": 0, "dose": 2})
+    assert caught.value.code == "model.institutions-without-rows"
+    assert "dose" in (caught.value.hint or "")
