@@ -7,15 +7,16 @@ were, which says what the grid costs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
+from sealane.errors import InputError
 from sealane_examples.design import INTERCEPT, design_columns, design_matrix, linear_scores
 from sealane_examples.example import Example
 from sealane_examples.fold import HELD_OUT
@@ -23,15 +24,24 @@ from sealane_examples.logistic import Fitted, JointModel, by_model, coefficients
 from sealane_examples.question import parse
 from sealane_examples.written import read_part
 
+ROUNDING = 1e-9
+"""Share by which a time may exceed one of the grid and still be that one."""
+
 
 class SurvivalQuestion(BaseModel):
-    """What ``evaluate`` reads on standard input: the joint model, and the grid that its times were put on."""
+    """What ``evaluate`` reads on standard input: the joint model, and the grid that its times were put on.
+
+    Attributes:
+        grid: times of the grid after merging, ascending: what happens after one happens at the next.
+        resolution: width of the grid before.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     features: list[str] = Field(min_length=1)
     categorical: list[str] = Field(default_factory=list)
-    resolution: float = Field(gt=0, allow_inf_nan=False)
+    grid: list[FiniteFloat] = Field(min_length=1)
+    resolution: FiniteFloat = Field(gt=0)
     joint: JointModel
 
 
@@ -41,7 +51,10 @@ def parse_question(text: str) -> SurvivalQuestion:
     Raises:
         InputError: it is not the JSON described by :class:`SurvivalQuestion`.
     """
-    shape = '{"features": [...], "categorical": [...], "resolution": days, "joint": {"params": {...}, "bse": {...}}}'
+    shape = (
+        '{"features": [...], "categorical": [...], "grid": [times], "resolution": width, '
+        '"joint": {"params": {...}, "bse": {...}}}'
+    )
     return parse(SurvivalQuestion, text, shape)
 
 
@@ -58,7 +71,7 @@ def evaluate(directory: Path, example: Example, question: SurvivalQuestion) -> d
     rows = pd.concat(list(parts.values()), ignore_index=True)
     assert example.duration is not None
 
-    pooled = fit(on_grid(rows, example.duration, question.resolution), example, question)
+    pooled = fit(on_grid(rows, example.duration, question.grid), example, question)
     ungridded = fit(rows, example, question)
     joint = question.joint
     models = {name: fit(part, example, question).params for name, part in parts.items()}
@@ -91,9 +104,18 @@ def evaluate(directory: Path, example: Example, question: SurvivalQuestion) -> d
     }
 
 
-def on_grid(rows: pd.DataFrame, duration: str, resolution: float) -> pd.DataFrame:
-    """Return the rows with each time at the end of its step of the grid, as the federation has them."""
-    return rows.assign(**{duration: np.ceil(rows[duration] / resolution) * resolution})
+def on_grid(rows: pd.DataFrame, duration: str, grid: Sequence[float]) -> pd.DataFrame:
+    """Return the rows with each time at the end of its step of the grid, as the federation has them.
+
+    Raises:
+        InputError: a time lies past the grid.
+    """
+    edges = np.asarray(grid, dtype=np.float64)
+    place = np.searchsorted(edges + ROUNDING * np.maximum(1.0, edges), rows[duration].to_numpy(dtype=np.float64))
+    if bool((place >= len(edges)).any()):
+        raise InputError("example.grid-too-short", "times lie past the end of the grid", got=f"{edges[-1]:g}",
+                         expected="a grid that holds every training row")
+    return rows.assign(**{duration: edges[place]})
 
 
 def fit(rows: pd.DataFrame, example: Example, question: SurvivalQuestion) -> Fitted:

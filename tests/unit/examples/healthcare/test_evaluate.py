@@ -14,7 +14,7 @@ import pytest
 
 from sealane.errors import InputError, from_dict
 from sealane_examples import calibration
-from sealane_examples.healthcare import breast_cancer, heart_disease
+from sealane_examples.healthcare import breast_cancer, evaluate_survival, heart_disease
 from sealane_examples.healthcare.prepare import prepare
 from sealane_examples.written import read_part
 
@@ -112,7 +112,8 @@ def test_breast_cancer(tmp_path: Path) -> None:
     by_formula = " + ".join(told.features)
     fits = [lifelines.CoxPHFitter().fit(table[columns], "time", "event", formula=by_formula)
             for table in (gridded, rows)]
-    question = {"features": told.features, "categorical": told.categorical, "resolution": month,
+    steps = [month * step for step in range(1, int(rows["time"].max() / month) + 2)]
+    question = {"features": told.features, "categorical": told.categorical, "resolution": month, "grid": steps,
                 "joint": {"params": fits[0].params_.to_dict(), "bse": fits[0].standard_errors_.to_dict()}}
     done = ask(told.name, tmp_path, question)
     assert done.returncode == 0, done.stderr
@@ -129,8 +130,17 @@ def test_breast_cancer(tmp_path: Path) -> None:
     assert found["heldout"] == {"rows": len(fold), "events": int(fold["event"].sum())}
 
 
+def test_times_go_to_the_next_of_the_grid() -> None:
+    rows = pd.DataFrame({"time": [0.0, 0.3, 1.1, 1.2, 3.0]})
+    assert evaluate_survival.on_grid(rows, "time", [0.0, 11 * 0.1, 3.0])["time"].tolist() == [0.0, 1.1, 1.1, 3.0, 3.0]
+    with pytest.raises(InputError) as refused:
+        evaluate_survival.on_grid(rows, "time", [2.0])
+    assert refused.value.code == "example.grid-too-short"
+
+
 def test_a_malformed_question(tmp_path: Path) -> None:
-    refused = ask("dialysis", tmp_path, {"features": ["age"], "resolution": 0, "joint": {"params": {"age": 1.0}}})
+    asked = {"features": ["age"], "resolution": 0, "grid": [1.0], "joint": {"params": {"age": 1.0}}}
+    refused = ask("dialysis", tmp_path, asked)
     error = from_dict(json.loads(refused.stderr.splitlines()[-1])["error"])
     assert isinstance(error, InputError)
     assert (refused.returncode, error.code) == (2, "example.question-malformed")
