@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sealane.client.report.axis import LETTER, Scale, bottom_axis, drawing, label, line, tick_text, ticks
@@ -19,7 +18,7 @@ STYLES = 6
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One step curve; all sequences are as long as ``times``.
+    """One step curve; sequences are as long as ``times``.
 
     Args:
         name: of the group, for legend and table.
@@ -27,8 +26,7 @@ class Curve:
         values: probabilities, from 1 down for survival or from 0 up for incidence.
         low: lower ends of the band, None where there is none.
         high: upper ends of the band.
-        at_risk: numbers under observation just before each of ``risk_times``, None where hidden.
-        risk_times: ascending; those of the curve where none are given.
+        at_risk: returns the number under observation just before a time, None where hidden.
         median: time at which the curve reaches one half.
     """
 
@@ -37,16 +35,12 @@ class Curve:
     values: Sequence[float]
     low: Sequence[float | None] = ()
     high: Sequence[float | None] = ()
-    at_risk: Sequence[int | None] = ()
-    risk_times: Sequence[float] = ()
+    at_risk: Callable[[float], int | None] | None = None
     median: float | None = None
 
     def risk_at(self, time: float) -> str:
         """Return the number under observation just before a time, in words."""
-        place = bisect_left(self.risk_times or self.times, time)
-        if place >= len(self.at_risk):
-            return ""
-        number = self.at_risk[place]
+        number = self.at_risk(time) if self.at_risk else None
         return "hidden" if number is None else count(number)
 
 

@@ -10,11 +10,11 @@ from pydantic import Field, FiniteFloat
 from sealane.client.report.curves import Curve, Frame, step_curves
 from sealane.client.report.markup import NOTHING, Markup, element
 from sealane.client.report.results.read import Held, find
+from sealane.client.report.results.times import Unit, unit_of, words
 from sealane.client.report.tables import count, estimate, figure, p_value, section, table
 
 ALONE = "KM_estimate"
 """Name of the one curve where there are no groups: lifelines'."""
-UNITS = {"d": "Days", "wk": "Weeks", "mo": "Months", "a": "Years"}
 MOST = 6
 """Most groups in one chart: as many as there are strokes that can be told apart."""
 
@@ -29,21 +29,36 @@ class CurveHeld(Held):
     median: FiniteFloat | None = None
 
 
+class LadderHeld(Held):
+    """How many rows entered, or left in one way, at the end of each merged interval of time."""
+
+    times: list[FiniteFloat] = Field(default_factory=list)
+    numbers: list[int] = Field(default_factory=list)
+
+    def before(self, time: float) -> int:
+        """Return how many did so before a time."""
+        return sum(number for at, number in zip(self.times, self.numbers, strict=True) if at < time)
+
+
 class GroupHeld(Held):
-    """Counts of one group by grid time."""
+    """Counts of one group."""
 
     rows: int
-    at_risk: list[int | None]
-    observed: list[int | None]
+    events: LadderHeld
+    leavings: LadderHeld
+    entries: LadderHeld = Field(default_factory=LadderHeld)
+
+    def at_risk(self, time: float) -> int:
+        """Return how many are under observation just before a time."""
+        from_the_beginning = self.rows - sum(self.entries.numbers)
+        return from_the_beginning + self.entries.before(time) - self.events.before(time) - self.leavings.before(time)
 
 
 class GridHeld(Held):
     """The public grid of times."""
 
-    times: list[FiniteFloat]
     resolution: FiniteFloat
     unit: str | None = None
-    merged: int = 0
 
 
 class TestHeld(Held):
@@ -63,7 +78,6 @@ class CurvesHeld(Held):
     by: str | None = None
     confidence: FiniteFloat = 0.95
     logrank: TestHeld | None = None
-    hidden: dict[str, str] = Field(default_factory=dict)
 
 
 def kaplan_meier(result: Mapping[str, Any]) -> Markup:
@@ -71,12 +85,14 @@ def kaplan_meier(result: Mapping[str, Any]) -> Markup:
     found = find(result, CurvesHeld, "curves", "groups", "grid")
     if found is None:
         return NOTHING
-    curves = [curve(name, one, found) for name, one in found.curves.items()]
+    unit = unit_of(found.grid.unit, max(one.times[-1] for one in found.curves.values() if one.times))
+    curves = [curve(name, one, group, unit) for (name, one), group in zip(found.curves.items(), found.groups.values(),
+                                                                          strict=True)]
     heading = "Survival" if found.by is None else f"Survival by {found.by.replace('_', ' ')}"
-    frame = Frame(heading, time_title(found.grid.unit), "Without the event")
+    frame = Frame(heading, unit.title, "Without the event")
     caption = (
         f"Kaplan–Meier estimate with {found.confidence:.0%} confidence bands. Event times are told to a grid of "
-        f"{found.grid.resolution:g} {unit_text(found.grid.unit)}."
+        f"{words(found.grid.resolution, found.grid.unit)}, and steps of a few rows are merged."
     )
 
     def chart(number: int) -> Markup:
@@ -84,25 +100,24 @@ def kaplan_meier(result: Mapping[str, Any]) -> Markup:
         return figure(lambda identity, width: step_curves(part, frame, identity, width), f"survival-{number}", caption)
 
     charts = [chart(number) for number in range(-(-len(curves) // MOST))]
-    return section(heading, *charts, medians(found), test(found))
+    return section(heading, *charts, medians(found, unit), test(found))
 
 
-def curve(name: str, one: CurveHeld, found: CurvesHeld) -> Curve:
+def curve(name: str, one: CurveHeld, group: GroupHeld, unit: Unit) -> Curve:
     """Return one curve as a chart takes it."""
-    group = next(iter(found.groups.values())) if name == ALONE else found.groups.get(name)
-    numbers = group.at_risk if group else ()
-    return Curve(shown(name), one.times, one.survival, one.lower, one.upper, numbers, found.grid.times, one.median)
+    median = None if one.median is None else one.median / unit.size
+    times = [time / unit.size for time in one.times]
+    return Curve(shown(name), times, one.survival, one.lower, one.upper,
+                 lambda time: group.at_risk(time * unit.size), median)
 
 
-def medians(found: CurvesHeld) -> Markup:
+def medians(found: CurvesHeld, unit: Unit) -> Markup:
     """Return rows, events and the median of each group."""
     rows = []
-    for name, group in found.groups.items():
-        held = found.curves.get(name) or found.curves.get(ALONE)
-        median = held.median if held else None
-        events = sum(number for number in group.observed if number is not None)
-        rows.append([shown(name), count(group.rows), count(events), estimate(median) if median else "not reached"])
-    return table("Median time to the event", ["Group", "Rows", "Events", "Median"], rows)
+    for (name, one), group in zip(found.curves.items(), found.groups.values(), strict=True):
+        median = "not reached" if one.median is None else estimate(one.median / unit.size)
+        rows.append([shown(name), count(group.rows), count(sum(group.events.numbers)), median])
+    return table(f"Median time to the event ({unit.title.lower()})", ["Group", "Rows", "Events", "Median"], rows)
 
 
 def test(found: CurvesHeld) -> Markup:
@@ -110,20 +125,10 @@ def test(found: CurvesHeld) -> Markup:
     if found.logrank is None:
         return NOTHING
     said = found.logrank
-    words = f"χ² = {said.test_statistic:.2f} on {said.degrees_of_freedom} degrees of freedom, p {p_value(said.p_value)}"
-    return element("p", {}, f"Log-rank test that all groups are alike: {words}.")
+    numbers = f"χ² = {said.test_statistic:.2f} on {said.degrees_of_freedom} degrees of freedom"
+    return element("p", {}, f"Log-rank test that all groups are alike: {numbers}, p {p_value(said.p_value)}.")
 
 
 def shown(name: str) -> str:
     """Return a group's name for a reader."""
     return "all" if name == ALONE else name.replace("_", " ")
-
-
-def time_title(unit: str | None) -> str:
-    """Return the title of the axis of time."""
-    return UNITS.get(unit or "", f"Time ({unit})" if unit else "Time")
-
-
-def unit_text(unit: str | None) -> str:
-    """Return a UCUM unit of time in words."""
-    return UNITS.get(unit or "", unit or "units").lower()

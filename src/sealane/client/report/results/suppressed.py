@@ -53,7 +53,7 @@ def merged_times(result: Mapping[str, Any]) -> str:
         return ""
     rule = RULES.get(str(grid.get("merged_because")), "too few rows stand behind them")
     return (
-        f"{grid['merged']} of {grid.get('occupied', 'all')} times of the grid were merged with a neighbour: alone, "
+        f"{grid['merged']} counts of events or leavings at a time of the grid were merged into a later one: alone, "
         f"{rule.replace('stand behind it', 'would stand behind a step')}."
     )
 
