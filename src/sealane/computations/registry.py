@@ -17,8 +17,8 @@ from sealane.errors import InputError
 _BUILT_IN: dict[str, Computation[Any]] = {
     computation.name: computation for computation in (GlmFit(), PrivateTable(), Summary())}
 
-LATE = ("formulaic.parser", "scipy.special", "scipy.stats")
-"""What computations import when they need it. A sandbox, whose children begin anew each time, does it beforehand."""
+LATE = ("formulaic.parser", "scipy.special")
+"""What computations import at a node when they need it. A sandbox, whose children begin anew each time, does it before."""
 
 
 def names() -> list[str]:
