@@ -18,7 +18,7 @@ _BUILT_IN: dict[str, Computation[Any]] = {
     computation.name: computation for computation in (GlmFit(), PrivateTable(), Summary())}
 
 LATE = ("formulaic.parser", "scipy.special")
-"""What computations import at a node when they need it. A sandbox, whose children begin anew each time, does it before."""
+"""What computations import at a node when they need it. A sandbox, whose children begin anew each time, does it first."""
 
 
 def names() -> list[str]:
