@@ -12,13 +12,18 @@ from sealane.computations.base import Computation, Parameters
 from sealane.computations.glm.fit import GlmFit
 from sealane.computations.private_table import PrivateTable
 from sealane.computations.summary import Summary
+from sealane.computations.survival.kaplan_meier import KaplanMeier
 from sealane.errors import InputError
 
-_BUILT_IN: dict[str, Computation[Any]] = {
-    computation.name: computation for computation in (GlmFit(), PrivateTable(), Summary())}
+_BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for computation in (
+    GlmFit(),
+    KaplanMeier(),
+    PrivateTable(),
+    Summary(),
+)}
 
 LATE = ("formulaic.parser", "scipy.special")
-"""What computations import at a node when they need it. A sandbox, whose children begin anew each time, does it first."""
+"""What computations import at a node when they need it: in a sandbox beforehand, as its children begin anew each time."""
 
 
 def names() -> list[str]:
