@@ -13,13 +13,20 @@ from sealane.computations.glm.fit import GlmFit
 from sealane.computations.harmonise.check import Harmonise
 from sealane.computations.private_table import PrivateTable
 from sealane.computations.summary import Summary
+from sealane.computations.survival.kaplan_meier import KaplanMeier
 from sealane.errors import InputError
 
 _BUILT_IN: dict[str, Computation[Any]] = {
     computation.name: computation for computation in (GlmFit(), Harmonise(), PrivateTable(), Summary())}
+_BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for computation in (
+    GlmFit(),
+    KaplanMeier(),
+    PrivateTable(),
+    Summary(),
+)}
 
-LATE = ("formulaic.parser", "scipy.special", "scipy.stats")
-"""What computations import when they need it. A sandbox, whose children begin anew each time, does it beforehand."""
+LATE = ("formulaic.parser", "scipy.special")
+"""What computations import at a node when they need it: in a sandbox beforehand, as its children begin anew each time."""
 
 
 def names() -> list[str]:

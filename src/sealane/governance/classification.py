@@ -66,7 +66,7 @@ def read_label(text: str) -> Label:
                          expected=f"CATEGORY:GRADE[:TIER] with a category among {', '.join(CATEGORIES)}, a grade from "
                                   f"{LOWEST} to {HIGHEST}, a tier among {', '.join(TIERS)}",
                          hint="such as personal:3")
-    tier: Any = match["tier"] or ("core" if match["grade"] == "5" else "general")
+    tier: Any = "core" if match["grade"] == str(HIGHEST) else match["tier"] or "general"
     category: Any = match["category"]
     return Label(category, int(match["grade"]), tier)
 

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from sealane.governance.dcat import dataset_iri, service_iri
+from sealane.governance.odrl import CONTEXT
 from sealane.governance.publication import Publication
 
-CONTEXT = "https://w3id.org/dspace/2025/1/context.jsonld"
-"""Named as the protocol demands; it is never fetched from here."""
 FORMAT = "urn:sealane:format:study"
 """How a dataset is reached: not by a transfer of rows, but by a study."""
 

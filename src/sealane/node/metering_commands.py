@@ -1,7 +1,4 @@
-"""What a node's operator can ask about what runs used, as commands of a node.
-
-Their ``place`` is a :class:`sealane.node.commands.Place`, which imports this module.
-"""
+"""What a node's operator can ask about what runs used, as commands of a node."""
 
 from __future__ import annotations
 
@@ -15,15 +12,17 @@ from sealane.governance.statement import Side, settle, sign_statement, write_sta
 from sealane.governance.study import Study
 from sealane.governance.tariff import make_tariff
 from sealane.node.meters import meters
+from sealane.node.place import Place
+from sealane.node.statements import find_study
 
 
-def metering_show(place: Any, *, study: str | None = None, run: str | None = None) -> dict[str, Any]:
+def metering_show(place: Place, *, study: str | None = None, run: str | None = None) -> dict[str, Any]:
     """Return the metered events of all runs, of a study's, or of runs whose ids begin so, with their totals."""
     found = _events(place, study="" if study is None else _study(place, study).hash, run=run or "")
     return {"events": [event.model_dump(mode="json") for event in found], "totals": total(found).to_dict()}
 
 
-def metering_statement(place: Any, *, study: str, since: str, until: str, tariff: dict[str, Any] | None = None,
+def metering_statement(place: Place, *, study: str, since: str, until: str, tariff: dict[str, Any] | None = None,
                        recipient: str | None = None) -> dict[str, Any]:
     """Make and sign the statement of a study over a period, for one of its recipients, by the agreed tariff."""
     agreed = _study(place, study)
@@ -45,14 +44,12 @@ def metering_statement(place: Any, *, study: str, since: str, until: str, tariff
     return {"statement": settlement.model_dump(mode="json"), "file": write_statement(signed).decode("ascii")}
 
 
-def _events(place: Any, *, study: str = "", run: str = "") -> list[MeteredRun]:
+def _events(place: Place, *, study: str = "", run: str = "") -> list[MeteredRun]:
     with meters(place.home.path / "node.sqlite") as kept:
         return kept.events(study=study, run=run)
 
 
-def _study(place: Any, wanted: str) -> Study:
-    from sealane.node.statements import find_study
-
+def _study(place: Place, wanted: str) -> Study:
     return find_study(place.register, wanted)
 
 

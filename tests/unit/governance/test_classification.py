@@ -106,3 +106,8 @@ def test_tables_that_are_none(data: bytes, code: str) -> None:
 
 def test_categories_are_ordered_from_open_to_sensitive() -> None:
     assert (CATEGORIES[0], CATEGORIES[-1]) == ("public", "sensitive-personal")
+
+
+@pytest.mark.parametrize("text", ["personal:5", "personal:5:general", "health:5:important", "internal:5:core"])
+def test_grade_five_is_core_whatever_the_label_says(text: str) -> None:
+    assert read_label(text).tier == "core"

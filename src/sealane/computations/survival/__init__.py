@@ -1,0 +1,1 @@
+"""Time to an event over several institutions: curves and models on one public grid of times."""

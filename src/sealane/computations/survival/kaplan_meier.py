@@ -1,0 +1,116 @@
+"""``survival.kaplan_meier``: survival curves over the rows of all institutions, and whether groups differ.
+
+Two sums: totals by group, which decide what may be told; then counts per grid time of the groups that are shown, from
+which the grid is merged. Everything in the result follows from the merged counts of events, leavings and late entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from sealane.computations.base import Cohort, Dataset, Payload
+from sealane.computations.disclosure import hidden_under
+from sealane.computations.survival.grid import FineGrid, fine_grid
+from sealane.computations.survival.groups import INSTITUTION, check_bins, group
+from sealane.computations.survival.km_result import KaplanMeierResult
+from sealane.computations.survival.rows import Name, TimeParameters, check_time, place, read_times
+from sealane.computations.survival.screening import check_events, count_totals, hide_groups
+from sealane.computations.survival.settling import Group, OwnRows, settle
+
+KINDS = 2
+"""Ways to leave: without the event, and with it."""
+
+
+class KaplanMeierParameters(TimeParameters):
+    """Parameters of ``survival.kaplan_meier``; times and grid as in :class:`TimeParameters`.
+
+    Attributes:
+        by: column by whose levels curves are drawn, or ``institution``.
+        bins: for a number in ``by`` the edges between its bins, ascending; an edge belongs to the bin above it.
+        confidence: of the bands at each single time.
+    """
+
+    by: Name | None = None
+    bins: Annotated[tuple[float, ...], Field(max_length=63)] = ()
+    confidence: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.95
+
+    @model_validator(mode="after")
+    def _coherent(self) -> KaplanMeierParameters:
+        check_bins(self.bins, self.by)
+        if self.by in self.time_columns:
+            raise ValueError("by is a column of its own")
+        return self
+
+
+class KaplanMeier:
+    """Kaplan-Meier curves with log-rank test."""
+
+    outputs = ("statistics",)
+    individual_level = False  # counts over the cohort
+
+    @property
+    def name(self) -> str:
+        """Return ``survival.kaplan_meier``."""
+        return "survival.kaplan_meier"
+
+    @property
+    def parameters(self) -> type[KaplanMeierParameters]:
+        """Return the model of its parameters."""
+        return KaplanMeierParameters
+
+    def columns(self, params: KaplanMeierParameters) -> list[str]:
+        """Return times, event and the column of the groups."""
+        return [*params.time_columns, *([] if params.by in (None, INSTITUTION) else [str(params.by)])]
+
+    async def run(self, data: Dataset, cohort: Cohort, params: KaplanMeierParameters) -> Payload:
+        """Count, and merge.
+
+        Raises:
+            InputError: a column that cannot play its part, or rows outside the contract.
+            RefusedError: too few rows or events, groups that may not be shown (``survival.all-hidden``), institutions
+                that may not (``survival.institutions-not-waived``).
+        """
+        fine = fine_grid(check_time(data.contract, params), params.resolution, params.horizon)
+        frame = data.frame(self.columns(params))
+        times = read_times(frame, data.contract, params)
+        groups = group(frame, data.contract, cohort, params.by, params.bins)
+        placed = place(times, fine, times.known & (groups.place >= 0))
+        own = OwnRows(placed, groups.place[placed.rows])
+        missing = times.missing(params)
+        if params.by not in (None, INSTITUTION):
+            missing[str(params.by)] = groups.place < 0
+        totals = await count_totals(cohort, own, missing, len(frame), kinds=KINDS, groups=len(groups.names))
+        check_events(totals, cohort.minimum_count)
+        hidden = hide_groups(groups.names, totals.ways, cohort.minimum_count)
+        shown = tuple(j for j, name in enumerate(groups.names) if name not in hidden and totals.ways[:, j].any())
+        settled, _ = await settle(cohort, own, fine, kinds=KINDS, sharing=[shown])
+        return {
+            "computation": self.name, "duration": params.end, "event": params.event, "entry": params.begin,
+            "by": params.by, "confidence": params.confidence, "minimum_count": cohort.minimum_count,
+            "grid": {**fine.describe(), **merging(settled.values())},
+            "shared_times": fine.times(settled[shown[0]].shared[0]),
+            "groups": {groups.names[number]: describe(one, fine) for number, one in settled.items()}, "hidden": hidden,
+            "basis": totals.basis,
+            "dropped": None if hidden else hidden_under(totals.rows - totals.used, cohort.minimum_count),
+        }
+
+    def present(self, payload: Payload) -> KaplanMeierResult:
+        """Return the curves with lifelines' names."""
+        return KaplanMeierResult(payload)
+
+
+def describe(group: Group, fine: FineGrid) -> dict[str, Any]:
+    """Return the counts of a group, JSON-ready."""
+    out: dict[str, Any] = {"rows": group.rows}
+    for name, ladder in (("events", group.events[0]), ("leavings", group.leavings), ("entries", group.entries)):
+        out[name] = {"times": fine.times(ladder.places), "numbers": ladder.numbers.tolist()}
+    return out
+
+
+def merging(groups: Iterable[Group]) -> dict[str, Any]:
+    """Return how many grid times were merged, and by which rule."""
+    merged = sum(group.merged for group in groups)
+    return {"merged": merged, "merged_because": "minimum-count" if merged else None}

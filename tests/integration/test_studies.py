@@ -1,0 +1,75 @@
+"""Each computation between real processes, locked in as graded data demands: the same result as in simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from patients import CONTRACT, patients, write_patients
+
+import sealane
+from sealane.cli.local_federation import DATASET, LocalFederation, local_federation
+from sealane.computations.registry import names
+from sealane.governance.study import parse_study
+from sealane.governance.study_file import StudyFile
+from sealane.node.control import call
+from sealane.sectors.registry import contract
+
+pytestmark = pytest.mark.integration
+NAMES = ["clinic", "harbour", "university"]
+
+ASKED: dict[str, dict[str, Any]] = {
+    "glm.fit": {"formula": "disease ~ age * sex + cholesterol + st_depression", "family": "binomial"},
+    "statistics.private_table": {"columns": ["chest_pain"], "epsilon": "1", "delta": "1e-6"},
+    "statistics.summary": {"columns": ["age", "chest_pain"]},
+}
+NOISY = {"statistics.private_table"}
+"""Their results differ from run to run, as they should."""
+
+
+@pytest.fixture(scope="module")
+def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalFederation]:
+    root = tmp_path_factory.mktemp("federation")
+    with local_federation(root, write_patients(root, NAMES), CONTRACT) as running:
+        for home in running.homes.values():
+            call(home, "ledger.cap", {"dataset": DATASET, "epsilon": "8", "delta": "1e-4"})
+        yield running
+
+
+def test_every_computation_is_run_here() -> None:
+    assert sorted(ASKED) == names()
+
+
+@pytest.mark.parametrize("computation", ASKED)
+def test_a_computation_between_processes(computation: str, federation: LocalFederation) -> None:
+    asked = ASKED[computation]
+    frames = {name: patients(seed) for seed, name in enumerate(NAMES)}
+    simulated = sealane.simulate(frames, contract=contract(CONTRACT)).run(computation, **asked).to_dict()
+    record = federation.analyst.propose(StudyFile(
+        name=computation.replace(".", "-").replace("_", "-"), sector="healthcare", purpose="clinical-research",
+        data_contract=CONTRACT, computation=computation, parameters=asked, participants=NAMES, valid_days=1))
+    study = parse_study(record.study)
+    federation.approve(study.hash)
+    federation.analyst.await_approvals(record, 20.0, lambda line: None)
+    real = federation.analyst.finish(federation.analyst.session.start(study.hash)).present_traced().to_dict()
+    assert real.keys() == simulated.keys()
+    if computation not in NOISY:
+        assert_close(real, simulated, computation)
+
+
+def assert_close(one: Any, other: Any, where: str) -> None:
+    """Compare nested results; the order of nodes, and with it the last bits of what they agree on, may differ."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), where
+        for key in one:
+            assert_close(one[key], other[key], f"{where}.{key}")
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other), where
+        for place, (a, b) in enumerate(zip(one, other, strict=True)):
+            assert_close(a, b, f"{where}[{place}]")
+    elif isinstance(one, float):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-9, err_msg=where)
+    else:
+        assert one == other, where

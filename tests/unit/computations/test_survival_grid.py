@@ -1,0 +1,122 @@
+"""The time grid: where times go, and that merging leaves no small cell."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sealane.computations.survival.grid import fine_grid, merge, merge_earlier, refine
+from sealane.errors import InputError
+from sealane.governance.contract import Field
+
+
+def days(high, kind="integer", low=0):
+    return Field(name="days", type=kind, unit="d", minimum=float(low), maximum=float(high))
+
+
+def test_a_time_goes_to_the_end_of_its_interval():
+    grid = fine_grid(days(70), 7.0, None)
+    assert grid.last == 10
+    assert grid.place(np.array([0, 0.5, 7, 7.001, 14, 69, 70])).tolist() == [0, 1, 1, 2, 2, 10, 10]
+
+
+def test_an_entry_goes_to_the_beginning_of_its_interval():
+    grid = fine_grid(days(70), 7.0, 28.0)
+    assert grid.place_before(np.array([0, 6.9, 7, 7.001, 27, 28, 60])).tolist() == [0, 0, 1, 1, 3, 4, 4]
+    assert fine_grid(days(2, "number"), 0.1, None).place_before(np.array([0.3, 0.7, 1.1])).tolist() == [3, 7, 11]
+
+
+def test_decimal_times_at_a_grid_time_stay_there():
+    grid = fine_grid(days(2, "number"), 0.1, None)
+    assert grid.place(np.array([0.3, 0.7, 1.1, 1.9])).tolist() == [3, 7, 11, 19]  # 1.1 / 0.1 is 11.000000000000002
+
+
+def test_times_past_the_horizon_are_past_the_grid():
+    grid = fine_grid(days(70), 7.0, 28.0)
+    assert grid.place(np.array([28.0, 28.5, 60.0])).tolist() == [4, 5, 5]
+
+
+@pytest.mark.parametrize(("high", "kind", "width"), [
+    (500, "integer", 1), (501, "integer", 2), (2500, "integer", 5), (70, "integer", 1), (70, "number", 0.2),
+    (5, "number", 0.01), (7300, "number", 20), (0.37, "number", 0.001)])
+def test_the_default_resolution_follows_from_the_range(high, kind, width):
+    grid = fine_grid(days(high, kind), None, None)
+    assert grid.resolution == pytest.approx(width, rel=1e-12)
+    assert grid.last <= 500
+    assert not grid.chosen
+
+
+@pytest.mark.parametrize(("high", "resolution", "horizon", "code"), [
+    (0, 1.0, None, "survival.no-time"), (100, 1.0, 101.0, "survival.horizon"), (100, 7.0, 50.0, "survival.horizon"),
+    (1e6, 1.0, None, "survival.grid-too-fine")])
+def test_refusals(high, resolution, horizon, code):
+    with pytest.raises(InputError) as caught:
+        fine_grid(days(high, low=-1), resolution, horizon)
+    assert caught.value.code == code
+
+
+def test_merging_by_hand():
+    events = [0, 3, 0, 4, 9, 0, 6, 2]
+    leavings = [0, 0, 0, 5, 0, 5, 0, 0]
+    merged = merge(np.array([events, leavings]), 5)
+    # 1 + 3: 7 events, 5 leavings. 4: 9 events. 5: 5 leavings. 6: 6 events. What is left, 2 events, joins 6.
+    assert merged.edges == (3, 4, 5, 7)
+    assert merged.occupied == 6
+    assert merged.later(np.array([0, 1, 3, 4, 7])).tolist() == [3, 3, 3, 4, 7]
+    assert merge(np.array([events]), 5).edges == (3, 4, 7)
+
+
+def test_refining_by_hand():
+    one, other = [3, 2, 6, 0, 5, 1], [0, 1, 4, 0, 0, 5]
+    together = merge(np.array([one, other]), 5)
+    assert together.edges == (2, 5)  # at 1 the other has 1 only; 5 of the first at 4 would do but for the last
+    assert refine(np.array(one), together, 5).edges == (1, 2, 5)
+    assert refine(np.array(other), together, 5).edges == (2, 5)
+
+
+def test_merging_to_earlier_times():
+    # From the right: 7 closes at 5; 2 + 4 at 2; what is left, 3, joins what comes after it.
+    merged = merge_earlier(np.array([[0, 3, 4, 0, 2, 7, 0]]), 5)
+    assert merged.edges == (1, 5)
+    assert merged.earlier(np.array([1, 2, 4, 5, 6])).tolist() == [1, 1, 1, 5, 5]
+
+
+def test_a_total_under_the_minimum_cannot_be_merged_away():
+    assert merge(np.array([[9, 9, 9], [0, 1, 3]]), 5) is None
+    assert merge(np.array([[9, 9, 9], [0, 1, 4]]), 5).edges == (0, 2)
+
+
+def sums(counts, edges):
+    return np.add.reduceat(counts, [0, *(edge + 1 for edge in edges[:-1])])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(1, 12), st.integers(1, 5), st.integers(2, 12), st.integers(0, 2**32))
+def test_no_count_is_small_and_nothing_is_lost(minimum, kinds, size, seed):
+    random = np.random.default_rng(seed)
+    counts = random.poisson(random.uniform(0, 6, (kinds, 1)), (kinds, size))
+    merged = merge(counts, minimum)
+    whole = counts.sum(axis=1)
+    if ((whole > 0) & (whole < minimum)).any():
+        assert merged is None
+        return
+    if not whole.any():
+        assert merged.edges == ()
+        return
+    assert merged.edges[-1] == np.flatnonzero(counts.sum(axis=0))[-1]
+    for one in counts:
+        together = sums(one, merged.edges)
+        assert together.sum() == one.sum()
+        assert not ((together > 0) & (together < minimum)).any()
+        finer = refine(one, merged, minimum).edges
+        if not one.any():
+            assert finer == ()
+            continue
+        apart = sums(one, finer)
+        assert (apart >= minimum).all()
+        assert apart.sum() == one.sum()
+        # Within every interval of the coarser merging the finer one comes to the same count.
+        ends = np.searchsorted(merged.edges, finer)
+        assert np.bincount(ends, apart, len(merged.edges)).tolist() == together.tolist()
