@@ -20,6 +20,7 @@ from sealane.errors import InputError
 from sealane_examples.design import INTERCEPT, design_columns, design_matrix, linear_scores
 from sealane_examples.example import Example
 from sealane_examples.fold import HELD_OUT
+from sealane_examples.healthcare.evaluate_curves import ReleasedCurves, curve_costs
 from sealane_examples.logistic import Fitted, JointModel, by_model, coefficients
 from sealane_examples.question import parse
 from sealane_examples.written import read_part
@@ -34,6 +35,7 @@ class SurvivalQuestion(BaseModel):
     Attributes:
         grid: times of the grid after merging, ascending: what happens after one happens at the next.
         resolution: width of the grid before.
+        curves: released survival curves, to be held against those of the pooled rows.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +45,7 @@ class SurvivalQuestion(BaseModel):
     grid: list[FiniteFloat] = Field(min_length=1)
     resolution: FiniteFloat = Field(gt=0)
     joint: JointModel
+    curves: list[ReleasedCurves] = Field(default_factory=list)
 
 
 def parse_question(text: str) -> SurvivalQuestion:
@@ -68,7 +71,7 @@ def evaluate(directory: Path, example: Example, question: SurvivalQuestion) -> d
 
     parts = {name: read_part(directory, name, example.name) for name in example.institutions}
     fold = read_part(directory, HELD_OUT, example.name)
-    rows = pd.concat(list(parts.values()), ignore_index=True)
+    rows = pd.concat([part.assign(institution=name) for name, part in parts.items()], ignore_index=True)
     assert example.duration is not None
 
     pooled = fit(on_grid(rows, example.duration, question.grid), example, question)
@@ -99,6 +102,7 @@ def evaluate(directory: Path, example: Example, question: SurvivalQuestion) -> d
         },
         "coefficients": coefficients(joint.params, joint.bse, pooled.params, rows),
         "grid": grid_cost(joint, pooled, ungridded, question.resolution),
+        "curves": [curve_costs(rows, example, released) for released in question.curves],
         "rows": {name: len(part) for name, part in parts.items()},
         "heldout": {"rows": len(fold), "events": int(fold[example.outcome].sum())},
     }

@@ -16,13 +16,19 @@ RESOLUTION = 30.4375
 """Days of a month in UCUM: what the study tells of an event's time."""
 
 
+CURVES = ("curves", "cohorts")
+"""Questions whose answers are curves."""
+
+
 def questions(example: Any) -> dict[str, Question]:
     """Return what is asked of the cohorts, by the name of the chapter."""
     times = {"duration": example.duration, "event": example.outcome, "resolution": RESOLUTION}
+    # Past the horizon few are left, and a step that is merged until ten stand behind it would fall on too small a rest.
+    seven, five = {"horizon": 84 * RESOLUTION}, {"horizon": 60 * RESOLUTION}
     return {
-        "curves": Question("relapse-by-size", "survival.kaplan_meier", times | {"by": "size"},
+        "curves": Question("relapse-by-size", "survival.kaplan_meier", times | seven | {"by": "size"},
                            "counting events on a grid of months: survival curves by the size of the tumour"),
-        "cohorts": Question("relapse-by-cohort", "survival.kaplan_meier", times | {"by": "institution"},
+        "cohorts": Question("relapse-by-cohort", "survival.kaplan_meier", times | five | {"by": "institution"},
                             "the same by cohort: shown, because each signs that its own curve may be", waive=True),
         "hazards": Question("relapse-hazards", "survival.cox",
                             times | {"features": list(example.features), "ties": "efron"},
@@ -39,18 +45,35 @@ def survival_chapters(
     teller.step("comparing with lifelines on pooled rows, with and without the grid (outside the federation)")
     joint = {"params": dict(model.params_), "bse": dict(model.standard_errors_)}
     grid = model.to_dict()["grid"]
+    curves = [released(answers[name].result.to_dict()) for name in CURVES]
     asked = {"features": list(example.features), "categorical": list(example.categorical), "joint": joint,
-             "grid": grid["times"], "resolution": grid["resolution"]}
+             "grid": grid["times"], "resolution": grid["resolution"], "curves": curves}
     judged = child(example.name, "evaluate", str(data), stdin=json.dumps(asked))
     return [
         {"title": "Breast cancer: survival by size of the tumour", "text": curves_text(answers["curves"].result),
-         "report": answers["curves"].report},
+         "report": answers["curves"].report | {"notes": [curve_note(judged["curves"][0])]}},
         {"title": "Breast cancer: survival in each cohort", "text": "A single institution shows only where every "
          "institution has signed that it may: here all four have, for this one study.",
-         "report": answers["cohorts"].report},
+         "report": answers["cohorts"].report | {"notes": [curve_note(judged["curves"][1])]}},
         {"title": "Breast cancer: what bears on survival", "text": hazards_text(judged),
          "report": answers["hazards"].report | judged_part(judged, grid.get("unit"))},
     ]
+
+
+def released(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the curves of a result, as the evaluation takes them."""
+    return {"by": result["by"], "curves": result["curves"], "resolution": result["grid"]["resolution"]}
+
+
+def curve_note(costs: Mapping[str, Mapping[str, float]]) -> str:
+    """Return what the grid and the merging cost a chapter's curves."""
+    worst = max(costs, key=lambda name: costs[name]["furthest"])
+    away = [f"{name.replace('_', ' ')} {cost['furthest']:.3f}" for name, cost in costs.items()]
+    return (
+        "Largest difference from lifelines' curve of the pooled rows on times as they were, outside the federation: "
+        f"{', '.join(away)} (at {costs[worst]['at'] / 365.25:.1f} years). A step is told only at the end of the "
+        "interval in which at least the minimum count of events has come together, so a curve lags a little."
+    )
 
 
 def judged_part(judged: Mapping[str, Any], unit: str | None) -> dict[str, Any]:

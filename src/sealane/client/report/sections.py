@@ -7,6 +7,7 @@ from sealane.client.report.bars import Bar, bars
 from sealane.client.report.forest import Estimate, coefficient_plot
 from sealane.client.report.markup import NOTHING, Markup, element, join
 from sealane.client.report.model import CoefficientPart, MetricsPart, Report
+from sealane.client.report.results.counts import counts
 from sealane.client.report.results.harmonise import harmonise
 from sealane.client.report.results.kaplan_meier import kaplan_meier
 from sealane.client.report.results.meta import meta
@@ -16,7 +17,7 @@ from sealane.client.report.tables import count, enumerated, estimate, figure, ra
 
 NORMAL_975 = 1.959963984540054
 INTERCEPT = "Intercept"
-RESULTS = (harmonise, kaplan_meier, meta, suppressed)
+RESULTS = (harmonise, counts, kaplan_meier, meta, suppressed)
 """Sections that a released result decides: each shows what it finds, the last what is hidden."""
 JOINT, POOLED = "Joint", "Pooled (outside the federation)"
 

@@ -15,6 +15,7 @@ import pytest
 from sealane.errors import InputError, from_dict
 from sealane_examples import calibration
 from sealane_examples.healthcare import breast_cancer, evaluate_survival, heart_disease
+from sealane_examples.healthcare.evaluate_curves import ReleasedCurves, curve_costs
 from sealane_examples.healthcare.prepare import prepare
 from sealane_examples.written import read_part
 
@@ -128,6 +129,21 @@ def test_breast_cancer(tmp_path: Path) -> None:
     assert found["concordance"]["joint"] == pytest.approx(concordance, abs=1e-9)
     assert 0.6 < concordance < 0.75
     assert found["heldout"] == {"rows": len(fold), "events": int(fold["event"].sum())}
+
+
+def test_a_curve_is_held_against_that_of_pooled_rows() -> None:
+    rows = pd.DataFrame({"time": [1.0, 2.0, 3.0, 4.0], "event": [1, 1, 0, 1], "size": ["a"] * 4})
+    exact = {"times": [0.0, 1.0, 2.0, 4.0], "survival": [1.0, 0.75, 0.5, 0.0]}
+    late = {"times": [0.0, 2.0, 4.0], "survival": [1.0, 0.5, 0.0]}  # the first event is told at 2, not at 1
+    for curve, furthest in ((exact, 0.0), (late, 0.25)):
+        released = ReleasedCurves.model_validate({"by": "size", "curves": {"a": curve}, "resolution": 1.0})
+        found = curve_costs(rows, breast_cancer.EXAMPLE, released)["a"]
+        assert found["furthest"] == pytest.approx(furthest, abs=1e-12)
+    assert found["at"] == 1.0
+    with pytest.raises(InputError) as refused:
+        curve_costs(rows, breast_cancer.EXAMPLE,
+                    ReleasedCurves.model_validate({"by": "size", "curves": {"b": exact}, "resolution": 1.0}))
+    assert refused.value.code == "example.unknown-column"
 
 
 def test_times_go_to_the_next_of_the_grid() -> None:

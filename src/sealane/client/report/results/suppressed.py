@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sealane.client.report.markup import NOTHING, Markup, element
+from sealane.client.report.results.counts import hidden_in, table_of
 from sealane.client.report.tables import section, table
 
 RULES = {
@@ -31,7 +32,8 @@ class Hidden:
 def suppressed(result: Mapping[str, Any]) -> Markup:
     """Return the list of hidden cells, or that nothing was hidden; nothing for a result without a minimum count."""
     minimum = result.get("minimum_count")
-    found = sorted({(one.place, one.rule) for one in hidden_cells(result)})
+    cells = table_of(result)
+    found = sorted({(one.place, one.rule) for one in hidden_cells(result)} | set(hidden_in(cells) if cells else ()))
     merged = merged_times(result)
     if not found and not merged and not isinstance(minimum, int):
         return NOTHING
