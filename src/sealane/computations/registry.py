@@ -16,10 +16,9 @@ from sealane.computations.summary import Summary
 from sealane.computations.survival.kaplan_meier import KaplanMeier
 from sealane.errors import InputError
 
-_BUILT_IN: dict[str, Computation[Any]] = {
-    computation.name: computation for computation in (GlmFit(), Harmonise(), PrivateTable(), Summary())}
 _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for computation in (
     GlmFit(),
+    Harmonise(),
     KaplanMeier(),
     PrivateTable(),
     Summary(),

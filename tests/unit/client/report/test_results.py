@@ -1,0 +1,190 @@
+"""Sections find what they show in the results of real runs, and say what is hidden and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import sealane
+from sealane.client.report import render_report
+from sealane.client.report.results import regression, suppressed
+from sealane.client.report.results.harmonise import harmonise
+from sealane.client.report.results.kaplan_meier import kaplan_meier
+from sealane.client.report.results.meta import meta
+from sealane.client.report.results.suppressed import hidden_cells
+from sealane.client.report.results.times import unit_of, words
+from sealane.errors import InputError
+from sealane.governance.contract import load_contract
+
+CONTRACT = load_contract(b"""
+id = "tests.followed/v1"
+title = "People followed for an event"
+
+[[fields]]
+name = "time"
+type = "number"
+unit = "d"
+minimum = 0
+maximum = 3660
+description = "Days to the event or the end of observation"
+
+[[fields]]
+name = "event"
+type = "boolean"
+description = "Whether the event happened"
+
+[[fields]]
+name = "arm"
+type = "category"
+allowed = ["new", "old", "rare"]
+description = "Treatment"
+
+[[fields]]
+name = "age"
+type = "number"
+unit = "a"
+minimum = 0
+maximum = 120
+description = "Age"
+""")
+
+
+def rows(seed: int, number: int = 120) -> pd.DataFrame:
+    generator = np.random.default_rng(seed)
+    arm = generator.choice(["new", "old", "rare"], number, p=[0.49, 0.49, 0.02])
+    age = generator.normal(60, 10, number).clip(20, 100).round()
+    time = generator.exponential(1200, number).clip(1, 3650).round()
+    return pd.DataFrame({"time": time, "event": (generator.random(number) < 0.6).astype(int), "arm": arm, "age": age})
+
+
+@pytest.fixture(scope="module")
+def federation() -> Any:
+    return sealane.simulate({f"site-{seed}": rows(seed) for seed in range(3)}, contract=CONTRACT)
+
+
+def page(result: Mapping[str, Any]) -> str:
+    """Return the page of a run with this result, as ``sealane run report`` writes it."""
+    return render_report({
+        "sector": "healthcare", "cohort": ["a", "b", "c"], "rounds": 3, "result": result,
+        "study": {"name": "n", "hash": "h", "purpose": "p", "computation": str(result["computation"]),
+                  "scheme": "masking", "minimum_cohort": 3},
+        "coefficients": [one.model_dump() for one in regression.coefficients(result)],
+        "ratio": regression.ratio(result)})
+
+
+def test_survival_curves(federation: Any) -> None:
+    times = {"duration": "time", "event": "event", "resolution": 90}
+    result = federation.run("survival.kaplan_meier", **times, by="age", bins=[60])
+    shown = page(result.to_dict())
+    assert {"Survival by age", "Number at risk", "Log-rank test", "grid of 90 days"} <= {
+        words for words in ("Survival by age", "Number at risk", "Log-rank test", "grid of 90 days") if words in shown}
+    everyone = pd.concat([rows(seed) for seed in range(3)])
+    for under in (True, False):  # at the beginning everybody is at risk
+        assert f">{int(((everyone['age'] < 60) == under).sum())}<" in shown
+
+
+def test_hidden_curves(federation: Any) -> None:
+    result = federation.run("survival.kaplan_meier", duration="time", event="event", by="arm", resolution=90)
+    everyone = pd.concat([rows(seed) for seed in range(3)])
+    assert 0 < (everyone["arm"] == "rare").sum() < 10
+    shown = page(result.to_dict())
+    hidden = {(one.place, one.rule) for one in hidden_cells(result.to_dict())}
+    assert (("rare",), "minimum-count") in hidden
+    assert "What was hidden, and why" in shown
+    assert all(f">{place[-1]}<" in shown and f">{rule}<" in shown for place, rule in hidden)
+
+
+def test_one_survival_curve(federation: Any) -> None:
+    shown = page(federation.run("survival.kaplan_meier", duration="time", event="event", resolution=90).to_dict())
+    assert ">all<" in shown
+    assert "KM_estimate" not in shown
+    assert ">360<" in shown
+
+
+def test_odds_ratios(federation: Any) -> None:
+    everyone = pd.concat([rows(seed) for seed in range(3)])
+    formula = pytest.importorskip("statsmodels.formula.api")
+    from statsmodels.genmod.families import Binomial
+
+    result = federation.run("glm.fit", outcome="event", features=["age"], family="binomial").to_dict()
+    expected = np.exp(formula.glm("event ~ age", everyone, family=Binomial()).fit().params["age"])
+    shown = page(result)
+    assert "Odds ratios" in shown
+    assert f">{expected:.2f} (" in shown
+
+
+def test_linear_models_have_no_ratio(federation: Any) -> None:
+    result = federation.run("glm.fit", outcome="age", features=["time"], family="gaussian").to_dict()
+    assert regression.ratio(result) is None
+    assert "Odds ratio" not in page(result)
+
+
+def test_units_and_codes(federation: Any) -> None:
+    assert harmonise({"computation": "glm.fit", "institutions": ["a"], "columns": {"x": 1}}) == ""
+    shown = page(federation.run("quality.harmonise", columns=["age", "time"]).to_dict())
+    assert "Units and codes" in shown
+    assert "Nobody stands apart" in shown
+
+
+def meta_result(**changes: Any) -> dict[str, Any]:
+    effect = {"eff": 0.7, "sd_eff": 0.1, "pvalue": 0.0001, "ci_low": 0.5, "ci_upp": 0.9, "tau2": 0.02, "q": 5.0,
+              "i2": 0.6}
+    own = [{"name": name, "params": [0.1, value], "variance": [0.04, 0.04]} for name, value in
+           (("north", 0.3), ("south", 1.1))]
+    return {"computation": "model.meta", "link": "logit", "family": "binomial", "columns": ["Intercept", "age"],
+            "summary": {"Intercept": effect, "age": effect}, "institutions": 2, "by_institution": own} | changes
+
+
+def test_meta_analysis() -> None:
+    shown = meta(meta_result())
+    assert "Effects over all institutions" in shown
+    assert {">north<", ">south<", ">all institutions<"} <= {f">{name}<" for name in ("north", "south",
+                                                                                   "all institutions") if name in shown}
+    assert "2.01 (1.65, 2.46)" in shown  # exp(0.7), exp(0.5), exp(0.9)
+    assert "60%" in shown
+    assert "north" not in meta(meta_result(by_institution=None))
+
+
+@pytest.mark.parametrize("broken", [{"summary": {"age": 3}}, {"columns": "age"}, {"institutions": "two"}])
+def test_a_malformed_result_is_refused(broken: dict[str, Any]) -> None:
+    with pytest.raises(InputError) as refused:
+        meta(meta_result(**broken))
+    assert refused.value.code == "report.malformed"
+
+
+def test_hidden_cells_are_found_wherever_a_result_names_them() -> None:
+    result = {"hidden": {"rare": "minimum-count"}, "columns": {"sex": {"suppressed": ["other"]},
+              "arm": {"hidden": {"new": {"old": "complementary"}}}}, "steps": [{"name": "one", "hidden": "dominance"}],
+              "grid": {"merged": 2}, "rows": 7}
+    assert {(one.place, one.rule) for one in hidden_cells(result)} == {
+        (("rare",), "minimum-count"), (("columns", "sex", "other"), "minimum-count"),
+        (("columns", "arm", "new", "old"), "complementary"), (("steps", "one"), "dominance")}
+
+
+def test_nothing_hidden_is_said_too() -> None:
+    assert "Nothing had to be hidden. No cell stands for 1 to 9 rows." in suppressed.suppressed({"minimum_count": 10})
+    assert suppressed.suppressed({"rows": 7}) == ""
+
+
+def test_sections_leave_other_results_alone() -> None:
+    for section in (kaplan_meier, harmonise, meta, suppressed.suppressed):
+        assert section({}) == ""
+        assert section({"computation": "someone.else", "columns": ["x"], "curves": {}}) == ""
+
+
+@pytest.mark.parametrize(("number", "code", "text"), [
+    (30.4375, "d", "1 month"), (7, "d", "1 week"), (14, "d", "2 weeks"), (90, "d", "90 days"), (365.25, "d", "1 year"),
+    (1, "mo", "1 month"), (2, None, "2 units"), (3, "furlong", "3 furlong")])
+def test_lengths_of_time_in_words(number: float, code: str | None, text: str) -> None:
+    assert words(number, code) == text
+
+
+def test_long_times_are_counted_in_years() -> None:
+    assert unit_of("d", 3000).title == "Years"
+    assert unit_of("d", 3000).size == 365.25
+    assert unit_of("d", 300).title == "Days"
+    assert unit_of("mo", 300) == unit_of("mo", 3)
