@@ -10,12 +10,14 @@ from pydantic import ValidationError
 
 from sealane.computations.base import Computation, Parameters
 from sealane.computations.glm.fit import GlmFit
+from sealane.computations.meta.fit import MetaFit
+from sealane.computations.mixed.fit import MixedFit
 from sealane.computations.private_table import PrivateTable
 from sealane.computations.summary import Summary
 from sealane.errors import InputError
 
 _BUILT_IN: dict[str, Computation[Any]] = {
-    computation.name: computation for computation in (GlmFit(), PrivateTable(), Summary())}
+    computation.name: computation for computation in (GlmFit(), MetaFit(), MixedFit(), PrivateTable(), Summary())}
 
 LATE = ("formulaic.parser", "scipy.special", "scipy.stats")
 """What computations import when they need it. A sandbox, whose children begin anew each time, does it beforehand."""
