@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import omop_cdm
+import pandas as pd
 import pytest
 
 from sealane.core.clock import ManualClock
@@ -21,7 +23,10 @@ from sealane.governance.contract import Contract, load_contract
 from sealane.node import datasets
 from sealane.node.datasets import Report, add_dataset, open_dataset
 from sealane.node.mapping import Mapped
+from sealane.node.reading_omop import read_omop
 from sealane.node.register import Register
+from sealane.node.sources import parse_source, with_mapping
+from sealane.sectors.registry import contract as find_contract
 
 CANARY = "CANARY-8842"
 PASSWORD = "only-for-this-test"
@@ -221,3 +226,33 @@ def test_the_transaction_can_write_nothing(server: Server, add: Callable[..., Re
     error = error_of(lambda: add(server.url("writing")), InputError)
     assert "25006" in (error.got or "")  # read_only_sql_transaction
     assert add(server.url("loans")).rows == 2
+
+
+@pytest.mark.skipif(not omop_cdm.FIELDS.is_file(), reason="../shared/conformance/omop-cdm-5.4 is absent")
+def test_an_omop_cohort_is_what_it_is_person_by_person(server: Server, tmp_path: Path) -> None:
+    tables, types = omop_cdm.made_up(150), omop_cdm.definitions()
+    script = ["CREATE SCHEMA \"cdm 54\"", "SET search_path TO \"cdm 54\""]
+    for table, frame in tables.items():
+        columns = ", ".join(f'"{name}" {"text" if "max" in kind else "timestamp" if kind == "datetime" else kind}'
+                            for name, kind in types[table].items())
+        rows = ", ".join("(" + ", ".join("NULL" if pd.isna(one) else f"'{one}'" for one in row) + ")"
+                         for row in frame.itertuples(index=False))
+        script += [f"CREATE TABLE {table} ({columns})",
+                   f"INSERT INTO {table} ({', '.join(frame.columns)}) VALUES {rows}"]
+    server.sql(*script)
+    (tmp_path / "cohort.toml").write_text(omop_cdm.DEFINITION)
+    url = server.url("").replace("table=", "schema=cdm+54")
+    source = parse_source(with_mapping(f"omop:{url}", tmp_path / "cohort.toml"))
+    table = read_omop(source, lambda names: names, find_contract("healthcare.survival/v1"))
+    expected, reasons = omop_cdm.reckoned(tables)
+    assert len(table.frame) == len(expected) > 15
+    for name, values in pd.DataFrame(sorted(expected, key=lambda row: int(row["person"]))).items():
+        got = [None if pd.isna(one) else one for one in table.frame[str(name)]]
+        assert got == [None if pd.isna(one) else one if isinstance(one, str) else pytest.approx(one)
+                       for one in values], name
+    assert {reason: table.counted[reason] for reason in reasons} == reasons
+    server.sql('SET search_path TO "cdm 54"', "DROP TABLE death")
+    with pytest.raises(InputError) as caught:
+        read_omop(source, lambda names: names, find_contract("healthcare.survival/v1"))
+    assert caught.value.code == "dataset.unreadable"
+    assert PASSWORD not in str(caught.value.to_dict())

@@ -18,7 +18,8 @@ from sealane.cli.publishing import publish, unpublish
 from sealane.cli.settings import settings_of
 from sealane.errors import from_dict
 
-FORMS = "path.csv, path.parquet, path.sqlite?table=NAME or postgresql://HOST/DATABASE?table=NAME"
+FORMS = ("path.csv, path.parquet, path.sqlite?table=NAME, postgresql://HOST/DATABASE?table=NAME, fhir:PATH or "
+         "omop:PATH")
 
 
 @noun("dataset", examples=("dataset add loans --from loans.parquet --contract finance.credit-application/v1",
@@ -34,7 +35,8 @@ for _verb in (profile, grade, publish, unpublish, filing, desensitise, mock):
 @dataset.command(examples=(
     "dataset add loans --from loans.csv --contract finance.credit-application/v1",
     "dataset add loans --from 'core.sqlite?table=loans' --contract finance.credit-application/v1 --map bad=default",
-    "dataset add loans --from - --contract finance.credit-application/v1 < database-url.txt"))
+    "dataset add loans --from - --contract finance.credit-application/v1 < database-url.txt",
+    "dataset add patients --from fhir:bulk-export --mapping cohort.toml --contract healthcare.cohort/v1"))
 @click.argument("name")
 @click.option("--from", "source", required=True, metavar="SOURCE",
               help=f"{FORMS}; - reads it from standard input, so that a password is in no list of processes.")
@@ -42,21 +44,26 @@ for _verb in (profile, grade, publish, unpublish, filing, desensitise, mock):
               help="Data contract that the rows conform to.")
 @click.option("--map", "mapping", multiple=True, metavar="FIELD=COLUMN",
               help="Read a field from a column of another name; FIELD=COLUMN [unit] also states its unit.")
+@click.option("--mapping", "definition", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="How rows are made of FHIR resources (fhir:PATH) or of an OMOP database (omop:PATH or "
+                   "omop:postgresql://…): see docs/healthcare.md. The file stays part of the source.")
 @click.option("--drop-invalid", is_flag=True, help="Leave out rows that break the contract. It is recorded.")
 @click.option("--repair", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Repairs to do at every read, before the contract is checked: impute, clip, deduplicate, convert, "
                    "recode. The source is never changed.")
-def add(name: str, source: str, contract: str, mapping: tuple[str, ...], drop_invalid: bool, repair: Path | None
-        ) -> int:
+def add(name: str, source: str, contract: str, mapping: tuple[str, ...], definition: Path | None, drop_invalid: bool,
+        repair: Path | None) -> int:
     """Check SOURCE against a data contract, register it, or its new version, as NAME, and profile it.
 
     What fails is reported by field, rule and number of rows, never by value. The rows stay where they are.
     """
     from sealane.node.datasets import absolute_source
+    from sealane.node.sources import with_mapping
 
     where = sys.stdin.readline().strip() if source == "-" else source
-    found = call_node("dataset.add", name=name, source=absolute_source(where), contract=contract, mapping=list(mapping),
-                      drop_invalid=drop_invalid, repair=None if repair is None else read_text(repair))
+    found = call_node("dataset.add", name=name, source=absolute_source(with_mapping(where, definition)),
+                      contract=contract, mapping=list(mapping), drop_invalid=drop_invalid,
+                      repair=None if repair is None else read_text(repair))
     report = found["report"]
     if found["error"] is None:
         show(report, lambda: _present(report))
@@ -66,7 +73,7 @@ def add(name: str, source: str, contract: str, mapping: tuple[str, ...], drop_in
     if settings_of().as_json:
         write_json({"error": error.to_dict(), "report": report})
     else:
-        note(_failures(report))
+        note("\n".join(filter(None, (_failures(report), _counted(report)))))
         write_error(error, as_json=False)
     return error.exit_code
 
@@ -98,7 +105,13 @@ def _present(report: dict[str, Any]) -> str:
     if report["repaired"]:
         parts.append(table(("repair", "field", "rows"), ((r["do"], r["field"] or "-", r["rows"])
                                                          for r in report["repaired"])))
+    if report["counted"]:
+        parts.append(_counted(report))
     return "\n".join(parts + ([_failures(report)] if report["failures"] else []))
+
+
+def _counted(report: dict[str, Any]) -> str:
+    return table(("in the source", "number"), report["counted"].items()) if report["counted"] else ""
 
 
 def _failures(report: dict[str, Any]) -> str:

@@ -11,6 +11,8 @@ from pydantic import ValidationError
 from sealane.computations.base import Computation, Parameters
 from sealane.computations.glm.fit import GlmFit
 from sealane.computations.harmonise.check import Harmonise
+from sealane.computations.meta.fit import MetaFit
+from sealane.computations.mixed.fit import MixedFit
 from sealane.computations.private_table import PrivateTable
 from sealane.computations.summary import Summary
 from sealane.computations.survival.kaplan_meier import KaplanMeier
@@ -20,12 +22,14 @@ _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for comp
     GlmFit(),
     Harmonise(),
     KaplanMeier(),
+    MetaFit(),
+    MixedFit(),
     PrivateTable(),
     Summary(),
 )}
 
 LATE = ("formulaic.parser", "scipy.special")
-"""What computations import at a node when they need it: in a sandbox beforehand, as its children begin anew each time."""
+"""What computations import at a node when they need it: in a sandbox beforehand, as its children begin anew."""
 
 
 def names() -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -46,6 +46,7 @@ class Report:
         absent: nullable fields without a column; no computation can read them.
         drop_invalid: whether invalid rows are left out rather than refused.
         repaired: what each step of the declared repair did.
+        counted: what became of what the source holds, such as resources left out, by reason.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Report:
     absent: tuple[str, ...]
     drop_invalid: bool
     repaired: tuple[Repaired, ...] = ()
+    counted: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def accepted(self) -> bool:
@@ -75,7 +77,7 @@ class Report:
             "name": self.name, "contract": self.contract_id, "version": self.version, "accepted": self.accepted,
             "rows": self.rows, "invalid": self.invalid, "drop_invalid": self.drop_invalid, "absent": list(self.absent),
             "failures": [{"field": one.field, "rule": one.rule, "rows": one.rows} for one in self.failures],
-            "repaired": [one.to_dict() for one in self.repaired],
+            "repaired": [one.to_dict() for one in self.repaired], "counted": dict(self.counted),
         }
 
 
@@ -272,9 +274,7 @@ def open_approved(register: Register, agreement: Agreement, study: Study) -> Nod
 def absolute_source(text: str) -> str:
     """Return a source as it is stored: with an absolute path, so that it means the same from any directory."""
     source = parse_source(text)
-    if source.kind == "postgresql":
-        return text
-    return f"sqlite:{source.location}?table={source.table}" if source.kind == "sqlite" else source.location
+    return text if source.kind == "postgresql" else source.text
 
 
 def load(name: str, source: str, contract: Contract, mapping: Mapping[str, Mapped], *, drop_invalid: bool,
@@ -293,7 +293,7 @@ def load(name: str, source: str, contract: Contract, mapping: Mapping[str, Mappe
         duplicates.update(column for column in columns.values() if names.count(column) > 1)
         return [column for column in dict.fromkeys(columns.values()) if column not in duplicates]
 
-    table = read_table(parse_source(source), choose)
+    table = read_table(parse_source(source), choose, contract)
     rows = len(table.frame)
     raw = {field: table.frame[column] for field, column in columns.items() if column not in duplicates}
     repaired: list[Repaired] = []
@@ -308,7 +308,8 @@ def load(name: str, source: str, contract: Contract, mapping: Mapping[str, Mappe
         "repair": "" if repair is None else repair.to_text(),
     }).hex()
     report = Report(name, contract.id, version, rows, int(checked.invalid.sum()), (*whole, *checked.failures),
-                    tuple(field.name for field in unfilled if field.nullable), drop_invalid, tuple(repaired))
+                    tuple(field.name for field in unfilled if field.nullable), drop_invalid, tuple(repaired),
+                    table.counted)
     valid = checked.frame[~checked.invalid].reset_index(drop=True)
     return Loaded(report, narrow(valid, contract), columns, table.content, raw, checked)
 

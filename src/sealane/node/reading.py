@@ -10,15 +10,23 @@ import os
 from pathlib import Path
 
 from sealane.errors import InputError, RefusedError
+from sealane.governance.contract import Contract
+from sealane.node.reading_fhir import read_fhir
 from sealane.node.reading_files import read_csv, read_parquet
+from sealane.node.reading_omop import read_omop
 from sealane.node.reading_postgresql import read_postgresql
 from sealane.node.reading_sqlite import read_sqlite
 from sealane.node.sources import Source
 from sealane.node.table import Choose, Table
 
 
-def read_table(source: Source, choose: Choose) -> Table:
+def read_table(source: Source, choose: Choose, contract: Contract) -> Table:
     """Read the chosen columns of a source, all rows, as one consistent state.
+
+    Args:
+        source: where the rows lie.
+        choose: which of its columns.
+        contract: whose codes and units a mapping goes by; others read columns as they are.
 
     Raises:
         InputError: missing, unreadable, or it needs an extra that is not installed.
@@ -33,6 +41,10 @@ def read_table(source: Source, choose: Choose) -> Table:
             return read_sqlite(source, choose)
         case "postgresql":
             return read_postgresql(source, choose)
+        case "fhir":
+            return read_fhir(source, choose, contract)
+        case "omop":
+            return read_omop(source, choose, contract)
 
 
 def check_file(path: Path) -> os.stat_result:

@@ -27,7 +27,7 @@ def read_csv(path: Path, choose: Choose) -> tuple[list[str], pd.DataFrame]:
     Raises:
         InputError: not such a file.
     """
-    names, delimiter = _csv_header(path)
+    names, delimiter = csv_header(path)
     columns = {f"c{index}": "VARCHAR" for index in range(len(names))}
     # Our own names c0, c1, … stand for the file's, so that no name from the file gets into the statement.
     return names, _select(path, names, choose(names), "read_csv(?, header = true, auto_detect = false, delim = ?, "
@@ -42,7 +42,7 @@ def read_parquet(path: Path, choose: Choose) -> tuple[list[str], pd.DataFrame]:
     """
     schema = _run(path, "SELECT name, num_children FROM parquet_schema(?)", [str(path)])
     counts = schema["num_children"].fillna(0).astype(int)
-    names = _top_level(list(zip(map(str, schema["name"]), map(int, counts), strict=True)))
+    names = top_level(list(zip(map(str, schema["name"]), map(int, counts), strict=True)))
     check_names(names, path.name)
     return names, _select(path, names, choose(names), "read_parquet(?)", [])
 
@@ -60,7 +60,7 @@ def _select(path: Path, names: list[str], chosen: list[str], table: str, options
 
 def _run(path: Path, statement: str, values: list[Any]) -> pd.DataFrame:
     try:
-        with closing(_connect(path)) as connection:
+        with closing(connect([path])) as connection:
             return connection.execute(statement, values).df()
     except (duckdb.Error, UnicodeError) as error:
         line = re.search(r"CSV Error on Line: (\d+)", str(error))
@@ -72,21 +72,23 @@ def _run(path: Path, statement: str, values: list[Any]) -> pd.DataFrame:
                      else "write the file again, or name a CSV with the suffix .csv")
 
 
-def _connect(path: Path) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(":memory:", config={
+def connect(paths: Sequence[Path], database: Path | None = None) -> duckdb.DuckDBPyConnection:
+    """Return a connection that reads these files and nothing else: in memory, or to a database's file, read-only."""
+    connection = duckdb.connect(":memory:" if database is None else str(database),
+                                read_only=database is not None, config={
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
         "allow_community_extensions": False,
         "python_enable_replacements": False,
         "temp_directory": "",  # rows are never spilled to a disk that nobody protects
     })
-    connection.execute("SET allowed_paths = ?", [[str(path)]])
+    connection.execute("SET allowed_paths = ?", [[str(path) for path in paths]])
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection
 
 
-def _csv_header(path: Path) -> tuple[list[str], str]:
+def csv_header(path: Path) -> tuple[list[str], str]:
     """Return the column names and the delimiter: whichever of the four splits the header into most names."""
     with path.open("rb") as file:
         head = file.read(HEADER_BYTES)
@@ -104,7 +106,7 @@ def _csv_header(path: Path) -> tuple[list[str], str]:
     return parsed[delimiter], delimiter
 
 
-def _top_level(schema: Sequence[tuple[str, int]]) -> list[str]:
+def top_level(schema: Sequence[tuple[str, int]]) -> list[str]:
     """Return the names of a Parquet schema's columns; it lists the tree depth first, its root ahead."""
     names: list[str] = []
     skip = 0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -28,11 +28,13 @@ class Table:
         names: every column of the source, in its order, duplicates included.
         frame: the chosen columns, as the source types them.
         content: SHA-256, hex: of the file's bytes, or for a database of the chosen columns' rows in any order.
+        counted: what became of what the source holds, where that is more than rows: numbers by what or why.
     """
 
     names: list[str]
     frame: pd.DataFrame
     content: str
+    counted: Mapping[str, int] = field(default_factory=dict)
 
 
 def check_names(names: Sequence[str], path: str) -> None:

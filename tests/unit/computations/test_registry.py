@@ -7,8 +7,7 @@ from sealane.errors import InputError
 
 
 def test_every_computation_answers_to_its_name():
-    assert registry.names() == [
-        "glm.fit", "quality.harmonise", "statistics.private_table", "statistics.summary"]
+    assert {"glm.fit", "statistics.private_table"} <= set(registry.names())
     for name in registry.names():
         assert registry.get(name).name == name
 

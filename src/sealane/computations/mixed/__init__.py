@@ -1,0 +1,1 @@
+"""Mixed models: a random intercept for each institution."""
