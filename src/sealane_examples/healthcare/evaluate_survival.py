@@ -33,8 +33,9 @@ class SurvivalQuestion(BaseModel):
     """What ``evaluate`` reads on standard input: the joint model, and the grid that its times were put on.
 
     Attributes:
-        grid: times of the grid after merging, ascending: what happens after one happens at the next.
+        grid: times of events after merging, ascending: an event after one of them happens at the next.
         resolution: width of the grid before.
+        minimum_count: fewest rows that leave at a time.
         curves: released survival curves, to be held against those of the pooled rows.
     """
 
@@ -44,6 +45,7 @@ class SurvivalQuestion(BaseModel):
     categorical: list[str] = Field(default_factory=list)
     grid: list[FiniteFloat] = Field(min_length=1)
     resolution: FiniteFloat = Field(gt=0)
+    minimum_count: int = Field(default=10, ge=1)
     joint: JointModel
     curves: list[ReleasedCurves] = Field(default_factory=list)
 
@@ -74,7 +76,7 @@ def evaluate(directory: Path, example: Example, question: SurvivalQuestion) -> d
     rows = pd.concat([part.assign(institution=name) for name, part in parts.items()], ignore_index=True)
     assert example.duration is not None
 
-    pooled = fit(on_grid(rows, example.duration, question.grid), example, question)
+    pooled = fit(on_grid(rows, example, question), example, question)
     ungridded = fit(rows, example, question)
     joint = question.joint
     models = {name: fit(part, example, question).params for name, part in parts.items()}
@@ -108,18 +110,48 @@ def evaluate(directory: Path, example: Example, question: SurvivalQuestion) -> d
     }
 
 
-def on_grid(rows: pd.DataFrame, duration: str, grid: Sequence[float]) -> pd.DataFrame:
-    """Return the rows with each time at the end of its step of the grid, as the federation has them.
+def on_grid(rows: pd.DataFrame, example: Example, question: SurvivalQuestion) -> pd.DataFrame:
+    """Return the rows with each time where the federation has it.
+
+    An event is at the released time that is not before it. A leaving is at the end of an interval of the grid, and
+    neighbouring intervals are joined, from the left, until as many rows leave as the minimum count; what is left joins
+    the last. This is the rule of the documentation, written down once more.
 
     Raises:
-        InputError: a time lies past the grid.
+        InputError: an event lies past the grid.
     """
-    edges = np.asarray(grid, dtype=np.float64)
-    place = np.searchsorted(edges + ROUNDING * np.maximum(1.0, edges), rows[duration].to_numpy(dtype=np.float64))
-    if bool((place >= len(edges)).any()):
-        raise InputError("example.grid-too-short", "times lie past the end of the grid", got=f"{edges[-1]:g}",
-                         expected="a grid that holds every training row")
-    return rows.assign(**{duration: edges[place]})
+    times = rows[str(example.duration)].to_numpy(dtype=np.float64)
+    events = rows[example.outcome].to_numpy() == 1
+    place = next_of(question.grid, times[events])
+    if bool((place >= len(question.grid)).any()):
+        raise InputError("example.grid-too-short", "events lie past the end of the grid", got=f"{question.grid[-1]:g}",
+                         expected="a grid that holds every event of a training row")
+    placed = times.copy()
+    placed[events] = np.asarray(question.grid)[place]
+    step = np.ceil(times[~events] / question.resolution * (1.0 - ROUNDING)) * question.resolution
+    ends = joined(step, question.minimum_count)
+    placed[~events] = np.asarray(ends)[next_of(ends, step)]
+    return rows.assign(**{str(example.duration): placed})
+
+
+def joined(times: NDArray[np.float64], minimum_count: int) -> list[float]:
+    """Return the ends of the intervals in each of which so many times lie."""
+    ends: list[float] = []
+    run = 0
+    for time, number in zip(*np.unique(times, return_counts=True), strict=True):
+        run += int(number)
+        if run >= minimum_count:
+            ends.append(float(time))
+            run = 0
+    if run:
+        ends = [*ends[:-1], float(times.max())]
+    return ends
+
+
+def next_of(ends: Sequence[float], times: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the place of the first end that is not before each time."""
+    edges = np.asarray(ends, dtype=np.float64)
+    return np.searchsorted(edges + ROUNDING * np.maximum(1.0, edges), times)
 
 
 def fit(rows: pd.DataFrame, example: Example, question: SurvivalQuestion) -> Fitted:

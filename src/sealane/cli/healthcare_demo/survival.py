@@ -44,10 +44,12 @@ def survival_chapters(
     model = answers["hazards"].result
     teller.step("comparing with lifelines on pooled rows, with and without the grid (outside the federation)")
     joint = {"params": dict(model.params_), "bse": dict(model.standard_errors_)}
-    grid = model.to_dict()["grid"]
+    fitted = model.to_dict()
+    grid = fitted["grid"]
     curves = [released(answers[name].result.to_dict()) for name in CURVES]
     asked = {"features": list(example.features), "categorical": list(example.categorical), "joint": joint,
-             "grid": grid["times"], "resolution": grid["resolution"], "curves": curves}
+             "grid": fitted["baselines"][0]["times"], "resolution": grid["resolution"],
+             "minimum_count": fitted["minimum_count"], "curves": curves}
     judged = child(example.name, "evaluate", str(data), stdin=json.dumps(asked))
     return [
         {"title": "Breast cancer: survival by size of the tumour", "text": curves_text(answers["curves"].result),

@@ -11,13 +11,15 @@ from sealane.client.report.results.counts import counts
 from sealane.client.report.results.harmonise import harmonise
 from sealane.client.report.results.kaplan_meier import kaplan_meier
 from sealane.client.report.results.meta import meta
+from sealane.client.report.results.mixed import mixed
+from sealane.client.report.results.proportionality import proportionality
 from sealane.client.report.results.suppressed import suppressed
 from sealane.client.report.roc import roc_curves, series_of
 from sealane.client.report.tables import count, enumerated, estimate, figure, rate, section, table
 
 NORMAL_975 = 1.959963984540054
 INTERCEPT = "Intercept"
-RESULTS = (harmonise, counts, kaplan_meier, meta, suppressed)
+RESULTS = (harmonise, counts, kaplan_meier, proportionality, meta, mixed, suppressed)
 """Sections that a released result decides: each shows what it finds, the last what is hidden."""
 JOINT, POOLED = "Joint", "Pooled (outside the federation)"
 
@@ -148,7 +150,7 @@ def coefficients(report: Report) -> Markup:
     found = report.coefficients
     if not found:
         return NOTHING
-    plotted, unit, caption = on_one_axis([one for one in found if one.name != INTERCEPT], report.ratio)
+    plotted, unit, caption = on_one_axis([one for one in found if not one.name.endswith(INTERCEPT)], report.ratio)
     chart = NOTHING
     ratio = report.ratio
     if plotted:

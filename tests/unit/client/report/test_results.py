@@ -130,29 +130,50 @@ def test_units_and_codes(federation: Any) -> None:
     assert "Nobody stands apart" in shown
 
 
-def meta_result(**changes: Any) -> dict[str, Any]:
-    effect = {"eff": 0.7, "sd_eff": 0.1, "pvalue": 0.0001, "ci_low": 0.5, "ci_upp": 0.9, "tau2": 0.02, "q": 5.0,
-              "i2": 0.6}
-    own = [{"name": name, "params": [0.1, value], "variance": [0.04, 0.04]} for name, value in
-           (("north", 0.3), ("south", 1.1))]
-    return {"computation": "model.meta", "link": "logit", "family": "binomial", "columns": ["Intercept", "age"],
-            "summary": {"Intercept": effect, "age": effect}, "institutions": 2, "by_institution": own} | changes
+@pytest.fixture(scope="module")
+def meta_result(federation: Any) -> Any:
+    return federation.run("model.meta", outcome="event", features=["age"], family="binomial", by_institution=True,
+                          waive_differencing=["site-0", "site-1", "site-2"])
 
 
-def test_meta_analysis() -> None:
-    shown = meta(meta_result())
+def test_meta_analysis(federation: Any, meta_result: Any) -> None:
+    shown = page(meta_result.to_dict())
     assert "Effects over all institutions" in shown
-    assert {">north<", ">south<", ">all institutions<"} <= {f">{name}<" for name in ("north", "south",
-                                                                                   "all institutions") if name in shown}
-    assert "2.01 (1.65, 2.46)" in shown  # exp(0.7), exp(0.5), exp(0.9)
-    assert "60%" in shown
-    assert "north" not in meta(meta_result(by_institution=None))
+    ratio, low, high = (f"{np.exp(value):.2f}" for value in (
+        meta_result.params["age"], *meta_result.conf_int().loc["age"]))
+    assert f"{ratio} ({low}, {high})" in shown
+    own = meta_result.institutions["coef"].xs("age", level="column")
+    assert all(f">{name}<" in shown and f">{np.exp(value):.2f} (" in shown for name, value in own.items())
+    together = federation.run("model.meta", outcome="event", features=["age"], family="binomial", method="fixed").to_dict()
+    assert "site-0" not in meta(together)
+
+
+def test_mixed_model(federation: Any) -> None:
+    result = federation.run("model.mixed", outcome="age", features=["time"],
+                            waive_differencing=["site-0", "site-1", "site-2"])
+    shown = page(result.to_dict())
+    assert "How institutions differ" in shown
+    assert f"within them {result.scale:.4g}" in shown
+    assert ">site-1<" in shown
+    assert [one.name for one in regression.coefficients(result.to_dict())] == ["Intercept", "time"]
+
+
+def test_proportionality() -> None:
+    # 3.8415 is the 95 % point of the chi-squared distribution of one degree of freedom.
+    shown = page({"computation": "survival.cox", "columns": ["age", "arm[T.old]"],
+                  "proportionality": {"rank": [3.8415, 0.0]},
+                  "summary": {"age": {"coef": 0.5, "se(coef)": 0.1, "coef lower 95%": 0.3, "coef upper 95%": 0.7}}})
+    assert ">0.050<" in shown
+    assert ">1.000<" in shown
+    assert "arm = old" in shown
+    assert "Hazard ratios" in shown
+    assert "1.65 (1.35, 2.01)" in shown  # exp(0.5), exp(0.3), exp(0.7)
 
 
 @pytest.mark.parametrize("broken", [{"summary": {"age": 3}}, {"columns": "age"}, {"institutions": "two"}])
-def test_a_malformed_result_is_refused(broken: dict[str, Any]) -> None:
+def test_a_malformed_result_is_refused(broken: dict[str, Any], meta_result: Any) -> None:
     with pytest.raises(InputError) as refused:
-        meta(meta_result(**broken))
+        meta(meta_result.to_dict() | broken)
     assert refused.value.code == "report.malformed"
 
 

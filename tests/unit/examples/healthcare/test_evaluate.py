@@ -115,6 +115,7 @@ def test_breast_cancer(tmp_path: Path) -> None:
             for table in (gridded, rows)]
     steps = [month * step for step in range(1, int(rows["time"].max() / month) + 2)]
     question = {"features": told.features, "categorical": told.categorical, "resolution": month, "grid": steps,
+                "minimum_count": 1,
                 "joint": {"params": fits[0].params_.to_dict(), "bse": fits[0].standard_errors_.to_dict()}}
     done = ask(told.name, tmp_path, question)
     assert done.returncode == 0, done.stderr
@@ -146,11 +147,23 @@ def test_a_curve_is_held_against_that_of_pooled_rows() -> None:
     assert refused.value.code == "example.unknown-column"
 
 
-def test_times_go_to_the_next_of_the_grid() -> None:
-    rows = pd.DataFrame({"time": [0.0, 0.3, 1.1, 1.2, 3.0]})
-    assert evaluate_survival.on_grid(rows, "time", [0.0, 11 * 0.1, 3.0])["time"].tolist() == [0.0, 1.1, 1.1, 3.0, 3.0]
+def gridded(rows: pd.DataFrame, grid: list[float], minimum_count: int) -> list[float]:
+    question = evaluate_survival.SurvivalQuestion.model_validate({
+        "features": ["age"], "grid": grid, "resolution": 0.1, "minimum_count": minimum_count,
+        "joint": {"params": {"age": 1.0}}})
+    found: list[float] = evaluate_survival.on_grid(rows, breast_cancer.EXAMPLE, question)["time"].round(9).tolist()
+    return found
+
+
+def test_events_go_to_the_next_released_time_and_leavings_to_the_end_of_theirs() -> None:
+    events = pd.DataFrame({"time": [0.0, 0.3, 1.1, 1.2, 3.0], "event": 1})
+    leavings = pd.DataFrame({"time": [0.11, 0.2, 0.31, 0.55, 0.9], "event": 0})
+    rows = pd.concat([events, leavings], ignore_index=True)
+    # Leavings at steps 0.2, 0.2, 0.4, 0.6, 0.9: two a time, and the last alone joins the time before.
+    assert gridded(rows, [0.0, 11 * 0.1, 3.0], 2) == [0.0, 1.1, 1.1, 3.0, 3.0, 0.2, 0.2, 0.9, 0.9, 0.9]
+    assert gridded(rows, [3.0], 1)[5:] == [0.2, 0.2, 0.4, 0.6, 0.9]
     with pytest.raises(InputError) as refused:
-        evaluate_survival.on_grid(rows, "time", [2.0])
+        gridded(rows, [2.0], 2)
     assert refused.value.code == "example.grid-too-short"
 
 
