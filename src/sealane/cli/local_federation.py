@@ -54,11 +54,16 @@ class LocalFederation:
     processes: dict[str, subprocess.Popen[bytes]]
     analyst: Connection
 
-    def approve(self, study_hash: str) -> None:
-        """Let every node's steward sign a study, through the node's own control socket."""
+    def approve(self, study_hash: str, *, waive_differencing: bool = False) -> None:
+        """Let every node's steward sign a study, through the node's own control socket.
+
+        Args:
+            study_hash: of a study that was proposed.
+            waive_differencing: each lets its own contribution become computable.
+        """
         for name, home in self.homes.items():
             self.await_study(name, study_hash)
-            call(home, "study.approve", {"study": study_hash})
+            call(home, "study.approve", {"study": study_hash, "waive_differencing": waive_differencing})
 
     def await_study(self, name: str, study_hash: str) -> None:
         """Wait for a study that was proposed a moment ago: it travels to each node on a stream of the node's own."""

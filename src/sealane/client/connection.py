@@ -22,7 +22,7 @@ from sealane.governance.study_file import StudyFile
 from sealane.rpc.notices import StudyRecord
 
 DEFAULT_HOME = Path("~/.sealane/analyst")
-POLL_SECONDS = 1.0
+FIRST_PAUSE_SECONDS, POLL_SECONDS = 0.05, 1.0
 RECONNECT_SECONDS = 120.0
 
 
@@ -129,7 +129,9 @@ class Connection:
         """
         deadline = time.monotonic() + wait_s
         told: set[str] = set()
+        pause = FIRST_PAUSE_SECONDS
         while True:
+            record = self.session.study(parse_study(record.study).hash)
             study = parse_study(record.study)
             approved = _approved(record, study)
             for name in sorted(approved - told):
@@ -142,8 +144,8 @@ class Connection:
                 raise UnavailableError("study.approvals-missing", "not every institution approved in time",
                                        got=f"without {', '.join(missing)}",
                                        hint="wait longer with wait_s=, or ask them")
-            time.sleep(POLL_SECONDS)
-            record = self.session.study(study.hash)
+            time.sleep(pause)
+            pause = min(2 * pause, POLL_SECONDS)
 
     def finish(self, run_id: str, watch: Callable[[RunStatus], None] | None = None) -> Finished:
         """Follow a run to its end and open its result.
