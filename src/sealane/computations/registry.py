@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from sealane.computations.base import Computation, Parameters
 from sealane.computations.glm.fit import GlmFit
+from sealane.computations.harmonise.check import Harmonise
 from sealane.computations.meta.fit import MetaFit
 from sealane.computations.mixed.fit import MixedFit
 from sealane.computations.private_table import PrivateTable
@@ -19,6 +20,7 @@ from sealane.errors import InputError
 
 _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for computation in (
     GlmFit(),
+    Harmonise(),
     KaplanMeier(),
     MetaFit(),
     MixedFit(),
