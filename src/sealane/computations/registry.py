@@ -10,18 +10,24 @@ from pydantic import ValidationError
 
 from sealane.computations.base import Computation, Parameters
 from sealane.computations.glm.fit import GlmFit
+from sealane.computations.harmonise.check import Harmonise
 from sealane.computations.meta.fit import MetaFit
 from sealane.computations.mixed.fit import MixedFit
 from sealane.computations.private_table import PrivateTable
 from sealane.computations.summary import Summary
+from sealane.computations.surveillance.disproportionality import Disproportionality
+from sealane.computations.surveillance.outbreak import Outbreak
 from sealane.computations.survival.kaplan_meier import KaplanMeier
 from sealane.errors import InputError
 
 _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for computation in (
+    Disproportionality(),
     GlmFit(),
+    Harmonise(),
     KaplanMeier(),
     MetaFit(),
     MixedFit(),
+    Outbreak(),
     PrivateTable(),
     Summary(),
 )}

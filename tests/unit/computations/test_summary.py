@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from itertools import product
-
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sealane.computations.summary import Summary
-from sealane.computations.suppression import suppressed
 from sealane.errors import InputError, RefusedError
 from sealane.governance.contract import Contract, Field, infer_contract
 
@@ -72,36 +66,6 @@ def test_few_missing_and_few_known(run_pooled):
     assert result.levels["flag"][["0", "1"]].isna().all()
     assert result.numbers.loc["flat"].tolist() == [63.0, 0.0, 7.0, 0.0, 0.0]
     assert result.to_dict()["columns"]["few"]["suppressed"] == ["count", "missing", "mean", "std", "variance"]
-
-
-@given(st.lists(st.integers(0, 40), min_size=2, max_size=8), st.integers(1, 15))
-def test_no_small_cell_follows_from_the_total(numbers, minimum):
-    cells = {f"c{i}": number for i, number in enumerate(numbers)}
-    hidden = suppressed(cells, minimum)
-    assert all(name in hidden for name, number in cells.items() if 0 < number < minimum)
-    if any(0 < number < minimum for number in numbers) and sum(numbers) >= minimum:
-        assert len(hidden) >= 2
-        assert sum(cells[name] for name in hidden) >= minimum
-    if not any(0 < number < minimum for number in numbers):
-        assert hidden == []
-
-
-@pytest.mark.parametrize(("minimum", "cells"), [(3, 2), (3, 3), (3, 4), (4, 3), (4, 4), (5, 3), (6, 3)])
-def test_a_reader_who_tries_every_table_learns_no_small_cell(minimum, cells):
-    """Every table that would have been released alike, given the rule: no hidden small cell has one value in all."""
-    largest = 3 * minimum if cells < 4 else 2 * minimum + 3
-    alike = defaultdict(list)
-    for table in product(range(largest + 1), repeat=cells):
-        if sum(table) >= 2 * minimum:
-            hidden = suppressed(dict(enumerate(table)), minimum)
-            shown = tuple(None if place in hidden else number for place, number in enumerate(table))
-            alike[shown, sum(table)].append(table)
-    told = [tables[0] for (shown, total), tables in alike.items() for place in range(cells)
-            if total <= largest + sum(filter(None, shown))  # beyond, larger cells that were not tried would fit too
-            and shown[place] is None and len({table[place] for table in tables}) == 1
-            and 0 < tables[0][place] < minimum]
-    assert len(alike) > 10
-    assert told == []
 
 
 def test_too_few_rows(run_pooled, new_meeting):

@@ -1,0 +1,87 @@
+"""Units that hospitals mix up, and the factors between them. Nobody can bring a factor of their own.
+
+If a study could choose factors, repeated questions would close in on the median of a single institution; with this
+table there is nothing to turn. Molar masses are those of PubChem; 1 mmol/L is a tenth of that many mg/dL.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """How a value in one unit (UCUM) becomes one in another: ``value × factor + offset``.
+
+    Attributes:
+        quantity: what is measured.
+        own: the unit converted from.
+        to: the unit converted to.
+        factor: see above.
+        offset: see above.
+    """
+
+    quantity: str
+    own: str
+    to: str
+    factor: float
+    offset: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """Return how a verdict calls it."""
+        return f"{self.own} among {self.to} ({self.quantity})"
+
+    @property
+    def back(self) -> Conversion:
+        """Return the way back."""
+        return Conversion(self.quantity, self.to, self.own, 1.0 / self.factor, -self.offset / self.factor)
+
+
+SOURCES = {
+    "glucose": "molar mass 180.16 g/mol",
+    "cholesterol": "molar mass 386.7 g/mol",
+    "triglycerides": "mean molar mass 885.7 g/mol, as clinical laboratories take it",
+    "creatinine": "molar mass 113.1 g/mol",
+    "haemoglobin": "10 dL are 1 L",
+    "HbA1c": "IFCC-NGSP master equation: Hoelzel et al., Clin. Chem. 50 (2004) 166",
+    "temperature": "NIST SP 811, appendix B.8",
+    "mass": "international pound: NIST SP 811, appendix B.8",
+    "length": "international inch: NIST SP 811, appendix B.8",
+    "mass fraction": "1 % is 10 g/kg",
+    "duration": "UCUM: the Julian year is 365.25 d, a month a twelfth of it",
+}
+_TABLE = (
+    Conversion("glucose", "mmol/L", "mg/dL", 18.016),
+    Conversion("cholesterol", "mmol/L", "mg/dL", 38.67),
+    Conversion("triglycerides", "mmol/L", "mg/dL", 88.57),
+    Conversion("creatinine", "mg/dL", "umol/L", 88.42),
+    Conversion("haemoglobin", "g/dL", "g/L", 10.0),
+    Conversion("HbA1c", "mmol/mol", "%", 0.09148, 2.152),
+    Conversion("temperature", "Cel", "[degF]", 1.8, 32.0),
+    Conversion("mass", "[lb_av]", "kg", 0.45359237),
+    Conversion("length", "[in_i]", "cm", 2.54),
+    Conversion("mass fraction", "%", "g/kg", 10.0),
+    Conversion("duration", "wk", "d", 7.0),
+    Conversion("duration", "mo", "d", 30.4375),
+    Conversion("duration", "a", "d", 365.25),
+    Conversion("duration", "mo", "wk", 30.4375 / 7.0),
+    Conversion("duration", "a", "wk", 365.25 / 7.0),
+    Conversion("duration", "a", "mo", 12.0),
+)
+QUANTITIES = tuple(SOURCES)
+
+
+@lru_cache(maxsize=256)
+def conversions(quantity: str | None, unit: str | None) -> tuple[Conversion, ...]:
+    """Return the conversions that may explain a column, each way; the unit in the contract narrows them down.
+
+    Args:
+        quantity: what the study says is measured, None where it does not.
+        unit: of the field in the contract, None where it has none.
+    """
+    fitting = [one for one in _TABLE if quantity in (None, one.quantity)]
+    if quantity is None and unit is not None:
+        fitting = [one for one in fitting if unit in (one.own, one.to)]
+    return tuple(way for one in fitting for way in (one, one.back))
