@@ -20,6 +20,7 @@ from sealane.governance.signed_statement import SignedAgreement, SignedRefusal, 
 from sealane.governance.study import Study, parse_study
 from sealane.governance.study_file import StudyFile
 from sealane.rpc.notices import StudyRecord
+from sealane.sectors.registry import minimum_count as default_count
 
 DEFAULT_HOME = Path("~/.sealane/analyst")
 FIRST_PAUSE_SECONDS, POLL_SECONDS = 0.05, 1.0
@@ -59,7 +60,7 @@ class Connection:
         scheme: str = "masking",
         participants: Sequence[str] | None = None,
         minimum_cohort: int = 3,
-        minimum_count: int = 10,
+        minimum_count: int | None = None,
         colluding: int = 1,
         wait_s: float = 3600.0,
         tell: Callable[[str], None] | None = None,
@@ -76,7 +77,7 @@ class Connection:
             scheme: how sums are secured.
             participants: names of institutions; all enrolled ones by default.
             minimum_cohort: fewest institutions for which a sum is opened.
-            minimum_count: fewest rows behind a released cell.
+            minimum_count: fewest rows behind a released cell; None for the sector's default.
             colluding: how many institutions may collude with the coordinator.
             wait_s: longest time to wait for approvals.
             tell: is told what happens; by default it is written to standard error.
@@ -110,7 +111,8 @@ class Connection:
     def propose(self, file: StudyFile) -> StudyRecord:
         """Propose what a study file says, with this analyst as its recipient."""
         directory = {p.name: p.fingerprint for p in self.session.parties() if p.role == "node"}
-        study = file.resolve(directory, [self.session.recipient()], system_clock())
+        study = file.resolve(directory, [self.session.recipient()], system_clock(),
+                             minimum_count=default_count(file.sector))
         read_parameters(study.computation, study.parameters)
         return self.propose_study(study)
 
