@@ -13,8 +13,9 @@ from sealane.governance.dataset_state import Phase
 from sealane.governance.desensitise import Rule, load_desensitisation
 from sealane.governance.quality import MINIMUM_COUNT
 from sealane.governance.repair import Step, load_repair
-from sealane.governance.study_file import parse_study_file, study_template
+from sealane.governance.study_file import parse_study_file
 from sealane.sectors.registry import contract
+from sealane.sectors.study_text import new_study
 
 LOANS = contract("finance.credit-application/v1")
 
@@ -33,7 +34,7 @@ def test_repairs_and_rules_are_legal_and_every_kind_is_named(text: str) -> None:
     assert {step.do for step in load_repair(repair.encode(), LOANS).steps} == kinds(Step)
     assert load_desensitisation(rules.encode(), LOANS).k == 5
     assert {kind for kind in kinds(Rule) if f"`{kind}`" not in text and f'"{kind}"' not in text} == set()
-    base = study_template().split("[parameters]")
+    base = new_study("finance").split("[parameters]")
     study = parse_study_file((base[0] + jurisdictions + "[parameters]" + base[1]).encode())
     assert study.jurisdictions["alice"] == "SG"
 

@@ -17,14 +17,16 @@ OUTPUT = click.Path(dir_okay=False, path_type=Path)
 
 @click.command(cls=SealaneCommand, examples=("dataset desensitise loans --rules rules.toml --output shown.parquet",))
 @click.argument("name", shell_complete=dataset_names)
-@click.option("--rules", required=True, type=OUTPUT, help="What is done to each field, and the k that is asked for.")
+@click.option("--rules", type=OUTPUT,
+              help="What is done to each field, and the k that is asked for; by default what the sector pack says.")
 @click.option("--output", required=True, type=OUTPUT, help="File to write, .parquet or .csv; never overwritten.")
-def desensitise(name: str, rules: Path, output: Path) -> None:
+def desensitise(name: str, rules: Path | None, output: Path) -> None:
     """Write a graded dataset's rows with pseudonyms, intervals, shifted dates and coded ends.
 
     Refused where fewer than k rows agree in the quasi-identifiers. Fields that no rule names are left out.
     """
-    found = call_node("dataset.desensitise", name=name, rules=read_text(rules), output=str(output.absolute()))
+    found = call_node("dataset.desensitise", name=name, rules=None if rules is None else read_text(rules),
+                      output=str(output.absolute()))
     show(found, lambda: facts([("wrote", found["output"]), ("rows", f"{found['rows']:,}"),
                                ("smallest group", f"{found['k']:,} rows"), ("sha256", found["sha256"])]))
 

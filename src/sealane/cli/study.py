@@ -30,15 +30,12 @@ def study() -> None:
 @study.command(examples=("study new", "study new credit.toml --sector finance"))
 @click.argument("file", default=FILE)
 @click.option("--sector", default="finance", shell_complete=sector_names, help="Sector pack.")
-@click.option("--contract", shell_complete=contract_ids, help="Data contract; by default the sector's first.")
+@click.option("--contract", shell_complete=contract_ids, help="Data contract; by default that of the sector's example.")
 def new(file: str, sector: str, contract: str | None) -> None:
     """Write a study file to start from; - prints it."""
-    from sealane.governance.study_file import study_template
-    from sealane.sectors.registry import contract as find_contract
-    from sealane.sectors.registry import pack
+    from sealane.sectors.study_text import new_study
 
-    chosen = find_contract(contract).id if contract else next(iter(pack(sector).contracts))
-    text = study_template(sector=sector, data_contract=chosen)
+    text = new_study(sector, contract)
     if file == "-":
         show({"text": text}, text.rstrip("\n"))
         return
@@ -51,12 +48,16 @@ def new(file: str, sector: str, contract: str | None) -> None:
 def check(file: Path) -> None:
     """Check a study file without any connection: form, purpose, contract, computation, parameters, columns, rules."""
     from sealane.cli.study_check import check_file
+    from sealane.sectors.registry import minimum_count
 
     found, columns = check_file(file)
     document = {"ok": True, "name": found.name, "computation": found.computation,
-                "data_contract": found.data_contract, "columns": columns}
+                "data_contract": found.data_contract, "columns": columns,
+                "minimum_count": found.minimum_count or minimum_count(found.sector),
+                "minimum_count_from": "file" if found.minimum_count else "sector"}
+    whose = "" if found.minimum_count else f", the {found.sector} pack's default"
     show(document, f"{file} is in order: {found.computation} reads {amount(len(columns), 'column')} of "
-                   f"{found.data_contract}")
+                   f"{found.data_contract}; a released cell rests on {document['minimum_count']} rows or more{whose}")
 
 
 @study.command(examples=("study propose study.toml", "study propose study.toml --home ./alice --json"))

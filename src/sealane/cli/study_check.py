@@ -13,7 +13,7 @@ from sealane.core.ids import fingerprint
 from sealane.errors import RefusedError
 from sealane.governance.study import Study
 from sealane.governance.study_file import StudyFile, read_study_file
-from sealane.sectors.registry import check_purpose, contract
+from sealane.sectors.registry import check_purpose, contract, minimum_count
 
 
 def check_file(path: Path) -> tuple[StudyFile, list[str]]:
@@ -43,4 +43,5 @@ def _with_stand_ins(file: StudyFile) -> Study:
     if isinstance(file.participants, dict):
         directory |= file.participants
     known = {name: code for name, code in file.jurisdictions.items() if name in directory}
-    return file.model_copy(update={"recipients": None, "jurisdictions": known}).resolve(directory, [], system_clock())
+    return file.model_copy(update={"recipients": None, "jurisdictions": known}).resolve(
+        directory, [], system_clock(), minimum_count=minimum_count(file.sector))

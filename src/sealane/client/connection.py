@@ -20,9 +20,10 @@ from sealane.governance.signed_statement import SignedAgreement, SignedRefusal, 
 from sealane.governance.study import Study, parse_study
 from sealane.governance.study_file import StudyFile
 from sealane.rpc.notices import StudyRecord
+from sealane.sectors.registry import minimum_count as default_count
 
 DEFAULT_HOME = Path("~/.sealane/analyst")
-POLL_SECONDS = 1.0
+FIRST_PAUSE_SECONDS, POLL_SECONDS = 0.05, 1.0
 RECONNECT_SECONDS = 120.0
 
 
@@ -59,7 +60,7 @@ class Connection:
         scheme: str = "masking",
         participants: Sequence[str] | None = None,
         minimum_cohort: int = 3,
-        minimum_count: int = 10,
+        minimum_count: int | None = None,
         colluding: int = 1,
         wait_s: float = 3600.0,
         tell: Callable[[str], None] | None = None,
@@ -76,7 +77,7 @@ class Connection:
             scheme: how sums are secured.
             participants: names of institutions; all enrolled ones by default.
             minimum_cohort: fewest institutions for which a sum is opened.
-            minimum_count: fewest rows behind a released cell.
+            minimum_count: fewest rows behind a released cell; None for the sector's default.
             colluding: how many institutions may collude with the coordinator.
             wait_s: longest time to wait for approvals.
             tell: is told what happens; by default it is written to standard error.
@@ -110,7 +111,8 @@ class Connection:
     def propose(self, file: StudyFile) -> StudyRecord:
         """Propose what a study file says, with this analyst as its recipient."""
         directory = {p.name: p.fingerprint for p in self.session.parties() if p.role == "node"}
-        study = file.resolve(directory, [self.session.recipient()], system_clock())
+        study = file.resolve(directory, [self.session.recipient()], system_clock(),
+                             minimum_count=default_count(file.sector))
         read_parameters(study.computation, study.parameters)
         return self.propose_study(study)
 
@@ -129,7 +131,9 @@ class Connection:
         """
         deadline = time.monotonic() + wait_s
         told: set[str] = set()
+        pause = FIRST_PAUSE_SECONDS
         while True:
+            record = self.session.study(parse_study(record.study).hash)
             study = parse_study(record.study)
             approved = _approved(record, study)
             for name in sorted(approved - told):
@@ -142,8 +146,8 @@ class Connection:
                 raise UnavailableError("study.approvals-missing", "not every institution approved in time",
                                        got=f"without {', '.join(missing)}",
                                        hint="wait longer with wait_s=, or ask them")
-            time.sleep(POLL_SECONDS)
-            record = self.session.study(study.hash)
+            time.sleep(pause)
+            pause = min(2 * pause, POLL_SECONDS)
 
     def finish(self, run_id: str, watch: Callable[[RunStatus], None] | None = None) -> Finished:
         """Follow a run to its end and open its result.

@@ -61,12 +61,13 @@ def codes(series: pd.Series[Any], levels: tuple[str, ...], name: str) -> NDArray
     Raises:
         InputError: a value is none of the levels.
     """
-    text = level_names(series, levels)
-    found = np.asarray(pd.Categorical(text, categories=list(levels)).codes, dtype=np.int64)
-    if bool(((found < 0) & series.notna().to_numpy()).any()):
+    places, values = pd.factorize(series)  # each value is looked at once, however often it is there
+    text = level_names(pd.Series(values, dtype=object), levels)
+    known = np.asarray(pd.Categorical(text, categories=list(levels)).codes, dtype=np.int64)
+    if bool((known < 0).any()):
         raise InputError("columns.outside-contract", f"column {name!r} holds values that are none of its levels",
                          expected=f"one of {len(levels)} levels", hint="check the dataset against its contract")
-    return found
+    return np.where(places < 0, -1, known[places]) if len(known) else np.full(len(series), -1, dtype=np.int64)
 
 
 def level_names(series: pd.Series[Any], levels: Collection[str]) -> pd.Series[Any]:

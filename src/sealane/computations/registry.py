@@ -15,19 +15,24 @@ from sealane.computations.meta.fit import MetaFit
 from sealane.computations.mixed.fit import MixedFit
 from sealane.computations.private_table import PrivateTable
 from sealane.computations.summary import Summary
+from sealane.computations.surveillance.disproportionality import Disproportionality
+from sealane.computations.surveillance.outbreak import Outbreak
+from sealane.computations.survival.aft import AftFit
 from sealane.computations.survival.kaplan_meier import KaplanMeier
 from sealane.errors import InputError
 
 _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for computation in (
+    Disproportionality(),
+    AftFit(),
     GlmFit(),
     Harmonise(),
     KaplanMeier(),
     MetaFit(),
     MixedFit(),
+    Outbreak(),
     PrivateTable(),
     Summary(),
 )}
-
 LATE = ("formulaic.parser", "scipy.special")
 """What computations import at a node when they need it: in a sandbox beforehand, as its children begin anew."""
 

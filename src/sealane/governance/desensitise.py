@@ -44,10 +44,11 @@ class Pseudonym(_Rule):
 
 
 class Generalise(_Rule):
-    """Write a number's interval of a width, a date's month or year, or a level's group."""
+    """Write a number's interval of a width (one from ``top`` on), a date's month or year, or a level's group."""
 
     do: Literal["generalise"]
     width: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    top: Annotated[float, Field(allow_inf_nan=False)] | None = None
     to: Literal["month", "year"] | None = None
     groups: dict[str, str] = {}
     other: str = "other"
@@ -56,6 +57,8 @@ class Generalise(_Rule):
     def _one_way(self) -> Generalise:
         if [self.width is not None, self.to is not None, bool(self.groups)].count(True) != 1:
             raise ValueError("generalise has a width, a `to` or groups")
+        if self.top is not None and (self.width is None or self.top % self.width):
+            raise ValueError("a top is where an interval of the width begins")
         return self
 
 
@@ -207,9 +210,10 @@ def _apply(rule: Keep | Pseudonym | Generalise | ShiftDates | Code, frame: pd.Da
 
 def _generalise(rule: Generalise, values: pd.Series[Any]) -> pd.Series[Any]:
     if rule.width is not None:
-        width = rule.width
+        width, top = rule.width, rule.top
         lows = pd.Series(np.floor(values.to_numpy(np.float64, na_value=np.nan) / width) * width, index=values.index)
-        return lows.map(lambda low: None if pd.isna(low) else f"[{low:.12g}, {low + width:.12g})")
+        return lows.map(lambda low: None if pd.isna(low) else f"[{top:.12g}, inf)" if top is not None and low >= top
+                        else f"[{low:.12g}, {low + width:.12g})")
     if rule.to is not None:
         form = "%Y-%m" if rule.to == "month" else "%Y"
         return values.map(lambda day: None if pd.isna(day) else day.strftime(form))

@@ -16,6 +16,7 @@ from sealane.errors import InputError, RefusedError
 from sealane.governance.study import MAXIMUM_BYTES, Participant, Recipient, Study, make_study, malformed
 
 DEFAULT_VALID_DAYS = 30
+DEFAULT_MINIMUM_COUNT = 10
 MAXIMUM_VALID_DAYS = 3660
 
 Party = TypeVar("Party")
@@ -26,6 +27,7 @@ class StudyFile(BaseModel):
     """The fields of ``study.toml``; those of :class:`Study`, with parties by name and an end by date or by days.
 
     Attributes:
+        minimum_count: fewest rows behind a released cell; None for the sector's default.
         participants: names, or a table of name = fingerprint; None for every institution in the directory.
         recipients: names; None for whoever proposes.
         jurisdictions: ISO 3166-1 alpha-2 code by name of a participant or recipient; a party without one has none.
@@ -43,7 +45,7 @@ class StudyFile(BaseModel):
     parameters: dict[str, Any] = Field(default_factory=dict)
     scheme: str = "masking"
     minimum_cohort: int = Field(default=3, strict=True)
-    minimum_count: int = Field(default=10, strict=True)
+    minimum_count: int | None = Field(default=None, strict=True)
     quality_floor: float | None = None
     colluding: int = Field(default=1, strict=True)
     rounds: int = Field(default=200, strict=True)
@@ -66,26 +68,29 @@ class StudyFile(BaseModel):
             raise ValueError("expires is a date, or a moment with a zone such as 2027-01-31T12:00:00Z, without quotes")
         return self
 
-    def resolve(self, directory: Mapping[str, str], recipients: Sequence[Recipient], now: datetime) -> Study:
+    def resolve(self, directory: Mapping[str, str], recipients: Sequence[Recipient], now: datetime, *,
+                minimum_count: int = DEFAULT_MINIMUM_COUNT) -> Study:
         """Return the study that this file means.
 
         Args:
             directory: fingerprint by name of the institutions known to the proposer.
             recipients: parties a result could be sealed to; all of them where the file names none.
             now: the present moment.
+            minimum_count: the sector's default, where the file names none.
 
         Raises:
             InputError: a party is unknown, the end lies in the past, or the study breaks a rule.
             RefusedError: the file names another fingerprint than the directory.
         """
         fields = self.model_dump(include=set(Study.model_fields) - {
-            "version", "participants", "recipients", "expires", "replaces"})
+            "version", "participants", "recipients", "expires", "replaces", "minimum_count"})
         participants, chosen = self._participants(directory), self._recipients(recipients)
         known = dict.fromkeys((*(p.name for p in participants), *(r.name for r in chosen)), "")
         for name in self.jurisdictions:
             _look_up(name, known, "party")
         return make_study(
-            **fields, expires=self._end(now), recipients=[self._placed(party) for party in chosen],
+            **fields, minimum_count=minimum_count if self.minimum_count is None else self.minimum_count,
+            expires=self._end(now), recipients=[self._placed(party) for party in chosen],
             participants=[self._placed(party) for party in participants])
 
     def _placed(self, party: Placed) -> Placed:
@@ -173,22 +178,24 @@ def read_study_file(path: Path) -> StudyFile:
     return parse_study_file(data)
 
 
-def study_template(*, sector: str = "finance", data_contract: str = "finance.credit-application/v1") -> str:
-    """Return the text that ``sealane study new`` writes."""
-    return TEMPLATE.format(sector=sector, data_contract=data_contract)
+def study_template(*, name: str, sector: str, purpose: str, data_contract: str, computation: str, parameters: str
+                   ) -> str:
+    """Return the text that ``sealane study new`` writes; ``parameters`` is TOML."""
+    return TEMPLATE.format(name=name, sector=sector, purpose=purpose, data_contract=data_contract,
+                           computation=computation, parameters=parameters)
 
 
 TEMPLATE = """\
 # A study: what the institutions agree to before anything runs. `sealane study propose study.toml` sends it.
-name = "joint-scorecard"
+name = "{name}"
 sector = "{sector}"
-purpose = "credit-risk"
+purpose = "{purpose}"
 data_contract = "{data_contract}"
-computation = "glm.fit"
+computation = "{computation}"
 
 scheme = "masking"       # how sums are secured
 minimum_cohort = 3       # fewest institutions behind a sum; at least colluding + 2
-minimum_count = 10       # fewest rows behind a released cell
+# minimum_count = 10     # fewest rows behind a released cell; default: the sector's
 colluding = 1            # nodes that may work together with the coordinator and still learn nothing
 rounds = 200             # most exchanges in one run
 runs = 10                # most runs
@@ -201,10 +208,7 @@ valid_days = 30          # or: expires = 2027-01-31
 # jurisdictions = {{ alice = "CN" }}              # whose law a party is under, ISO 3166-1 alpha-2
 
 [parameters]
-outcome = "bad"
-features = ["annual_inc", "int_rate", "term"]
-family = "binomial"
-"""
+{parameters}"""
 
 
 def _look_up(name: str, known: Mapping[str, Party], what: str) -> Party:

@@ -53,9 +53,10 @@ def dataset_filing(home: NodeHome, *, name: str, reference: str, jurisdiction: s
 
 
 @checked
-def dataset_desensitise(home: NodeHome, *, name: str, rules: str, output: str) -> dict[str, Any]:
+def dataset_desensitise(home: NodeHome, *, name: str, output: str, rules: str | None = None) -> dict[str, Any]:
     """Write a desensitised table."""
-    return _exposed(write_desensitised(home.register, home.path, name, rules.encode(), Path(output)))
+    return _exposed(write_desensitised(home.register, home.path, name, None if rules is None else rules.encode(),
+                                       Path(output)))
 
 
 @checked

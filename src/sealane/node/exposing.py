@@ -14,12 +14,20 @@ from sealane.core.entropy import random_bytes
 from sealane.core.secret import Secret
 from sealane.errors import InputError, RefusedError, UnavailableError
 from sealane.governance.classification import Label
+from sealane.governance.contract import Contract
 from sealane.governance.dataset_state import check_usable
-from sealane.governance.desensitise import columns_read, desensitise, load_desensitisation, smallest_group
+from sealane.governance.desensitise import (
+    Desensitisation,
+    columns_read,
+    desensitise,
+    load_desensitisation,
+    smallest_group,
+)
 from sealane.governance.synthetic import synthetic_table
 from sealane.node.datasets import contract_of, open_dataset
 from sealane.node.register import DatasetEntry, Register
 from sealane.rpc.keyfiles import read_private, write_private
+from sealane.sectors.registry import deidentification
 
 KEY_FILE = "identity/desensitise.key"  # so that a backup holds it
 KEY_BYTES = 32
@@ -43,8 +51,8 @@ class Exposed:
     k: int | None
 
 
-def write_desensitised(register: Register, home: Path, name: str, rules: bytes, output: Path) -> Exposed:
-    """Write a desensitised table of a graded dataset.
+def write_desensitised(register: Register, home: Path, name: str, rules: bytes | None, output: Path) -> Exposed:
+    """Write a desensitised table of a graded dataset, by a steward's rules or by the sector pack's defaults.
 
     Raises:
         InputError: the dataset is unknown, the rules do not fit, or the output is there or of another kind.
@@ -52,7 +60,8 @@ def write_desensitised(register: Register, home: Path, name: str, rules: bytes, 
     """
     entry = register.dataset(name)
     labels = _labels(register, entry)
-    wanted = load_desensitisation(rules, contract_of(entry))
+    contract = contract_of(entry)
+    wanted = _defaults(entry, contract) if rules is None else load_desensitisation(rules, contract)
     _check_output(output)
     opened = open_dataset(register, name, entry.version)
     table = desensitise(opened.frame(columns_read(wanted)), wanted, desensitisation_key(home))
@@ -89,6 +98,14 @@ def desensitisation_key(home: Path) -> Secret:
         raise InputError("desensitise.key-malformed", "the key of pseudonyms is malformed", got=f"{len(data)} bytes",
                          expected=f"{KEY_BYTES} bytes", hint="restore it: under another key pseudonyms do not match")
     return Secret(data)
+
+
+def _defaults(entry: DatasetEntry, contract: Contract) -> Desensitisation:
+    found = deidentification(contract.id)
+    if found is None:
+        raise InputError("desensitise.no-default", "the sector pack has no defaults for its tables", got=contract.id,
+                         hint="write the rules, and name them with --rules")
+    return found.for_fields(contract, entry.mapping)
 
 
 def _labels(register: Register, entry: DatasetEntry) -> dict[str, Label]:

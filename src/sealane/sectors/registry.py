@@ -12,6 +12,8 @@ from typing import Any
 from sealane.errors import InputError
 from sealane.governance.classification import GradingTable
 from sealane.governance.contract import Contract
+from sealane.governance.deidentification import Deidentification
+from sealane.governance.study_file import DEFAULT_MINIMUM_COUNT
 from sealane.sectors.code_system import CodeSystem
 from sealane.sectors.pack import SectorPack
 
@@ -96,6 +98,17 @@ def grading(contract_id: str) -> GradingTable:
         if contract_id in one.contracts:
             return one.grading
     return GradingTable()
+
+
+def deidentification(contract_id: str) -> Deidentification | None:
+    """Return the defaults of de-identification of the pack that holds a contract; None where it has none."""
+    return next((one.deidentification for one in packs().values() if contract_id in one.contracts), None)
+
+
+def minimum_count(sector: str) -> int:
+    """Return the fewest rows behind a released cell where a study file of a sector does not say."""
+    found = packs().get(sector)
+    return DEFAULT_MINIMUM_COUNT if found is None else found.minimum_count
 
 
 def check_purpose(sector: str, purpose: str) -> None:

@@ -22,6 +22,20 @@ def test_a_new_study_file_is_in_order(tmp_path: Path) -> None:
     assert tomllib.loads(run("study", "new", "-").out)["computation"] == "glm.fit"
 
 
+def test_each_sector_has_its_own_study_to_begin_from(tmp_path: Path) -> None:
+    file, other = tmp_path / "heart.toml", tmp_path / "other.toml"
+    run_well("study", "new", file, "--sector", "healthcare")
+    checked = run_well("study", "check", file)
+    assert (checked["data_contract"], checked["columns"][:2]) == ("healthcare.heart-disease/v1", ["disease", "age"])
+    assert (checked["minimum_count"], checked["minimum_count_from"]) == (10, "sector")
+    assert "10 rows or more, the healthcare pack's default" in run("study", "check", file).out
+    file.write_text(file.read_text().replace("[parameters]", "minimum_count = 20\n[parameters]"))
+    assert run_well("study", "check", file)["minimum_count_from"] == "file"
+    run_well("study", "new", other, "--sector", "healthcare", "--contract", "healthcare.dialysis/v1")
+    assert "# time: number, mo" in other.read_text()
+    assert tomllib.loads(other.read_text())["data_contract"] == "healthcare.dialysis/v1"
+
+
 def test_the_example_is_in_order() -> None:
     checked = run_well("study", "check", ROOT / "examples" / "finance" / "study.toml")
     assert len(checked["columns"]) == 18

@@ -106,6 +106,13 @@ def test_shifts_cover_the_whole_range_and_follow_the_key() -> None:
     assert shifts != [shift_of(Secret(b"j" * 32), f"p{n}", 3) for n in range(300)]
 
 
+def test_a_top_makes_one_interval_of_all_beyond() -> None:
+    text = RULES.replace("width = 10.0", "width = 10.0\ntop = 40.0")
+    rules = load_desensitisation(text.replace('["age", "city"]', '["city"]').encode(), CONTRACT)
+    shown = desensitise(FRAME.assign(age=[39.9, 40.0, 89.0, None], city="Suzhou"), rules, KEY)
+    assert list(shown["age"]) == ["[30, 40)", "[40, inf)", "[40, inf)", None]
+
+
 def test_fewer_than_k_alike_is_refused() -> None:
     frame = FRAME.assign(city=["Suzhou", "Suzhou", "Suzhou", "Dalian"])
     with pytest.raises(RefusedError) as caught:
@@ -149,6 +156,8 @@ def test_dates_to_months_and_years_and_kept_fields() -> None:
     (RULES.replace('field = "income"', 'field = "wage"'), "contract.unknown-field"),
     (RULES.replace('subject = "person"', 'subject = "who"'), "contract.unknown-field"),
     (RULES.replace("width = 10.0", "to = 'year'"), "desensitise.type-differs"),
+    (RULES.replace("width = 10.0", "width = 10.0\ntop = 95.0"), "desensitise.malformed"),
+    (RULES.replace("width = 10.0", "groups = { a = 'b' }\ntop = 90.0"), "desensitise.malformed"),
     ("# " + "x" * (1 << 20), "desensitise.too-large"),
 ])
 def test_rules_that_are_none(text: str, code: str) -> None:

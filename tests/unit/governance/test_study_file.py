@@ -25,12 +25,21 @@ computation = "glm.fit"
 
 def test_template_is_a_legal_study(tmp_path: Path) -> None:
     path = tmp_path / "study.toml"
-    path.write_text(study_template())
+    path.write_text(study_template(
+        name="s", sector="finance", purpose="credit-risk", data_contract="finance.credit-application/v1",
+        computation="glm.fit", parameters='family = "binomial"\n'))
     study = read_study_file(path).resolve(DIRECTORY, [ANALYST], NOW)
     assert [p.name for p in study.participants] == ["north", "south", "west"]
     assert study.recipients == (ANALYST,)
     assert study.expires == "2026-07-01T12:00:00Z"
     assert study.parameters["family"] == "binomial"
+
+
+def test_the_minimum_count_is_the_file_s_or_the_sector_s() -> None:
+    silent, own = parse_study_file(BASE.encode()), parse_study_file((BASE + "minimum_count = 7\n").encode())
+    assert silent.resolve(DIRECTORY, [], NOW).minimum_count == 10
+    assert silent.resolve(DIRECTORY, [], NOW, minimum_count=25).minimum_count == 25
+    assert own.resolve(DIRECTORY, [], NOW, minimum_count=25).minimum_count == 7
 
 
 def test_unknown_field_names_the_near_one() -> None:

@@ -138,3 +138,21 @@ def test_nothing_is_shown_of_what_is_not_graded(steward: Steward, tmp_path: Path
     assert code_of(write_mock, steward.register, "loans", 10, tmp_path / "x.csv") == "dataset.not-graded"
     assert code_of(write_desensitised, steward.register, tmp_path, "loans", RULES, tmp_path / "x.csv") == (
         "dataset.not-graded")
+
+
+def test_without_rules_the_sector_pack_s_defaults_count(steward: Steward, tmp_path: Path) -> None:
+    output = tmp_path / "shown.csv"
+    # The finance pack has none; the rows here stand under its contract.
+    assert code_of(write_desensitised, steward.register, tmp_path, "loans", None, output) == "desensitise.no-default"
+    source = tmp_path / "dialysis.csv"
+    source.write_text("time,event,age,cause,begin\n" + "".join(
+        f"{n},{n % 2},{91 + n},renal,{n % 12}\n" for n in range(20)))
+    add_dataset(steward.register, "dialysis", str(source), "healthcare.dialysis/v1", {},
+                now=datetime(2026, 6, 1, tzinfo=UTC))
+    grade(steward.register, "dialysis", accept=True)
+    written = write_desensitised(steward.register, tmp_path, "dialysis", None, output)
+    assert written.k == 20
+    shown = read(output)
+    assert set(shown["age"]) == {"[90, inf)"}
+    assert set(shown["begin"]) == {"[0, 12)"}
+    assert "sex" not in shown

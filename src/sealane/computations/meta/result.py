@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sealane.computations.meta import forest
+from sealane.computations import forest
 from sealane.errors import InputError
 
 _METHODS = {"fixed": "inverse variance, fixed effect", "unweighted": "unweighted, random effects",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sealane.sectors.pack import SectorPack, load_contracts, load_table
+from sealane.sectors.pack import SectorPack, StudyExample, load_contracts, load_table
 
 PACK = SectorPack(
     name="finance",
@@ -16,4 +16,8 @@ PACK = SectorPack(
         "portfolio-statistics": "Aggregate statistics of credit portfolios for supervision or benchmarking",
     },
     grading=load_table("sealane.sectors.finance"),
+    example=StudyExample(
+        name="joint-scorecard", purpose="credit-risk", data_contract="finance.credit-application/v1",
+        computation="glm.fit",
+        parameters='outcome = "bad"\nfeatures = ["annual_inc", "int_rate", "term"]\nfamily = "binomial"\n'),
 )

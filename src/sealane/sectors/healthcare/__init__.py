@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sealane.sectors.pack import SectorPack, load_contracts, load_systems, load_table
+from sealane.sectors.pack import SectorPack, StudyExample, load_contracts, load_defaults, load_systems, load_table
 
 PACK = SectorPack(
     name="healthcare",
@@ -19,4 +19,11 @@ PACK = SectorPack(
     },
     grading=load_table("sealane.sectors.healthcare"),
     code_systems=load_systems("sealane.sectors.healthcare"),
+    deidentification=load_defaults("sealane.sectors.healthcare"),
+    minimum_count=10,
+    example=StudyExample(
+        name="heart-disease-risk", purpose="clinical-research", data_contract="healthcare.heart-disease/v1",
+        computation="glm.fit",
+        parameters='outcome = "disease"\nfeatures = ["age", "sex", "resting_bp", "maximum_heart_rate", '
+                   '"exercise_angina", "st_depression"]\nfamily = "binomial"\n'),
 )
