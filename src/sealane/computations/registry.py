@@ -14,6 +14,7 @@ from sealane.computations.meta.fit import MetaFit
 from sealane.computations.mixed.fit import MixedFit
 from sealane.computations.private_table import PrivateTable
 from sealane.computations.summary import Summary
+from sealane.computations.survival.cox import Cox
 from sealane.computations.survival.kaplan_meier import KaplanMeier
 from sealane.errors import InputError
 
@@ -25,6 +26,8 @@ _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for comp
     PrivateTable(),
     Summary(),
 )}
+_BUILT_IN: dict[str, Computation[Any]] = {
+    computation.name: computation for computation in (Cox(), GlmFit(), KaplanMeier(), PrivateTable(), Summary())}
 
 LATE = ("formulaic.parser", "scipy.special")
 """What computations import at a node when they need it: in a sandbox beforehand, as its children begin anew."""
