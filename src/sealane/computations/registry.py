@@ -18,6 +18,7 @@ from sealane.computations.summary import Summary
 from sealane.computations.surveillance.disproportionality import Disproportionality
 from sealane.computations.surveillance.outbreak import Outbreak
 from sealane.computations.survival.aft import AftFit
+from sealane.computations.survival.cox import Cox
 from sealane.computations.survival.kaplan_meier import KaplanMeier
 from sealane.errors import InputError
 
@@ -33,6 +34,9 @@ _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for comp
     PrivateTable(),
     Summary(),
 )}
+_BUILT_IN: dict[str, Computation[Any]] = {
+    computation.name: computation for computation in (Cox(), GlmFit(), KaplanMeier(), PrivateTable(), Summary())}
+
 LATE = ("formulaic.parser", "scipy.special")
 """What computations import at a node when they need it: in a sandbox beforehand, as its children begin anew."""
 
