@@ -85,12 +85,13 @@ def coefficients(
 ) -> list[dict[str, Any]]:
     """Return one row per coefficient of the joint model.
 
-    ``scale`` is the standard deviation of a numeric column (1 for a level), by which a plot can put all on one axis.
+    ``scale`` is the standard deviation of a numeric column (1 for a level or a flag), by which a plot can put all on
+    one axis.
     """
     table: list[dict[str, Any]] = []
     for name, value in joint.items():
         error = errors.get(name)
-        numeric = name in rows.columns and name != INTERCEPT
+        numeric = name in rows.columns and name != INTERCEPT and not set(rows[name].dropna().unique()) <= {0, 1}
         table.append(
             {
                 "name": name,

@@ -23,8 +23,9 @@ from sealane.computations.survival.kaplan_meier import KaplanMeier
 from sealane.errors import InputError
 
 _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for computation in (
-    Disproportionality(),
     AftFit(),
+    Cox(),
+    Disproportionality(),
     GlmFit(),
     Harmonise(),
     KaplanMeier(),
@@ -34,8 +35,6 @@ _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for comp
     PrivateTable(),
     Summary(),
 )}
-_BUILT_IN: dict[str, Computation[Any]] = {
-    computation.name: computation for computation in (Cox(), GlmFit(), KaplanMeier(), PrivateTable(), Summary())}
 
 LATE = ("formulaic.parser", "scipy.special")
 """What computations import at a node when they need it: in a sandbox beforehand, as its children begin anew."""

@@ -14,12 +14,13 @@ from sealane.client.report.results.meta import meta
 from sealane.client.report.results.mixed import mixed
 from sealane.client.report.results.proportionality import proportionality
 from sealane.client.report.results.suppressed import suppressed
+from sealane.client.report.results.table_one import table_one
 from sealane.client.report.roc import roc_curves, series_of
 from sealane.client.report.tables import count, enumerated, estimate, figure, rate, section, table
 
 NORMAL_975 = 1.959963984540054
 INTERCEPT = "Intercept"
-RESULTS = (harmonise, counts, kaplan_meier, proportionality, meta, mixed, suppressed)
+RESULTS = (harmonise, table_one, counts, kaplan_meier, proportionality, meta, mixed, suppressed)
 """Sections that a released result decides: each shows what it finds, the last what is hidden."""
 JOINT, POOLED = "Joint", "Pooled (outside the federation)"
 
@@ -181,7 +182,7 @@ def on_one_axis(found: list[CoefficientPart], ratio: str | None) -> tuple[list[E
     left_out = "1" if ratio else "zero"
     marks = f"A filled dot has an interval that leaves {left_out} out. The intercept is left out of the plot."
     if ratio and all(one.scale is not None for one in found):
-        caption = f"Numbers: {ratio.lower()} per standard deviation. Levels: against the reference. {marks}"
+        caption = f"Numbers: {ratio.lower()} per standard deviation. Levels and flags: against the reference. {marks}"
         return [scaled(one, one.scale or 0.0) for one in found], ratio, caption
     if ratio:
         caption = f"Numbers: {ratio.lower()} per unit of the column. Levels: against the reference. {marks}"

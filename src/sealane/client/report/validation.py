@@ -5,6 +5,7 @@ from __future__ import annotations
 from sealane.client.report.calibration import Group, calibration_plot
 from sealane.client.report.markup import NOTHING, Markup, element
 from sealane.client.report.model import CalibrationPart, Report
+from sealane.client.report.results.times import words
 from sealane.client.report.tables import count, estimate, figure, rate, section, table
 
 ORDER = {"joint": "Joint", "pooled": "Pooled (outside the federation)"}
@@ -65,11 +66,10 @@ def grid(report: Report) -> Markup:
     found = report.grid
     if found is None:
         return NOTHING
-    unit = f" {found.unit}" if found.unit else ""
     told = (
         f"From lifelines' fit of the pooled rows on the same grid of times the joint coefficients differ by at most "
         f"{found.furthest_from_pooled:.1g}. From its fit of the times as they were, before they were put on a grid of "
-        f"{found.resolution:g}{unit} and small steps were merged, they differ by at most "
+        f"{words(found.resolution, found.unit)} and small steps were merged, they differ by at most "
         f"{found.furthest_from_ungridded_in_se:.2f} standard errors: the price of showing no patient's time."
     )
     joint = {one.name: one for one in report.coefficients}

@@ -144,8 +144,8 @@ def test_meta_analysis(federation: Any, meta_result: Any) -> None:
     assert f"{ratio} ({low}, {high})" in shown
     own = meta_result.institutions["coef"].xs("age", level="column")
     assert all(f">{name}<" in shown and f">{np.exp(value):.2f} (" in shown for name, value in own.items())
-    together = federation.run("model.meta", outcome="event", features=["age"], family="binomial", method="fixed").to_dict()
-    assert "site-0" not in meta(together)
+    asked = {"outcome": "event", "features": ["age"], "family": "binomial", "method": "fixed"}
+    assert "site-0" not in meta(federation.run("model.meta", **asked).to_dict())
 
 
 def test_mixed_model(federation: Any) -> None:

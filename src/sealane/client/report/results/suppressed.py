@@ -16,9 +16,15 @@ RULES = {
     "dominance": "one or two institutions make up nearly all of it",
     "effective-rows": "its weights leave fewer effective rows than the minimum count",
     "events-per-parameter": "too few events stand behind it",
+    "minimum-cohort": "too few institutions stand behind it",
     "saturated": "the model would follow its rows too closely",
 }
+OTHER = "a rule of the computation"
 DEEPEST = 6
+FRAMES = ("columns", "groups")
+"""Keys that say nothing to a reader."""
+NAMING = ("hidden", "suppressed", "rules", "group_rules")
+"""Keys of a result under which hidden cells are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,8 @@ def suppressed(result: Mapping[str, Any]) -> Markup:
         if not merged:
             parts.append(element("p", {}, "Nothing had to be hidden." + said))
         return section("What was hidden, and why", *parts)
-    rows = [[" · ".join(place), rule, RULES.get(rule, "a rule of the computation")] for place, rule in found]
+    rows = [[" · ".join(word for word in place if word not in FRAMES), rule, RULES.get(rule, OTHER)]
+            for place, rule in found]
     return section("What was hidden, and why", *parts, table(f"Hidden cells.{said}", ["Cell", "Rule", "Why"], rows,
                                                              words=True))
 
@@ -61,15 +68,15 @@ def merged_times(result: Mapping[str, Any]) -> str:
 
 
 def hidden_cells(result: Any, place: tuple[str, ...] = ()) -> Iterator[Hidden]:
-    """Return what the result says of hidden cells, wherever it says so: ``hidden`` and ``suppressed`` name them.
+    """Return what the result says of hidden cells, wherever it says so, see ``NAMING``.
 
-    Under either key is a rule, or names with a rule each, or a list of names of which the rule is the minimum count.
+    Under such a key is a rule, or names with a rule each, or a list of names of which the rule is the minimum count.
     """
     if len(place) > DEEPEST:
         return
     if isinstance(result, Mapping):
         for key, value in result.items():
-            if key in ("hidden", "suppressed"):
+            if key in NAMING and not (key == "rules" and isinstance(value, list)):
                 yield from named(value, place)
             else:
                 yield from hidden_cells(value, (*place, str(key)))
