@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -31,13 +31,15 @@ def spread(frame: pd.DataFrame, number: int = 3) -> dict[str, pd.DataFrame]:
     return {f"n{i}": frame.iloc[i::number] for i in range(number)}
 
 
-def on_grid(frame: pd.DataFrame, released: dict[str, Any], horizon: float | None = None, end: str = "days",
-            event: str = "dead", begin: str | None = None) -> pd.DataFrame:
+def on_grid(
+    frame: pd.DataFrame, released: Mapping[str, Sequence[float]], horizon: float | None = None, end: str = "days",
+    event: str = "dead", begin: str | None = None,
+) -> pd.DataFrame:
     """Replace times by the merged ones of a result, with arithmetic of this test's own.
 
     Args:
         frame: rows of one group.
-        released: what the result says of the group: times of events, leavings and entries.
+        released: merged times of events, leavings and entries of the group.
         horizon: of the study.
         end: column of the time at which a row ends.
         event: column that says how.
@@ -48,19 +50,19 @@ def on_grid(frame: pd.DataFrame, released: dict[str, Any], horizon: float | None
         out.loc[out[end] > horizon, event] = 0
         out[end] = out[end].clip(upper=horizon)
     dead = out[event] == 1
-    out.loc[dead, end] = later(out.loc[dead, end], released["events"]["times"])
-    out.loc[~dead, end] = later(out.loc[~dead, end], released["leavings"]["times"])
+    out.loc[dead, end] = later(out.loc[dead, end], released["events"])
+    out.loc[~dead, end] = later(out.loc[~dead, end], released["leavings"])
     if begin is not None:
         out = out[out[begin] < (np.inf if horizon is None else horizon)]
-        out[begin] = earlier(out[begin], released["entries"]["times"])
+        out[begin] = earlier(out[begin], released["entries"])
     return out
 
 
-def later(values: pd.Series, times: list[float]) -> np.ndarray:
+def later(values: pd.Series, times: Sequence[float]) -> np.ndarray:
     """Return the first of some times that is not before each value."""
     return np.array([min((time for time in times if time >= value - 1e-9), default=np.inf) for value in values])
 
 
-def earlier(values: pd.Series, times: list[float]) -> np.ndarray:
+def earlier(values: pd.Series, times: Sequence[float]) -> np.ndarray:
     """Return the last of some times that is not after each value, or 0."""
     return np.array([max((time for time in times if time <= value + 1e-9), default=0.0) for value in values])
