@@ -18,12 +18,14 @@ from sealane.computations.summary import Summary
 from sealane.computations.surveillance.disproportionality import Disproportionality
 from sealane.computations.surveillance.outbreak import Outbreak
 from sealane.computations.survival.aft import AftFit
+from sealane.computations.survival.cumulative_incidence import CumulativeIncidence
 from sealane.computations.survival.kaplan_meier import KaplanMeier
 from sealane.errors import InputError
 
 _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for computation in (
     Disproportionality(),
     AftFit(),
+    CumulativeIncidence(),
     GlmFit(),
     Harmonise(),
     KaplanMeier(),
