@@ -26,6 +26,8 @@ ASKED: dict[str, dict[str, Any]] = {
     "model.mixed": {"outcome": "haemoglobin", "features": ["age", "sex"]},
     "statistics.private_table": {"columns": ["stage"], "epsilon": "1", "delta": "1e-6"},
     "statistics.summary": {"columns": ["age", "stage"]},
+    "survival.aft": {"duration": "time", "event": "event", "features": ["age", "arm"]},
+    "survival.cumulative_incidence": {"duration": "time", "event": "event_kind", "by": "arm", "resolution": 7},
     "survival.kaplan_meier": {"duration": "time", "event": "event", "by": "arm", "resolution": 7},
 }
 WAIVED = {"model.mixed"}

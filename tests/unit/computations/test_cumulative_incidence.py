@@ -178,6 +178,16 @@ def test_another_level_is_no_event(run_pooled):
     assert ours.at([0, 50])["heart"].iloc[0] == 0.0
 
 
+def test_causes_that_no_row_has_are_left_out(run_pooled):
+    contract = infer_contract({"all": ROWS})
+    levels = ("alive", "accident", "cancer", "fall", "heart")
+    fields = [f.model_copy(update={"allowed": levels}) if f.name == "cause" else f for f in contract.fields]
+    wide = run_pooled(spread(ROWS), CumulativeIncidence(), ASKED,
+                      contract=contract.model_copy(update={"fields": tuple(fields)}))
+    whole = run_pooled(spread(ROWS), CumulativeIncidence(), ASKED)
+    pd.testing.assert_frame_equal(wide.cumulative_density_, whole.cumulative_density_)
+
+
 def test_picture(run_pooled):
     ours = run_pooled(spread(ROWS), CumulativeIncidence(), {**ASKED, "by": "arm"})
     assert len(ours.plot().lines) == 4

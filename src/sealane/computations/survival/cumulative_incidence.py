@@ -6,6 +6,7 @@ which the grid is merged, for each cause by itself. Everything in the result fol
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -88,16 +89,17 @@ class CumulativeIncidence:
         kinds = len(causes.names) + 1
         totals = await count_totals(cohort, own, missing, len(frame), kinds=kinds, groups=len(groups.names))
         check_events(totals, cohort.minimum_count)
-        _check_causes(causes, totals.ways, cohort.minimum_count)
+        found = _found_causes(causes, totals.ways, cohort.minimum_count)
         hidden = hide_groups(groups.names, totals.ways, cohort.minimum_count)
         shown = tuple(j for j, name in enumerate(groups.names) if name not in hidden and totals.ways[:, j].any())
-        settled, _ = await settle(cohort, own, fine, kinds=kinds, sharing=[shown])
+        own = _renumber(own, [causes.names.index(name) + LEFT + 1 for name in found])
+        settled, _ = await settle(cohort, own, fine, kinds=len(found) + 1, sharing=[shown])
         return {
             "computation": self.name, "duration": params.end, "event": params.event, "entry": params.begin,
             "by": params.by, "confidence": params.confidence, "minimum_count": cohort.minimum_count,
-            "censored": causes.censored, "causes": list(causes.names), "basis": totals.basis,
+            "censored": causes.censored, "causes": found, "basis": totals.basis,
             "grid": {**fine.describe(), **merging(settled.values())},
-            "groups": {groups.names[number]: _describe(one, causes, fine) for number, one in settled.items()},
+            "groups": {groups.names[number]: _describe(one, found, fine) for number, one in settled.items()},
             "hidden": hidden,
             "dropped": None if hidden else hidden_under(totals.rows - totals.used, cohort.minimum_count),
         }
@@ -107,18 +109,26 @@ class CumulativeIncidence:
         return IncidenceResult(payload)
 
 
-def _check_causes(causes: Causes, ways: Integers, minimum_count: int) -> None:
-    """Refuse a cause that so few rows have that no group could show it."""
+def _found_causes(causes: Causes, ways: Integers, minimum_count: int) -> list[str]:
+    """Return the causes that any row has; refuse one that so few have that no group could show it."""
     numbers = np.asarray(ways).sum(axis=1)[LEFT + 1 :].tolist()
     rare = [name for name, number in zip(causes.names, numbers, strict=True) if 0 < number < minimum_count]
     if rare:
         raise RefusedError("incidence.rare-cause", "causes that too few rows have", got=", ".join(rare),
                            expected=f"at least {minimum_count} events of a cause, or none", hint="merge causes")
+    return [name for name, number in zip(causes.names, numbers, strict=True) if number]
 
 
-def _describe(group: Group, causes: Causes, fine: FineGrid) -> dict[str, Any]:
+def _renumber(own: OwnRows, kinds: list[int]) -> OwnRows:
+    """Number the causes that are found from 1 on: no count is summed for those that no row has."""
+    number_of = np.zeros(max(kinds) + 1, dtype=np.int64)
+    number_of[kinds] = np.arange(1, len(kinds) + 1)
+    return replace(own, placed=replace(own.placed, kind=number_of[own.placed.kind]))
+
+
+def _describe(group: Group, causes: list[str], fine: FineGrid) -> dict[str, Any]:
     def steps(ladder: Ladder) -> dict[str, Any]:
         return {"times": fine.times(ladder.places), "numbers": ladder.numbers.tolist()}
 
     return {"rows": group.rows, "leavings": steps(group.leavings), "entries": steps(group.entries),
-            "events": {name: steps(ladder) for name, ladder in zip(causes.names, group.events, strict=True)}}
+            "events": {name: steps(ladder) for name, ladder in zip(causes, group.events, strict=True)}}
