@@ -30,6 +30,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "surveillance.disproportionality": {"drugs": ["arm"], "events": ["event"]},
     "surveillance.outbreak": {"time": "index_date", "until": "2021-12-26", "weeks": 48},
     "survival.aft": {"duration": "time", "event": "event", "features": ["age", "arm"]},
+    "survival.cumulative_incidence": {"duration": "time", "event": "event_kind", "by": "arm", "resolution": 7},
     "survival.kaplan_meier": {"duration": "time", "event": "event", "by": "arm", "resolution": 7},
 }
 WAIVED = {"model.mixed"}

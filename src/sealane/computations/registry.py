@@ -19,6 +19,7 @@ from sealane.computations.surveillance.disproportionality import Disproportional
 from sealane.computations.surveillance.outbreak import Outbreak
 from sealane.computations.survival.aft import AftFit
 from sealane.computations.survival.cox import Cox
+from sealane.computations.survival.cumulative_incidence import CumulativeIncidence
 from sealane.computations.survival.kaplan_meier import KaplanMeier
 from sealane.errors import InputError
 
@@ -26,6 +27,7 @@ _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for comp
     AftFit(),
     Cox(),
     Disproportionality(),
+    CumulativeIncidence(),
     GlmFit(),
     Harmonise(),
     KaplanMeier(),
