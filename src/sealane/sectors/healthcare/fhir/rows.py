@@ -118,6 +118,8 @@ class Rows:
         if when is None and not own and any(column.take in ("first", "last") for column, _ in taken):
             raise Unfit("undated")
         if own:
+            # In a bundle a patient may have no id but the bundle's own name for it.
+            taken += [(column, ids[0]) for column, _ in served if column.path == "id" and "id" not in content]
             self._own(side, row, ids[0], content)
         elif taken:
             side.referring[row] += 1
