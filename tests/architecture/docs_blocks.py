@@ -10,6 +10,7 @@ import contextlib
 import io
 import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,7 +159,9 @@ def write() -> None:
     CLI_PAGE.write_text(cli_page(), encoding="utf-8")
     for path in pages():
         text = path.read_text(encoding="utf-8")
-        new = with_output(with_help(text), run(runnable(path)))
+        with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):  # some blocks write files
+            printed = run(runnable(path))
+        new = with_output(with_help(text), printed)
         if new != text:
             path.write_text(new, encoding="utf-8")
 

@@ -67,21 +67,21 @@ def test_the_same_run_as_in_simulation(federation: LocalFederation) -> None:
 def test_a_refusal_ends_the_wait(federation: LocalFederation) -> None:
     stewards = decide_later(federation, "study.refuse")
     with sealane.connect(home=federation.root / ANALYST) as fed, pytest.raises(RefusedError) as caught:
-        fed.run("statistics.summary", **TERMS, columns=["annual_inc"], tell=lambda line: None)
+        fed.run("statistics.describe", **TERMS, columns=["annual_inc"], tell=lambda line: None)
     stewards.join()
     assert caught.value.code == "study.refused"
 
 
 def test_waiting_for_approvals_ends(federation: LocalFederation) -> None:
     with sealane.connect(home=federation.root / ANALYST) as fed, pytest.raises(UnavailableError) as caught:
-        fed.run("statistics.summary", **TERMS | {"wait_s": 0.5}, columns=["int_rate"], tell=lambda line: None)
+        fed.run("statistics.describe", **TERMS | {"wait_s": 0.5}, columns=["int_rate"], tell=lambda line: None)
     assert caught.value.code == "study.approvals-missing"
 
 
 def test_too_little_said_to_propose(federation: LocalFederation) -> None:
     with sealane.connect(home=federation.root / ANALYST) as fed:
         with pytest.raises(InputError) as caught:
-            fed.run("statistics.summary", columns=["bad"])
+            fed.run("statistics.describe", columns=["bad"])
         assert caught.value.code == "study.needs-terms"
         with pytest.raises(InputError) as caught:
             fed.run("glm.fit", outcome="bad", feature=["bad"])

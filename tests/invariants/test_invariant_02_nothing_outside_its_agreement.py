@@ -29,7 +29,7 @@ ALL = ("a", "b", "c", "d")
 def changes(on: Stage) -> dict[str, dict[str, object]]:
     other = recipient_of("other", SigningKey(Secret(b"o" * 32)), sealing_public_key(Secret(b"p" * 32)))
     return {
-        "purpose": {"purpose": "marketing"}, "computation": {"computation": "statistics.summary"},
+        "purpose": {"purpose": "marketing"}, "computation": {"computation": "statistics.describe"},
         "parameter": {"parameters": {"rounds": 2, "tag": 1}}, "recipient": {"recipients": [other]},
         "another recipient": {"recipients": [*on.study.recipients, other]}, "rounds": {"rounds": 500},
         "runs": {"runs": 11}, "contract": {"data_contract": "other.rows/v1"}, "cohort": {"minimum_cohort": 4},

@@ -78,9 +78,9 @@ def people(rows: int, rare: int) -> dict[str, pd.DataFrame]:
 def test_invariant_04_no_cell_is_released_under_the_minimum_count(rare: int, shown: bool, federation: Federate) -> None:
     fed = federation(people(20, rare))
     if rare == 0:
-        assert fed.run(computation="statistics.summary", columns=["grade"]).levels["grade"]["common"] == 60
+        assert fed.run(computation="statistics.describe", columns=["grade"]).levels["grade"]["common"] == 60
         return
-    result = fed.run(computation="statistics.summary", columns=["grade"], minimum_count=10)
+    result = fed.run(computation="statistics.describe", columns=["grade"], minimum_count=10)
     cell = result.levels["grade"]["rare"]
     assert (cell == 3 * rare) if shown else np.isnan(cell)
     if not shown:  # nor can it be had as what is left over
@@ -90,7 +90,7 @@ def test_invariant_04_no_cell_is_released_under_the_minimum_count(rare: int, sho
 def test_invariant_04_nothing_is_released_over_too_few_rows(federation: Federate) -> None:
     fed = federation(people(3, 1))
     with pytest.raises(SealaneError) as caught:
-        fed.run(computation="statistics.summary", columns=["age"], minimum_count=10)
-    assert caught.value.code == "summary.too-few-rows"
+        fed.run(computation="statistics.describe", columns=["age"], minimum_count=10)
+    assert caught.value.code == "describe.too-few-rows"
     assert fed.seen(Endorsement) == []
-    assert fed.run(computation="statistics.summary", columns=["age"], minimum_count=9).rows == 9
+    assert fed.run(computation="statistics.describe", columns=["age"], minimum_count=9).rows == 9

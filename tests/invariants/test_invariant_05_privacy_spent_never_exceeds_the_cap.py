@@ -273,7 +273,7 @@ def test_invariant_05_a_run_is_charged_once_whoever_is_killed_when(
     fed = federation(frames(rows=40))
     faults = [Fault("crash", node=name, message=kind, seconds=0.02) for name in ("north", "west")]
     for number in (1, 2):
-        fed.run(*(faults if number == 1 else []), computation="statistics.private_table", scheme=scheme, **TABLE)
+        fed.run(*(faults if number == 1 else []), computation="statistics.table", scheme=scheme, **TABLE)
         for node in fed.nodes.values():
             with node.ledger.reading() as book:
                 assert [entry.charged for entry in book.entries.values()] == [1] * number  # run again: charged again
@@ -285,7 +285,7 @@ def test_invariant_05_a_run_is_charged_once_whoever_is_killed_when(
 async def test_invariant_05_what_passed_the_point_of_no_return_stays_charged(
     scheme: str, state: State, stage: Callable[..., Stage]
 ) -> None:
-    on = stage(ALL, {"computation": "statistics.private_table", "parameters": TABLE, "scheme": scheme})
+    on = stage(ALL, {"computation": "statistics.table", "parameters": TABLE, "scheme": scheme})
     await on.offer()
     await on.begin()
     for name in ALL:
@@ -295,7 +295,7 @@ async def test_invariant_05_what_passed_the_point_of_no_return_stays_charged(
 
 
 async def test_invariant_05_two_runs_at_once_share_one_cap(stage: Callable[..., Stage]) -> None:
-    on = stage(ALL, {"computation": "statistics.private_table", "parameters": TABLE})
+    on = stage(ALL, {"computation": "statistics.table", "parameters": TABLE})
     for node in on.nodes.values():
         node.ledger.put_cap(make_cap("frame", "dataset", "", "", Decimal(1), DELTA, None))
     await on.offer()
@@ -309,7 +309,7 @@ async def test_invariant_05_two_runs_at_once_share_one_cap(stage: Callable[..., 
 
 async def test_invariant_05_runs_of_one_study_share_the_cap_of_its_agreement(stage: Callable[..., Stage]) -> None:
     """One run costs at most 1, two by any accountant more than 1.3; the datasets themselves have a million left."""
-    on = stage(ALL, {"computation": "statistics.private_table", "parameters": TABLE, "scheme": "rlwe",
+    on = stage(ALL, {"computation": "statistics.table", "parameters": TABLE, "scheme": "rlwe",
                      "epsilon": "1", "delta": "1e-6"})
     on.record = on.approve(on.study, epsilon="1.3")
     await on.offer()
@@ -344,7 +344,7 @@ async def test_invariant_05_noise_is_the_same_in_every_attempt_and_another_in_ev
         return vector
 
     monkeypatch.setattr(cohort, "encode", kept)
-    on = stage(ALL, {"computation": "statistics.private_table", "parameters": TABLE | {"epsilon": "0.1"}})
+    on = stage(ALL, {"computation": "statistics.table", "parameters": TABLE | {"epsilon": "0.1"}})
     await on.offer()
     await on.begin(("a", "b", "c"))  # who is in the cohort must not matter, or a coordinator could average noise away
     await on.begin(ALL, attempt=1)

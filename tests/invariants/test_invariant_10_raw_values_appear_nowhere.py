@@ -95,7 +95,7 @@ def test_invariant_10_not_through_a_bound_that_is_crossed(terms: dict[str, objec
 
 
 @pytest.mark.parametrize(("computation", "parameters"), [
-    ("statistics.summary", {"columns": ["x", "n", "grade"]}),
+    ("statistics.describe", {"columns": ["x", "n", "grade"]}),
     ("glm.fit", {"outcome": "x", "features": ["n"], "family": "gaussian"}),
     ("test.probe", {}),
 ])

@@ -45,7 +45,7 @@ def test_a_joint_regression_takes_under_a_second() -> None:
 def test_it_runs_inside_a_running_loop() -> None:
     async def cell() -> object:
         before = asyncio.get_running_loop()
-        result = sealane.simulate(loans()).run("statistics.summary", columns=["income"])
+        result = sealane.simulate(loans()).run("statistics.describe", columns=["income"])
         assert asyncio.get_running_loop() is before
         await asyncio.sleep(0)
         return result.rows

@@ -29,7 +29,8 @@ def patients(seed: int, rows: int = 400) -> pd.DataFrame:
     columns: dict[str, object] = {
         "person": [f"p{seed}-{k}" for k in range(rows)], "start": entry, "time": time, "event": event,
         "event_kind": np.where(event == 1, rng.integers(1, 3, rows), 0),
-        "index_date": "2021-03-04", "age": age, "sex": rng.choice(["female", "male"], rows),
+        "index_date": [str(day) for day in np.datetime64("2021-01-04") + rng.integers(0, 350, rows)],
+        "age": age, "sex": rng.choice(["female", "male"], rows),
         "arm": np.where(treated == 1, "treated", "control"), "stage": stage, "comorbidities": rng.poisson(1.2, rows),
         "diagnosis": "C50", "body_mass_index": rng.normal(26, 4, rows).clip(16, 45).round(1),
         "creatinine": rng.lognormal(0.0, 0.25, rows).round(2), "haemoglobin": rng.normal(13.5, 1.4, rows).round(1),

@@ -57,7 +57,7 @@ def explain(dataset: str) -> None:
 
 
 @ledger.command(examples=(
-    "ledger forecast loans --computation statistics.private_table --param 'columns=[\"term\"]' --param epsilon=0.5 "
+    "ledger forecast loans --computation statistics.table --param 'columns=[\"term\"]' --param epsilon=0.5 "
     "--param delta=1e-7",))
 @DATASET
 @click.option("--computation", required=True, metavar="NAME", help="Dotted name of the computation.")

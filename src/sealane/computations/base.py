@@ -56,7 +56,7 @@ class Cohort(Protocol):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The institutions' names, in an order that is the same at every node."""
+        """The institutions' names, sorted; a study has no two of one name."""
 
     @property
     def place(self) -> int:

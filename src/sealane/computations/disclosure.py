@@ -11,7 +11,8 @@ from typing import Any, Literal
 from sealane.computations.base import Cohort
 from sealane.errors import RefusedError
 
-Rule = Literal["minimum-count", "complementary", "dominance", "effective-rows", "events-per-parameter", "saturated"]
+Rule = Literal["minimum-count", "complementary", "dominance", "effective-rows", "events-per-parameter", "saturated",
+               "minimum-cohort", "noise"]
 """The name of the rule that hid a cell or refused a model, as results and reports give it."""
 
 ROWS_PER_COLUMN = 3

@@ -19,6 +19,7 @@ from sealane.computations.surveillance.disproportionality import Disproportional
 from sealane.computations.surveillance.outbreak import Outbreak
 from sealane.computations.survival.aft import AftFit
 from sealane.computations.survival.cox import Cox
+from sealane.computations.survival.cumulative_incidence import CumulativeIncidence
 from sealane.computations.survival.kaplan_meier import KaplanMeier
 from sealane.errors import InputError
 
@@ -26,6 +27,7 @@ _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for comp
     AftFit(),
     Cox(),
     Disproportionality(),
+    CumulativeIncidence(),
     GlmFit(),
     Harmonise(),
     KaplanMeier(),
@@ -38,6 +40,15 @@ _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for comp
 
 LATE = ("formulaic.parser", "scipy.special")
 """What computations import at a node when they need it: in a sandbox beforehand, as its children begin anew."""
+from sealane.computations.statistics.describe import Describe
+from sealane.computations.statistics.table import Table
+from sealane.errors import InputError
+
+_BUILT_IN: dict[str, Computation[Any]] = {
+    computation.name: computation for computation in (GlmFit(), Describe(), Table())}
+
+LATE = ("formulaic.parser", "scipy.special", "scipy.stats")
+"""What computations import when they need it. A sandbox, whose children begin anew each time, does it beforehand."""
 
 
 def names() -> list[str]:

@@ -73,10 +73,9 @@ class NodeCohort:
         self._inbox = inbox
         self._post = post
         self._minimum_count = minimum_count
-        order = [member.fingerprint for member in role.attempt.members]
-        self._names = tuple(names[fingerprint] for fingerprint in order)
-        self._place = order.index(role.own)
-        self._exposed = waived.issuperset(order)
+        self._names = tuple(sorted(names[member.fingerprint] for member in role.attempt.members))
+        self._place = self._names.index(names[role.own])
+        self._exposed = role.attempt.cohort <= waived
         self._rounding_key = rounding_key
         self._number = 0
         self._unsettled: list[Exchanged] = []
@@ -110,7 +109,7 @@ class NodeCohort:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The members' names, in order of fingerprint."""
+        """The members' names, sorted."""
         return self._names
 
     @property

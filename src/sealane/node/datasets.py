@@ -47,6 +47,7 @@ class Report:
         drop_invalid: whether invalid rows are left out rather than refused.
         repaired: what each step of the declared repair did.
         counted: what became of what the source holds, such as resources left out, by reason.
+        unfilled: fields for which a mapping found nothing at all.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Report:
     drop_invalid: bool
     repaired: tuple[Repaired, ...] = ()
     counted: Mapping[str, int] = field(default_factory=dict)
+    unfilled: tuple[str, ...] = ()
 
     @property
     def accepted(self) -> bool:
@@ -78,6 +80,7 @@ class Report:
             "rows": self.rows, "invalid": self.invalid, "drop_invalid": self.drop_invalid, "absent": list(self.absent),
             "failures": [{"field": one.field, "rule": one.rule, "rows": one.rows} for one in self.failures],
             "repaired": [one.to_dict() for one in self.repaired], "counted": dict(self.counted),
+            "unfilled": list(self.unfilled),
         }
 
 
@@ -309,7 +312,7 @@ def load(name: str, source: str, contract: Contract, mapping: Mapping[str, Mappe
     }).hex()
     report = Report(name, contract.id, version, rows, int(checked.invalid.sum()), (*whole, *checked.failures),
                     tuple(field.name for field in unfilled if field.nullable), drop_invalid, tuple(repaired),
-                    table.counted)
+                    table.counted, tuple(name for name, column in columns.items() if column in table.unfilled))
     valid = checked.frame[~checked.invalid].reset_index(drop=True)
     return Loaded(report, narrow(valid, contract), columns, table.content, raw, checked)
 

@@ -43,7 +43,7 @@ def read_fhir(source: Source, choose: Choose, contract: Contract) -> Table:
     made = rows.table()
     frame = pd.DataFrame({name: pd.Series(made[name], dtype=object) for name in chosen})
     content = content_hash({"form": FORM, "mapping": hashlib.sha256(mapping.to_bytes()).hexdigest(), "files": hashes})
-    return Table(names, frame, content.hex(), rows.counted())
+    return Table(names, frame, content.hex(), rows.counted(), rows.unfilled())
 
 
 def read_definition(path: Path) -> bytes:

@@ -53,7 +53,10 @@ def read_omop(source: Source, choose: Choose, contract: Contract) -> Table:
     frame = pd.DataFrame(rows, columns=pd.Index(names), dtype=object)[chosen]
     content = content_hash({"form": FORM, "definition": hashlib.sha256(definition.to_bytes()).hexdigest(),
                             "rows": hash_rows(rows)})
-    return Table(names, frame, content.hex(), counted)
+    # A covariate that nobody has may be a concept that was mistyped.
+    unfilled = tuple(column.field for place, column in enumerate(definition.columns)
+                     if column.domain and not any(row[place] for row in rows))
+    return Table(names, frame, content.hex(), counted, unfilled)
 
 
 def _ask(asked: Statements, run: Callable[[str], Rows]) -> tuple[Rows, dict[str, int]]:

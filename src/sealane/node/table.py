@@ -29,12 +29,14 @@ class Table:
         frame: the chosen columns, as the source types them.
         content: SHA-256, hex: of the file's bytes, or for a database of the chosen columns' rows in any order.
         counted: what became of what the source holds, where that is more than rows: numbers by what or why.
+        unfilled: columns for which nothing was found, though zeros may stand there.
     """
 
     names: list[str]
     frame: pd.DataFrame
     content: str
     counted: Mapping[str, int] = field(default_factory=dict)
+    unfilled: tuple[str, ...] = ()
 
 
 def check_names(names: Sequence[str], path: str) -> None:

@@ -43,10 +43,10 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     with local_federation(root, write_loans(root, NAMES), CONTRACT) as federation:
         with sealane.connect(home=root / ANALYST) as fed:
             with pytest.raises(SealaneError, match=r"study\.approvals-missing"):
-                fed.run("statistics.summary", **TERMS, columns=["annual_inc"], wait_s=0.1)
+                fed.run("statistics.describe", **TERMS, columns=["annual_inc"], wait_s=0.1)
             study = parse_study(fed.session.studies()[0].study)
             federation.approve(study.hash)
-            result = fed.run("statistics.summary", **TERMS, columns=["annual_inc"], wait_s=20.0)
+            result = fed.run("statistics.describe", **TERMS, columns=["annual_inc"], wait_s=20.0)
         home, pack, policy = ("--home", root / ANALYST), root / "pack", root / "policy.json"
         run_well("audit", "export", result.trace.run_id, "--out", pack, *home)
         run_well("audit", "policy", study.hash, "--out", policy, *home)
@@ -101,7 +101,7 @@ def test_one_leaf_is_proved_and_a_changed_byte_refused(scene: Scene, tmp_path: P
 def test_a_fresh_checkpoint_shows_truncation(scene: Scene, tmp_path: Path) -> None:
     home = ("--home", scene.federation.root / ANALYST)
     with sealane.connect(home=scene.federation.root / ANALYST) as fed:
-        fed.run("statistics.summary", **TERMS, columns=["annual_inc"], wait_s=20.0)
+        fed.run("statistics.describe", **TERMS, columns=["annual_inc"], wait_s=20.0)
         second = fed.session.runs()[0].run_id
     later, newest = tmp_path / "later", scene.pack / "newest.txt"
     run_well("audit", "export", second, "--out", later, "--seen", newest, *home)
@@ -125,7 +125,7 @@ def test_a_restored_snapshot_refuses_to_act(scene: Scene) -> None:
     shutil.copytree(home, kept, ignore=shutil.ignore_patterns("*.sock"))
     federation.start("west")
     with sealane.connect(home=root / ANALYST) as fed:
-        fed.run("statistics.summary", **TERMS, columns=["annual_inc"], wait_s=20.0)
+        fed.run("statistics.describe", **TERMS, columns=["annual_inc"], wait_s=20.0)
         stop()
         for name in ("node.sqlite", "runs.sqlite"):
             for suffix in ("", "-wal", "-shm"):
@@ -134,7 +134,7 @@ def test_a_restored_snapshot_refuses_to_act(scene: Scene) -> None:
             shutil.copy2(file, home / file.name)
         federation.start("west")
         with pytest.raises(SealaneError) as caught:
-            fed.run("statistics.summary", **TERMS, columns=["annual_inc"], wait_s=20.0)
+            fed.run("statistics.describe", **TERMS, columns=["annual_inc"], wait_s=20.0)
     assert caught.value.code == "node.rolled-back"
     assert "west" in caught.value.message
 

@@ -30,7 +30,7 @@ name = "{name}"
 sector = "finance"
 purpose = "portfolio-statistics"
 data_contract = "finance.credit-application/v1"
-computation = "statistics.private_table"
+computation = "statistics.table"
 scheme = "{scheme}"
 epsilon = "{promise}"
 delta = "1e-6"
@@ -353,7 +353,7 @@ def test_a_table_with_noise_is_charged_and_refused_past_a_cap(federation: Federa
         assert done.code == 0, done
         result = done.document["result"]
         shown = [one for row in range(2) for one in result["counts"][5 * row : 5 * row + 4]]
-        error = result["standard_error"]
+        error = result["promise"]["standard_error"]
         assert 1 < error < 3  # epsilon 4 at 1e-6 takes a deviation of about 1.4 over two of the three nodes
         assert all(one is None or abs(one - exact) < 8 * error for one, exact in zip(shown, expected, strict=True))
         assert sum(one is not None for one in shown) == 8

@@ -53,7 +53,7 @@ def test_a_lost_node_pauses_the_run_which_goes_on_when_it_is_back(impatient: Sce
 def test_a_node_absent_from_the_start_is_left_out(impatient: Scene) -> None:
     """Four institutions agreed and three are enough: no sum was opened yet, so the run goes on without the fourth."""
     federation = impatient.federation
-    study = federation.approved("without-one", [*NODES, SPARE], computation="statistics.summary",
+    study = federation.approved("without-one", [*NODES, SPARE], computation="statistics.describe",
                                 parameters={"columns": ["int_rate", "annual_inc"]})
     federation.kill(SPARE)
     run = federation.start_run(study)

@@ -63,7 +63,7 @@ async def trio(town: Town) -> AsyncIterator[Trio]:
     analyst = town.identity("analyst")
     study = make_study(
         name="s", sector="finance", purpose="credit-risk", data_contract="finance.credit-application/v1",
-        computation="statistics.summary", parameters={"columns": ["int_rate"]}, expires="2099-01-01T00:00:00Z",
+        computation="statistics.describe", parameters={"columns": ["int_rate"]}, expires="2099-01-01T00:00:00Z",
         participants=[Participant(name=name, fingerprint=town.node(name).fingerprint) for name in NODES],
         recipients=[recipient_of("analyst", analyst.signing_key, analyst.sealing_key)])
     town.hub.propose(study, town.home.registry.get("analyst"))

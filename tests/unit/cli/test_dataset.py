@@ -104,3 +104,37 @@ def test_the_doctor_says_what_is_not_graded(added: Path) -> None:
     run_well("dataset", "grade", "loans", "--accept", "--home", added)
     done = run("doctor", "--home", added, "--json")
     assert [c["status"] for c in done.document["checks"] if c["name"] == "dataset"] == ["ok"]
+
+
+def test_fhir_from_the_command_line_shows_what_was_left_out(home: Path, tmp_path: Path,
+                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("export").mkdir()
+    Path("export/Patient.ndjson").write_text("".join(
+        f'{{"resourceType":"Patient","id":"p{n}","gender":"female","birthDate":"19{50 + n}-05-05"}}\n'
+        for n in range(40)) + '{"resourceType":"CANARY')
+    Path("m.toml").write_text('rows = "patient"\nas_of = 2026-01-01\ncolumns = [{ field = "age", from = "Patient", '
+                              'as = "age" }, { field = "sex", from = "Patient", path = "gender" }, '
+                              '{ field = "outcome", from = "Condition", take = "any" }]')
+    called = ("dataset", "add", "patients", "--from", "fhir:export", "--mapping", "m.toml", "--contract",
+              "healthcare.cohort/v1", "--home", home)
+    found = run_well(*called)
+    assert (found["rows"], found["counted"]) == (40, {"cut-off": 1, "used": 40})
+    assert found["unfilled"] == ["outcome"]
+    shown = run(*called)
+    assert "nothing found for" in shown.out
+    assert "cut-off" in shown.out
+    assert "CANARY" not in shown.out
+    monkeypatch.chdir("/")
+    assert run_well("dataset", "profile", "patients", "--home", home)["profile"]["rows"] == 40
+    assert "m.toml" in run("dataset", "list", "--home", home).out
+    refused("dataset.mapping-unused", 2, "dataset", "add", "x", "--from", "x.csv", "--mapping", tmp_path / "m.toml",
+            "--contract", CONTRACT, "--home", home)
+    # A patient who is of no known sex breaks the contract: the counts are shown beside what fails.
+    with (tmp_path / "export" / "Patient.ndjson").open("w") as file:
+        file.write('{"resourceType":"Patient","id":"x","gender":"CANARY","birthDate":"1950"}\nbroken\n')
+    failed = run("dataset", "add", "patients", "--from", f"fhir:{tmp_path}/export", "--mapping", tmp_path / "m.toml",
+                 "--contract", "healthcare.cohort/v1", "--home", home)
+    assert failed.code == 3
+    assert "not-json" in failed.err
+    assert "CANARY" not in failed.err

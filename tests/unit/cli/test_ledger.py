@@ -18,7 +18,7 @@ from sealane.privacy.mechanism import Concentrated, Price, read_mechanism
 from sealane.rpc.backup import restore
 
 PEER = "a" * 51 + "q"
-TABLE = ("--computation", "statistics.private_table", "--param", 'columns=["term"]', "--param", "epsilon=1",
+TABLE = ("--computation", "statistics.table", "--param", 'columns=["term"]', "--param", "epsilon=1",
          "--param", "delta=1e-6")
 # dp-accounting's tests: a Gaussian of multiplier 4.530877117 is exactly (1, 1e-6), so half of its rho twice is too.
 HALF = {"kind": "concentrated", "rho": "0.012177984"}
@@ -44,7 +44,7 @@ def request(home: NodeHome, run_id: str, *, noise: bool = True) -> Request:
     price = Price(read_mechanism(HALF)) if noise else None
     assert price is None or isinstance(price.mechanism, Concentrated)
     return Request(run_id, "loans", home.register.dataset("loans").version, "c" * 64, (("alice", PEER),),
-                   "test.count" if noise else "statistics.summary", price)
+                   "test.count" if noise else "statistics.describe", price)
 
 
 def test_caps_are_set_and_shown(home: Path) -> None:
@@ -97,7 +97,7 @@ def test_what_was_spent_is_shown_and_explained(home: Path) -> None:
     assert [(r["recipient"], r["spent"], r["releases"]) for r in found["recipients"]] == [("alice", cap["spent"], 1)]
     assert [s["study"] for s in found["studies"]] == ["c" * 64]
     assert [(q["recipient"], q["computation"], q["releases"]) for q in found["queries"]] == [
-        ("alice", "statistics.summary", 1)]
+        ("alice", "statistics.describe", 1)]
     told = run_well("ledger", "explain", "loans", "--home", home)
     assert [(e["run"], e["state"], e["sums_charged"], e["sums_reserved"]) for e in told["entries"]] == [
         ("r-one", "COMMITTED", 1, 0), ("r-two", "COMMITTED", 1, 0), ("r-void", "VOIDED", 0, 0),
@@ -128,7 +128,7 @@ def test_a_forecast_is_what_then_fits(home: Path) -> None:
     assert run_well(*forecast, "--recipient", "alice")["runs"] == 1
     assert run_well(*forecast, "--minimum-cohort", "9")["runs"] == found["runs"]  # more noise, at the same promise
     refused("study.cohort-too-small", 2, *forecast, "--colluding", "2")
-    summary = run_well("ledger", "forecast", "loans", "--computation", "statistics.summary", "--param",
+    summary = run_well("ledger", "forecast", "loans", "--computation", "statistics.describe", "--param",
                        'columns=["term"]', "--home", home)
     assert (summary["runs"], summary["epsilon_alone"]) == (200, None)
     for wrong in ("columns", "=1", "columns=[1"):

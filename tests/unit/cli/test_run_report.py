@@ -22,10 +22,13 @@ from sealane.rpc.notices import StudyRecord
 
 STUDY = make_study(
     name="scorecard", sector="finance", purpose="credit-risk", data_contract="finance.credit-application/v1",
-    computation="statistics.summary", parameters={"columns": ["bad"]}, expires="2030-01-01T00:00:00Z",
+    computation="statistics.describe", parameters={"columns": ["bad"]}, expires="2030-01-01T00:00:00Z",
     participants=[Participant(name=name, fingerprint=fingerprint(name.encode())) for name in ("a", "b", "c")])
-PAYLOAD = {"computation": "statistics.summary", "rows": 40, "minimum_count": 10, "columns": {
-    "bad": {"count": 40, "missing": 0, "mean": 0.5, "std": 0.5, "variance": 0.25, "suppressed": []}}}
+PAYLOAD = {
+    "computation": "statistics.describe", "rows": 40, "minimum_count": 10, "by": None, "groups": ["all"],
+    "rounded_to": None, "digits": None, "promise": None, "group_rules": {}, "columns": {
+        "bad": {"type": "number", "unit": None, "groups": {"all": {
+            "count": 40, "missing": 0, "mean": 0.5, "std": 0.5, "variance": 0.25, "skewness": 0.0, "rules": {}}}}}}
 
 
 def status(state: str = "COMPLETED", error: RefusedError | None = None, waiting: tuple[str, ...] = ()) -> RunStatus:

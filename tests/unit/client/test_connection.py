@@ -84,7 +84,7 @@ class Desk:
 def study_of(recipient: Any, **changes: Any) -> Study:
     fields: dict[str, Any] = {
         "name": "s", "sector": "finance", "purpose": "credit-risk", "data_contract": "test.rows/v1",
-        "computation": "statistics.summary", "parameters": COLUMNS, "expires": "2099-01-01T00:00:00Z",
+        "computation": "statistics.describe", "parameters": COLUMNS, "expires": "2099-01-01T00:00:00Z",
         "participants": [Participant(name=n, fingerprint=k.fingerprint) for n, k in KEYS.items()],
         "recipients": [recipient]}
     return make_study(**fields | changes)
@@ -114,7 +114,7 @@ def desk(fed: Connection) -> Any:
 
 
 def run(fed: Connection, **changes: Any) -> Any:
-    return fed.run("statistics.summary", **COLUMNS | {"tell": lambda line: None} | changes)
+    return fed.run("statistics.describe", **COLUMNS | {"tell": lambda line: None} | changes)
 
 
 def refused(fed: Connection, **changes: Any) -> SealaneError:
@@ -144,7 +144,7 @@ def test_without_one_it_proposes_what_was_said(fed: Connection, desk: Any) -> No
     run(fed, data_contract="finance.rows/v1", purpose="credit-risk", minimum_count=25, tell=told.append)
     study, = desk.proposed
     assert (study.sector, study.data_contract, study.purpose) == ("finance", "finance.rows/v1", "credit-risk")
-    assert (study.parameters, study.minimum_count, study.computation) == (COLUMNS, 25, "statistics.summary")
+    assert (study.parameters, study.minimum_count, study.computation) == (COLUMNS, 25, "statistics.describe")
     assert {p.name: p.fingerprint for p in study.participants} == {n: k.fingerprint for n, k in KEYS.items()}
     assert [r.fingerprint for r in study.recipients] == [desk.real.identity.fingerprint]
     assert told[0].startswith(f"proposed study {study.hash[:12]}")
@@ -154,13 +154,13 @@ def test_without_one_it_proposes_what_was_said(fed: Connection, desk: Any) -> No
 
 
 @pytest.mark.parametrize(("asked", "changes"), [
-    ("glm.fit", {"outcome": "x", "features": ["y"], "family": "binomial"}), ("statistics.summary", {"columns": ["y"]}),
+    ("glm.fit", {"outcome": "x", "features": ["y"], "family": "binomial"}), ("statistics.describe", {"columns": ["y"]}),
 ])
 def test_a_named_study_is_about_what_is_asked(asked: str, changes: dict[str, Any], fed: Connection, desk: Any) -> None:
     desk.records = [record(study_of(desk.real.recipient()), *NODES)]
     with pytest.raises(InputError) as caught:
         fed.run(asked, study="s", tell=lambda line: None, **changes)
-    assert (caught.value.code, caught.value.expected) == ("study.other-computation", "statistics.summary as agreed")
+    assert (caught.value.code, caught.value.expected) == ("study.other-computation", "statistics.describe as agreed")
     assert desk.started == []
     run(fed, study="s")
     assert len(desk.started) == 1
@@ -213,7 +213,7 @@ def test_what_the_coordinator_itself_lacks_is_not_waited_for(fed: Connection, de
 
 def test_wrong_parameters_are_seen_before_anyone_is_asked(fed: Connection, desk: Any) -> None:
     with pytest.raises(InputError) as caught:
-        fed.run("statistics.summary", column=["x"])
+        fed.run("statistics.describe", column=["x"])
     assert caught.value.code == "computation.bad-parameters"
     assert desk.asked == 0
 

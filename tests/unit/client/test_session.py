@@ -36,7 +36,7 @@ def make(session: Session, **fields: Any) -> Study:
         "participants": [Participant(name=n, fingerprint=KEYS[n].fingerprint) for n in NODES],
         "recipients": [session.recipient()], "name": "scorecard"}
     return make_study(sector="finance", purpose="credit-risk", data_contract="test.rows/v1",
-                      computation="statistics.summary", parameters={}, expires="2099-01-01T00:00:00Z", **base | fields)
+                      computation="statistics.describe", parameters={}, expires="2099-01-01T00:00:00Z", **base | fields)
 
 
 @dataclass

@@ -73,5 +73,5 @@ def test_without_source_there_is_no_hash() -> None:
 
 def test_kinds_of_result() -> None:
     assert output_kinds(get("glm.fit")) == ("model",)
-    assert output_kinds(get("statistics.summary")) == ("statistics",)
+    assert output_kinds(get("statistics.describe")) == ("statistics",)
     assert output_kinds(type("Plain", (), {})()) == ("result",)  # type: ignore[arg-type]

@@ -7,7 +7,8 @@ from sealane.errors import InputError
 
 
 def test_every_computation_answers_to_its_name():
-    assert {"glm.fit", "statistics.private_table"} <= set(registry.names())
+    assert registry.names() == sorted(registry.names())
+    assert {"glm.fit", "statistics.describe", "statistics.table"} <= set(registry.names())
     for name in registry.names():
         assert registry.get(name).name == name
 
@@ -15,8 +16,8 @@ def test_every_computation_answers_to_its_name():
 def test_columns_are_what_the_gate_will_check():
     params = registry.read_parameters("glm.fit", {"outcome": "y", "features": ["x", "z"], "family": "poisson"})
     assert registry.get("glm.fit").columns(params) == ["y", "x", "z"]
-    params = registry.read_parameters("statistics.summary", {"columns": ["x"]})
-    assert registry.get("statistics.summary").columns(params) == ["x"]
+    params = registry.read_parameters("statistics.describe", {"columns": ["x"]})
+    assert registry.get("statistics.describe").columns(params) == ["x"]
 
 
 def test_unknown_computation_names_the_near_ones():
@@ -46,8 +47,8 @@ def test_a_wrong_value_is_told_beside_the_right_ones(wrong, got, expected):
     assert expected in caught.value.expected
 
 
-@pytest.mark.parametrize("wrong", [{}, {"columns": []}, {"columns": ["x", "x"]}, {"columns": ["x"], "by": "g"}])
-def test_summary_parameters_out_of_range(wrong):
+@pytest.mark.parametrize("wrong", [{}, {"columns": []}, {"columns": ["x", "x"]}, {"columns": ["x"], "per": "g"}])
+def test_parameters_out_of_range(wrong):
     with pytest.raises(InputError) as caught:
-        registry.read_parameters("statistics.summary", wrong)
+        registry.read_parameters("statistics.describe", wrong)
     assert caught.value.code == "computation.bad-parameters"

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sealane.computations.glm.fit import GlmFit
-from sealane.computations.summary import Summary
+from sealane.computations.statistics.describe import Describe
 from sealane.governance.contract import infer_contract
 
 N = 120
@@ -38,9 +38,9 @@ def test_glm(run_pooled, family, outcome, places, institutions):
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(places=st.lists(st.integers(0, 5), min_size=N, max_size=N), institutions=st.integers(2, 6))
-def test_summary(run_pooled, places, institutions):
+def test_describe(run_pooled, places, institutions):
     params = {"columns": ["x", "g", "y"]}
-    whole = run_pooled({"all": TABLE}, Summary(), params, contract=CONTRACT)
-    parts = run_pooled(spread(places, institutions), Summary(), params, contract=CONTRACT)
-    np.testing.assert_allclose(parts.numbers, whole.numbers, rtol=1e-12)
+    whole = run_pooled({"all": TABLE}, Describe(), params, contract=CONTRACT)
+    parts = run_pooled(spread(places, institutions), Describe(), params, contract=CONTRACT)
+    np.testing.assert_allclose(parts, whole, rtol=1e-10)
     pd.testing.assert_series_equal(parts.levels["g"], whole.levels["g"])

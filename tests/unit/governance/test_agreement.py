@@ -98,7 +98,7 @@ def test_no_one_signs_for_another_or_for_another_study(build: Build, keys: Keys)
 
 
 @pytest.mark.parametrize(("left", "right"), [
-    ("odrl:purpose", "marketing"), (f"{PROFILE}:computation", "statistics.summary"),
+    ("odrl:purpose", "marketing"), (f"{PROFILE}:computation", "statistics.describe"),
     (f"{PROFILE}:parameters", "0" * 64),
     (f"{PROFILE}:minimumCohort", "2"), (f"{PROFILE}:minimumCount", "9"), (f"{PROFILE}:rounds", "201"),
     ("odrl:count", "11"), (f"{PROFILE}:participant", []), (f"{PROFILE}:epsilon", "0.5"),

@@ -219,7 +219,7 @@ def test_only_the_agreed_version_of_a_dataset(ask: Ask, moment: str) -> None:
 
 
 @pytest.mark.parametrize("change", [
-    {"purpose": "marketing"}, {"computation": "statistics.summary"}, {"parameters": "1" * 64}, {"participants": ()},
+    {"purpose": "marketing"}, {"computation": "statistics.describe"}, {"parameters": "1" * 64}, {"participants": ()},
     {"minimum_count": 1}, {"epsilon": "1"}])
 def test_terms_that_are_not_the_studys_are_refused_whoever_signed_them(ask: Ask, change: dict[str, Any]) -> None:
     for who in ("own", "others"):

@@ -36,7 +36,7 @@ def test_order_of_participants_does_not_matter(build: Build, keys: dict[str, Sig
 @pytest.mark.parametrize("change", [
     {"name": "other"}, {"purpose": "anti-fraud"}, {"parameters": {"outcome": "bad"}}, {"minimum_cohort": 4},
     {"minimum_count": 11}, {"colluding": 0}, {"rounds": 201}, {"runs": 1}, {"expires": "2026-07-02T00:00:00Z"},
-    {"computation": "statistics.summary"}, {"data_contract": "finance.credit-application/v2"}, {"sector": "health"},
+    {"computation": "statistics.describe"}, {"data_contract": "finance.credit-application/v2"}, {"sector": "health"},
     {"epsilon": "1", "delta": "1e-6"},
 ])
 def test_every_field_is_bound_by_the_hash(build: Build, change: dict[str, Any]) -> None:

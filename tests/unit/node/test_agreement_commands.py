@@ -170,7 +170,7 @@ def test_a_counter_offer_is_signed_and_decides_nothing(place: Place, study: Stud
 
 
 NOISED: dict[str, Any] = {
-    "computation": "statistics.private_table", "epsilon": "1", "delta": "1e-6", "runs": 50,
+    "computation": "statistics.table", "epsilon": "1", "delta": "1e-6", "runs": 50,
     "parameters": {"columns": ["grade"], "epsilon": "1", "delta": "1e-6"}}
 
 

@@ -65,7 +65,7 @@ class Bench:
 
     @property
     def names(self) -> dict[Fingerprint, str]:
-        return {key.fingerprint: f"clinic-{k}" for k, key in enumerate(self.circle.keys)}
+        return {key.fingerprint: f"clinic-{3 - k}" for k, key in enumerate(self.circle.keys)}
 
     def kinds(self) -> list[str]:
         return [type(message).__name__ for message in self.said]
@@ -261,8 +261,8 @@ async def test_updates_are_rounded_the_same_way_in_every_attempt() -> None:
 @pytest.mark.parametrize("own", [0, 2])
 def test_every_member_sees_the_same_names_and_its_own_place(own: int) -> None:
     bench = Bench(own)
-    assert bench.cohort.names == ("clinic-0", "clinic-1", "clinic-2")
-    assert (bench.cohort.place, bench.cohort.smallest, bench.cohort.size) == (own, 3, 3)
+    assert bench.cohort.names == ("clinic-1", "clinic-2", "clinic-3")
+    assert (bench.cohort.place, bench.cohort.smallest, bench.cohort.size) == (2 - own, 3, 3)
 
 
 def test_single_institutions_show_only_where_every_member_waived() -> None:

@@ -152,8 +152,8 @@ def test_nothing_is_signed_that_could_not_be_computed(register: Register, decisi
 
 
 @pytest.mark.parametrize(("promise", "code"), [
-    ({"computation": "statistics.private_table"}, "study.price-exceeded"),
-    ({"computation": "statistics.summary", "parameters": {"columns": ["grade"]}}, "study.not-private"),
+    ({"computation": "statistics.table"}, "study.price-exceeded"),
+    ({"computation": "statistics.describe", "parameters": {"columns": ["grade"]}}, "study.not-private"),
 ])
 def test_a_study_that_costs_more_than_it_promises_is_not_approved(
     register: Register, decisions: Decisions, make: Make, add: Callable[..., Path], promise: dict[str, object],
@@ -165,6 +165,6 @@ def test_a_study_that_costs_more_than_it_promises_is_not_approved(
     study = register.record_study(dear.canonical())
     assert code_of(lambda: decisions.approve(study.hash)) == code
     assert register.own_statement(study.hash) is None
-    allowed = register.record_study(make(computation="statistics.private_table", parameters=table, epsilon="2",
+    allowed = register.record_study(make(computation="statistics.table", parameters=table, epsilon="2",
                                          delta="1e-6", name="allowed").canonical())
     assert decisions.approve(allowed.hash)

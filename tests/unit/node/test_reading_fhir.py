@@ -104,6 +104,7 @@ def test_files_become_rows_and_what_was_left_out_is_counted(register: Register, 
     report = add(register, clock, folder)
     assert report.rows == 3
     assert report.counted == {"future-date": 1, "other-unit": 1, "used": 5}
+    assert report.unfilled == ("outcome",)
     assert CANARY not in json.dumps(report.to_dict())
     frame = open_dataset(register, "patients", report.version).frame(["age", "sex", "glucose", "outcome"])
     assert frame["glucose"].tolist()[:2] == [90.0, pytest.approx(90.08)]

@@ -87,6 +87,9 @@ def test_a_cohort_is_what_it_is_person_by_person(write: Callable[[Path], Path], 
     assert table.counted["not-exact"] > 0
     assert table.counted["future-date"] > 0
     assert 0 < sum(table.frame["event"].astype(int)) < len(table.frame)
+    assert table.unfilled == ()
+    source = parse_source(with_mapping(f"omop:{where}", definition(DEFINITION.replace("[3004501]", "[3004502]"))))
+    assert read_omop(source, lambda names: names, SURVIVAL).unfilled == ("creatinine",)
     assert set(table.frame["event_kind"]) == {0, 1, 2}
 
 

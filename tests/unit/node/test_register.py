@@ -114,8 +114,8 @@ def test_unsent_statements_are_this_nodes_own(register: Register, make: Make, ke
 def test_cohort_history_is_by_version_whatever_was_computed(register: Register, keys: Keys) -> None:
     abc, abd = frozenset("abc"), frozenset("abd")
     register.record_cohort("v1", "glm.fit", abc)
-    register.record_cohort("v1", "statistics.summary", abd)
-    register.record_cohort("v1", "statistics.summary", frozenset("cba"))
+    register.record_cohort("v1", "statistics.describe", abd)
+    register.record_cohort("v1", "statistics.describe", frozenset("cba"))
     assert register.cohorts("v1") == [abc, abd]
     assert register.cohorts("v2") == []
 

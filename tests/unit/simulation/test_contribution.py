@@ -22,11 +22,11 @@ def federation() -> Simulation:
 
 
 def rows(result: Any) -> float:
-    return float(result.to_dict()["columns"]["x"]["count"]) if "columns" in result.to_dict() else float("nan")
+    return float(result["x"]["count"])
 
 
 def test_shares_of_a_count_follow_from_the_rows_by_hand() -> None:
-    found = federation().contribution("statistics.summary", rows, columns=["x"], waive_differencing=NAMES)
+    found = federation().contribution("statistics.describe", rows, columns=["x"], waive_differencing=NAMES)
     # Single institutions compute nothing, so v = 0 for them; v(ns) = 100, v(nw) = 140, v(sw) = 160, v(nsw) = 200.
     # north: (100 + 140) / 6 + (200 - 160) / 3, and so on: 160/3, 190/3, 250/3
     assert found.shares == pytest.approx({"north": 160 / 3, "south": 190 / 3, "west": 250 / 3})
@@ -35,21 +35,21 @@ def test_shares_of_a_count_follow_from_the_rows_by_hand() -> None:
 
 
 def test_leave_one_out_takes_a_run_each_and_one_for_all() -> None:
-    found = federation().contribution("statistics.summary", rows, method="leave-one-out", columns=["x"],
+    found = federation().contribution("statistics.describe", rows, method="leave-one-out", columns=["x"],
                                       waive_differencing=NAMES)
     assert found.shares == {name: float(count) for name, count in ROWS.items()}
     assert found.runs == 4
 
 
 def test_sampled_shares_add_up() -> None:
-    found = federation().contribution("statistics.summary", rows, method="sampled", orders=3, columns=["x"],
+    found = federation().contribution("statistics.describe", rows, method="sampled", orders=3, columns=["x"],
                                       waive_differencing=NAMES)
     assert sum(found.shares.values()) == pytest.approx(200.0)
 
 
 def test_every_institution_must_waive() -> None:
     with pytest.raises(RefusedError) as caught:
-        federation().contribution("statistics.summary", rows, columns=["x"], waive_differencing=NAMES[:2])
+        federation().contribution("statistics.describe", rows, columns=["x"], waive_differencing=NAMES[:2])
     assert caught.value.code == "contribution.not-waived"
     assert "west" in str(caught.value.got)
 
@@ -64,12 +64,12 @@ def test_the_nodes_themselves_refuse_coalitions_without_waivers(monkeypatch: pyt
 
     monkeypatch.setattr(module.Simulation, "run", without)
     with pytest.raises(RefusedError) as caught:
-        federation().contribution("statistics.summary", rows, columns=["x"], waive_differencing=NAMES)
+        federation().contribution("statistics.describe", rows, columns=["x"], waive_differencing=NAMES)
     assert caught.value.code == "cohort.differencing"
 
 
 def test_a_metric_that_is_no_number_is_refused() -> None:
     with pytest.raises(InputError) as caught:
-        federation().contribution("statistics.summary", lambda result: float("nan"), columns=["x"],
+        federation().contribution("statistics.describe", lambda result: float("nan"), columns=["x"],
                                   waive_differencing=NAMES)
     assert caught.value.code == "contribution.not-finite"

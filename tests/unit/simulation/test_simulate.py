@@ -13,7 +13,7 @@ import pytest
 
 import sealane
 from sealane.computations import registry
-from sealane.computations.summary import Summary
+from sealane.computations.statistics.describe import Describe
 from sealane.errors import InputError, RefusedError
 from sealane.governance.contract import Contract, Field
 from sealane.simulation.loops import run_here
@@ -31,7 +31,7 @@ def test_the_computation_runs_in_the_callers_thread_and_stack(monkeypatch: pytes
     """So a breakpoint in it stops here, with the caller's frames above."""
     found: list[tuple[threading.Thread, bool]] = []
 
-    class Watched(Summary):
+    class Watched(Describe):
         async def run(self, data: Any, cohort: Any, params: Any) -> Any:
             frame, names = sys._getframe(), []
             while frame is not None:
@@ -41,16 +41,16 @@ def test_the_computation_runs_in_the_callers_thread_and_stack(monkeypatch: pytes
             found.append((threading.current_thread(), caller in names))
             return await super().run(data, cohort, params)
 
-    monkeypatch.setitem(registry._BUILT_IN, "statistics.summary", Watched())
+    monkeypatch.setitem(registry._BUILT_IN, "statistics.describe", Watched())
     before = threading.active_count()
-    sealane.simulate(frames()).run("statistics.summary", columns=["x"])
+    sealane.simulate(frames()).run("statistics.describe", columns=["x"])
     assert found == [(threading.current_thread(), True)] * 3
     assert threading.active_count() == before
 
 
 def test_the_result_and_its_trace() -> None:
     fed = sealane.simulate(frames())
-    result = fed.run("statistics.summary", columns=["x"])
+    result = fed.run("statistics.describe", columns=["x"])
     assert result.rows == 120
     assert set(result.trace.cohort) == set(NAMES) == set(result.trace.bytes_sent)
     assert result.trace.rounds >= 1
@@ -71,9 +71,9 @@ def test_a_contract_that_is_given_is_the_one_used() -> None:
         Field(name="x", type="integer", minimum=0, maximum=1000), Field(name="bad", type="boolean")))
     fed = sealane.simulate(frames(), contract=given)
     assert fed.contract is given
-    assert fed.run("statistics.summary", columns=["x"]).rows == 120
+    assert fed.run("statistics.describe", columns=["x"]).rows == 120
     with pytest.raises(InputError) as caught:
-        fed.run("statistics.summary", columns=["y"])
+        fed.run("statistics.describe", columns=["y"])
     assert caught.value.code == "contract.unknown-field"
 
 
@@ -91,7 +91,7 @@ def test_an_error_leaves_the_running_loop_as_it_was() -> None:
         with pytest.raises(InputError):
             fed.run("statistics.sumary", columns=["x"])
         with pytest.raises(InputError):
-            fed.run("statistics.summary", columns=["y"])
+            fed.run("statistics.describe", columns=["y"])
         assert asyncio.get_running_loop() is loop
         assert asyncio.current_task() is task
         await asyncio.sleep(0)

@@ -10,6 +10,7 @@ import pandas as pd
 from sealane.errors import InputError
 
 if TYPE_CHECKING:
+    from sealane.computations.survival.incidence_curves import Incidence
     from sealane.computations.survival.km_result import KaplanMeierResult
 
 LINE = 0.075
@@ -49,6 +50,20 @@ def _numbers(result: KaplanMeierResult, ax: Any) -> None:
         ax.text(-0.02, below - row * LINE, label, transform=ax.transAxes, ha="right", fontsize="small", color=colour)
         for tick, number in zip(ticks, table[name], strict=True):
             ax.text(tick, below - row * LINE, f"{number:,}", transform=place, ha="center", fontsize="small")
+
+
+def draw_incidence(curves: dict[str, Incidence], ax: Any, unit: str | None) -> Any:
+    """Draw cumulative incidence as steps, with bands; return the Axes."""
+    ax = ax or _axes()
+    for name, curve in curves.items():
+        (line,) = ax.step(curve.times, curve.incidence, where="post", label=name)
+        ax.fill_between(curve.times, curve.lower, curve.upper, step="post", alpha=0.2, color=line.get_color())
+    ax.set_ylim(bottom=0.0)
+    ax.set_xlim(left=0.0)
+    ax.set_ylabel("cumulative incidence")
+    ax.set_xlabel(f"time ({unit})" if unit else "time")
+    ax.legend(loc="best")
+    return ax
 
 
 def draw_forest(ratios: pd.DataFrame, ax: Any, title: str) -> Any:

@@ -124,17 +124,26 @@ class Placed:
 
 
 def check_time(contract: governed.Contract, params: TimeParameters) -> governed.Field:
-    """Return the field of the time at which rows end.
+    """Return the field of the time at which rows end, where the event is one of two levels.
 
     Raises:
         InputError: a time or event column of a type that cannot be one.
+    """
+    event_levels(contract.field(params.event))
+    return check_ends(contract, params)
+
+
+def check_ends(contract: governed.Contract, params: TimeParameters) -> governed.Field:
+    """Return the field of the time at which rows end, whatever the event.
+
+    Raises:
+        InputError: a time column of a type that cannot be one.
     """
     for name in (params.end, params.begin):
         if name is not None and contract.field(name).type not in ("number", "integer"):
             raise InputError("survival.time-type", f"column {name!r} cannot be a time", got=contract.field(name).type,
                              expected="number or integer",
                              hint="derive a duration from dates when the dataset is added")
-    event_levels(contract.field(params.event))
     return contract.field(params.end)
 
 
@@ -160,12 +169,7 @@ def read_times(frame: pd.DataFrame, contract: governed.Contract, params: TimePar
         InputError: rows that break the contract, a negative time, a row that ends before it begins, or an event that
             is neither.
     """
-    end, begin = _time(frame, contract, params.end), None
-    if params.begin is not None:
-        begin = _time(frame, contract, params.begin)
-        if bool((begin >= end).any()):
-            raise InputError("survival.empty-interval", "a row ends when or before it begins",
-                             expected=f"{params.begin!r} under {params.end!r} in every row")
+    end, begin = read_ends(frame, contract, params)
     field = contract.field(params.event)
     levels = event_levels(field)
     if field.type == "category":
@@ -177,6 +181,23 @@ def read_times(frame: pd.DataFrame, contract: governed.Contract, params: TimePar
                              expected="0 or 1")
         kind = np.where(np.isnan(told), -1, told == 1.0).astype(np.int64)
     return Times(end, begin, kind)
+
+
+def read_ends(
+    frame: pd.DataFrame, contract: governed.Contract, params: TimeParameters
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """Read when a node's rows end, and when they begin if that is told.
+
+    Raises:
+        InputError: rows that break the contract, a negative time, or a row that ends before it begins.
+    """
+    end, begin = _time(frame, contract, params.end), None
+    if params.begin is not None:
+        begin = _time(frame, contract, params.begin)
+        if bool((begin >= end).any()):
+            raise InputError("survival.empty-interval", "a row ends when or before it begins",
+                             expected=f"{params.begin!r} under {params.end!r} in every row")
+    return end, begin
 
 
 def place(times: Times, fine: FineGrid, kept: NDArray[np.bool_]) -> Placed:

@@ -146,6 +146,18 @@ def test_a_patient_is_found_by_the_bundle_s_own_name() -> None:
     assert made.counted() == {"used": 3}
 
 
+def test_a_patient_may_have_no_name_but_the_bundle_s() -> None:
+    made = Rows(load_fhir_mapping(pressure("last").encode(), COHORT))
+    made.add(Resource("Patient", {"resourceType": "Patient", "gender": "male", "birthDate": "1990"}, "urn:uuid:77"))
+    made.add(Resource("Observation", observed(130, about="urn:uuid:77")))
+    assert made.table() == {"person": ["77"], "age": [36.0], "sex": ["male"], "systolic_bp": [130.0]}
+
+
+def test_what_serves_no_column_is_unused_whatever_is_wrong_with_it() -> None:
+    _, counted = rows(pressure("last"), patient(), observed(1, code="2345-7", when="2031", about="Group/x"))
+    assert counted == {"unused": 1, "used": 1}
+
+
 def test_conditions_by_prefix_and_by_code() -> None:
     text = BASE + """
 [[columns]]

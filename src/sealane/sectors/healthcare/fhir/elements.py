@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
 from sealane.sectors.healthcare.fhir.mapping import CODED_AT, FhirColumn
@@ -39,20 +40,24 @@ class Unfit(Exception):
         return str(self.args[0])
 
 
-def walk(value: Any, path: Sequence[str]) -> Iterator[Any]:
-    """Yield what lies at a path; lists on the way are gone through."""
-    if isinstance(value, list):
-        for one in value:
-            yield from walk(one, path)
-    elif not path:
-        yield value
-    elif isinstance(value, dict) and path[0] in value:
-        yield from walk(value[path[0]], path[1:])
+def walk(value: dict[str, Any], path: str) -> list[Any]:
+    """Return what lies at a dotted path; lists on the way are gone through."""
+    level: list[Any] = [value]
+    for name in _names(path):
+        level = [inner for one in level if isinstance(one, dict) and name in one
+                 for inner in (one[name] if isinstance(one[name], list) else (one[name],))]
+    return level
 
 
-def at(value: Any, path: str) -> Any:
+def at(value: dict[str, Any], path: str) -> Any:
     """Return the first value at a dotted path; None where there is none."""
-    return next(walk(value, path.split(".")), None)
+    found = walk(value, path)
+    return found[0] if found else None
+
+
+@lru_cache(maxsize=1024)
+def _names(path: str) -> tuple[str, ...]:
+    return tuple(path.split("."))
 
 
 def own_id(content: dict[str, Any], full_url: str) -> list[str]:
@@ -84,7 +89,7 @@ def check_standing(content: dict[str, Any]) -> None:
     Raises:
         Unfit: ``retracted``.
     """
-    said = [content.get("status"), *walk(content, ("verificationStatus", "coding", "code"))]
+    said = [content.get("status"), *walk(content, "verificationStatus.coding.code")]
     if any(isinstance(one, str) and one in RETRACTED for one in said):
         raise Unfit("retracted")
 
@@ -139,23 +144,23 @@ def coded(kind: str, content: dict[str, Any], column: FhirColumn) -> Iterator[di
     if not (column.codes or column.prefixes):
         yield content
         return
-    place = tuple((column.code_path or CODED_AT.get(kind, "code")).split("."))
+    place = column.code_path or CODED_AT.get(kind, "code")
     parts = [content]
-    if kind == "Observation":
-        parts += [one for one in walk(content, ("component",)) if isinstance(one, dict)]
+    if kind == "Observation" and "component" in content:
+        parts += [one for one in walk(content, "component") if isinstance(one, dict)]
     for part in parts:
         if any(code in column.codes or code.startswith(tuple(column.prefixes))
                for code in codes_at(part, place, column.system)):
             yield part
 
 
-def codes_at(part: dict[str, Any], place: Sequence[str], system: str | None) -> Iterator[str]:
+def codes_at(part: dict[str, Any], place: str, system: str | None) -> Iterator[str]:
     """Yield the codes of a system at a path to a CodeableConcept, a Coding or a code."""
     for concept in walk(part, place):
         if isinstance(concept, str):
             yield concept
         elif isinstance(concept, dict):
-            for coding in (concept, *walk(concept, ("coding",))):
+            for coding in (concept, *walk(concept, "coding")):
                 if isinstance(coding, dict) and isinstance(coding.get("code"), str) and (
                         system is None or coding.get("system") == system):
                     yield coding["code"]
@@ -171,7 +176,7 @@ def value_of(kind: str, part: dict[str, Any], column: FhirColumn, as_of: date) -
         return 1.0
     if column.read == "code":
         place = column.path or column.code_path or CODED_AT.get(kind, "code")
-        return next(codes_at(part, place.split("."), column.system), None)
+        return next(codes_at(part, place, column.system), None)
     found = _observed(part) if column.path is None else at(part, column.path)
     if found is None:
         return None
@@ -201,7 +206,7 @@ def _observed(part: dict[str, Any]) -> Any:
 
 def _quantity(found: dict[str, Any], column: FhirColumn) -> Any:
     if "value" not in found:
-        code = next((one for one in codes_at({"x": found}, ("x",), None)), None)
+        code = next((one for one in codes_at({"x": found}, "x", None)), None)
         if code is None:
             raise Unfit("wrong-type")
         return code

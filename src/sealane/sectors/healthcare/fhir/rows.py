@@ -65,9 +65,6 @@ class Rows:
         if isinstance(found, str):
             self._counted[found] += 1
             return
-        if found.kind not in self._columns and found.kind != self._mapping.row_kind:
-            self._counted[UNUSED] += 1
-            return
         try:
             self._counted[self._take(found)] += 1
         except Unfit as fault:
@@ -97,9 +94,18 @@ class Rows:
             counted[f"no-such-{kind}"] += orphans
         return {reason: number for reason, number in sorted(counted.items()) if number}
 
+    def unfilled(self) -> tuple[str, ...]:
+        """Return the fields for which no resource had anything: a code or a system may be another than was meant."""
+        return tuple(column.field for column in self._mapping.columns
+                     if not any(column.field in side.states for side in (self._patients, self._encounters)))
+
     def _take(self, found: Resource) -> str:
         """Take what a resource says for every column it serves: all of it or, at the first fault, nothing."""
         kind, content, as_of = found.kind, found.content, self._mapping.as_of
+        served = [(column, part) for column in self._columns.get(kind, [])
+                  for part in elements.coded(kind, content, column)]
+        if not served and kind not in ("Patient", self._mapping.row_kind):
+            return UNUSED
         elements.check_standing(content)
         ids = elements.own_id(content, found.full_url)
         side, row = self._place(found, ids)
@@ -107,12 +113,13 @@ class Rows:
         if row in side.own if own else kind in self._adds and self._repeated(kind, ids):
             raise Unfit("repeated")
         when = elements.dated(kind, content, as_of)
-        taken = [(column, value) for column in self._columns.get(kind, [])
-                 for part in elements.coded(kind, content, column)
+        taken = [(column, value) for column, part in served
                  if (value := elements.value_of(kind, part, column, as_of)) is not None]
         if when is None and not own and any(column.take in ("first", "last") for column, _ in taken):
             raise Unfit("undated")
         if own:
+            # In a bundle a patient may have no id but the bundle's own name for it.
+            taken += [(column, ids[0]) for column, _ in served if column.path == "id" and "id" not in content]
             self._own(side, row, ids[0], content)
         elif taken:
             side.referring[row] += 1

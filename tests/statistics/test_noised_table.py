@@ -31,7 +31,7 @@ def test_a_released_table_carries_the_noise_that_it_says(scheme: str) -> None:
     levels = [f"l{k:02}" for k in range(LEVELS)]
     cells = pd.MultiIndex.from_product([levels, levels], names=["a", "b"]).to_frame(index=False)
     frames = {name: cells.loc[cells.index.repeat(EACH)].reset_index(drop=True) for name in ("n", "s", "w")}
-    found = sealane.simulate(frames).run("statistics.private_table", scheme=scheme, minimum_count=1,
+    found = sealane.simulate(frames).run("statistics.table", scheme=scheme, minimum_count=1,
                                          columns=["a", "b"], epsilon="2", delta="1e-6")
     noise = found.counts.loc[levels, levels].to_numpy().ravel() - 3 * EACH
     assert noise.size == LEVELS**2

@@ -1,0 +1,200 @@
+"""``statistics.describe``: counts, means, spreads and quantiles over the cohort, small cells hidden, or noised sums.
+
+What is hidden was still opened at the nodes, which need it to decide; it is not released. Counts are opened first, and
+only what they allow is summed. A mean is shown where only few values are missing, though a mean over whole numbers can
+give its own count, and so the number missing, away to someone who tries; ``digits`` rounds it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sealane.computations.base import Cohort, Dataset, Payload, count
+from sealane.computations.columns import MAXIMUM_ROWS, limits
+from sealane.computations.disclosure import Rule
+from sealane.computations.promise import bounded, check_unit, price_of_sum, with_unit
+from sealane.computations.statistics.axes import MISSING
+from sealane.computations.statistics.cells import Column, Counts, Groups, column_of, groups_of, hidden_cells
+from sealane.computations.statistics.describe_noised import entries_of, noised, row_norm
+from sealane.computations.statistics.describe_parameters import PROBABILITIES, QUANTILES, DescribeParameters
+from sealane.computations.statistics.described import Description, described
+from sealane.computations.statistics.moments import Moments, Sample, moments
+from sealane.computations.statistics.quantile_search import Quantile, quantiles
+from sealane.computations.statistics.rounding import to_base, to_digits
+from sealane.computations.suppression import SMALL, line
+from sealane.errors import RefusedError
+from sealane.governance import contract as governed
+from sealane.privacy.mechanism import Price
+
+MOMENTS = ("mean", "std", "variance", "skewness")
+Cell = tuple[int, int]
+"""Places of a column and a group."""
+
+
+class Describe:
+    """Counts, means, spreads and quantiles of numbers; counts of levels."""
+
+    outputs = ("statistics",)
+    individual_level = False  # sums and counts over the cohort
+
+    @property
+    def name(self) -> str:
+        """Return ``statistics.describe``."""
+        return "statistics.describe"
+
+    @property
+    def parameters(self) -> type[DescribeParameters]:
+        """Return the model of its parameters."""
+        return DescribeParameters
+
+    def columns(self, params: DescribeParameters) -> list[str]:
+        """Return the columns described, the one to group by, and the unit's."""
+        return with_unit(params.read, params)
+
+    def price(self, params: DescribeParameters, contract: governed.Contract, honest: int) -> Price | None:
+        """Return what a description with noise costs: one sum. See :class:`sealane.computations.pricing.Priced`."""
+        check_unit(params, contract, params.read)
+        return price_of_sum(params, honest, entries_of(params, contract), row_norm(params, contract))
+
+    async def run(self, data: Dataset, cohort: Cohort, params: DescribeParameters) -> Payload:
+        """Describe the columns.
+
+        Raises:
+            InputError: a date or text column, a column without a range, rows outside the contract, or a promise that
+                no noise keeps.
+            RefusedError: fewer rows than the minimum count.
+        """
+        check_unit(params, data.contract, params.read)
+        frame = bounded(data.frame(self.columns(params)), params)
+        groups = groups_of(frame, data.contract, params.by)
+        columns = [column_of(frame[name], data.contract.field(name)) for name in params.columns]
+        head = {"computation": self.name, "minimum_count": cohort.minimum_count, "by": params.by,
+                "groups": list(groups.levels), "rounded_to": params.round_to, "digits": params.digits}
+        if params.promised:
+            return head | await noised(cohort, columns, groups, params)
+        counts, institutions = await _count(cohort, columns, groups)
+        by_group = counts[0].sum(axis=0)
+        rows = int(by_group.sum())
+        if rows < cohort.minimum_count:
+            raise RefusedError("describe.too-few-rows", "too few rows to describe",
+                               got=f"under {cohort.minimum_count}", expected=f"at least {cohort.minimum_count}")
+        groups_hidden: list[Rule | None] = line(by_group.tolist(), cohort.minimum_count) if params.by else [None]
+        closed = _closed(cohort, columns, counts, institutions, groups_hidden)
+        open_cells = [cell for cell, rule in closed.items() if rule is None]
+        samples = [Sample(columns[c].part(groups, g), int(counts[c][0, g]), *limits(columns[c].field))
+                   for c, g in open_cells]
+        found = dict(zip(open_cells, await moments(cohort, samples), strict=True))
+        searched: dict[Cell, list[Quantile]] = {}
+        if params.quantiles and samples:
+            whole = [columns[c].field.type == "integer" for c, _ in open_cells]
+            searched = dict(zip(open_cells, await quantiles(cohort, samples, whole, PROBABILITIES, params.resolution),
+                                strict=True))
+        content = {}
+        for c, column in enumerate(columns):
+            hidden = hidden_cells(counts[c], cohort.minimum_count)
+            content[column.field.name] = {"type": column.field.type, "unit": column.field.unit, "groups": {
+                level: _cells(column, counts[c][:, g], [row[g] for row in hidden], params)
+                | ({} if column.values is None else
+                   _statistics(column.field, closed[c, g], found.get((c, g)), searched.get((c, g)), cohort, params))
+                for g, level in enumerate(groups.levels)}}
+        return head | {"rows": to_base(rows, params.round_to), "promise": None, "group_rules": {
+            level: rule for level, rule in zip(groups.levels, groups_hidden, strict=False) if rule},
+            "columns": {name: _joined(one) for name, one in content.items()}}
+
+    def present(self, payload: Payload) -> Description:
+        """Return the released numbers as a DataFrame."""
+        return described(payload)
+
+
+async def _count(
+    cohort: Cohort, columns: list[Column], groups: Groups
+) -> tuple[list[Counts], dict[int, list[int]]]:
+    """Open the rows behind each cell, and by numeric column and group how many institutions have any value."""
+    local = [column.local(groups) for column in columns]
+    numeric = [c for c, column in enumerate(columns) if column.values is not None]
+    have = np.array([(local[c][0] > 0).astype(np.int64) for c in numeric], dtype=np.int64).reshape(-1, groups.number)
+    terms = {"counts": count(np.concatenate([one.ravel() for one in local]), MAXIMUM_ROWS)}
+    opened = await cohort.sum(terms | ({"institutions": count(have, 1)} if numeric else {}))
+    pieces = np.split(opened["counts"], np.cumsum([one.size for one in local])[:-1])
+    return ([piece.reshape(one.shape) for piece, one in zip(pieces, local, strict=True)],
+            dict(zip(numeric, opened["institutions"].tolist(), strict=True)) if numeric else {})
+
+
+def _closed(
+    cohort: Cohort, columns: list[Column], counts: list[Counts], institutions: dict[int, list[int]],
+    groups_hidden: list[Rule | None],
+) -> dict[Cell, Rule | None]:
+    """Return by numeric column and group the rule that keeps its values from being summed; None where none does.
+
+    What is known over all rows gives a group away if it is known of all others, so groups are closed as cells are.
+    """
+    out: dict[Cell, Rule | None] = {}
+    fewest = 1 if cohort.exposed else cohort.smallest
+    for c, column in enumerate(columns):
+        if column.values is None:
+            continue
+        present = counts[c][0].tolist()
+        beside = line(present, cohort.minimum_count) if len(present) > 1 else [None]
+        for g in range(len(present) - (len(present) > 1)):
+            rule = groups_hidden[g] or beside[g]
+            if rule is None and present[g] < cohort.minimum_count:
+                rule = SMALL
+            if rule is None and institutions[c][g] < fewest:
+                rule = "minimum-cohort"
+            out[c, g] = rule
+    return out
+
+
+def _cells(
+    column: Column, counts: Counts, rules: list[Rule | None], params: DescribeParameters
+) -> dict[str, Any]:
+    numbers = {name: None if rule else to_base(number, params.round_to)
+               for name, number, rule in zip(column.cells, counts.tolist(), rules, strict=True)}
+    named = {("count" if name == "present" and column.values is not None else name): rule
+             for name, rule in zip(column.cells, rules, strict=True) if rule}
+    missing = numbers.pop(MISSING)
+    if column.values is None:
+        return {"levels": numbers, "missing": missing, "rules": named}
+    return {"count": numbers["present"], "missing": missing, "rules": named}
+
+
+def _statistics(
+    field: governed.Field, closed: Rule | None, found: Moments | None, searched: list[Quantile] | None,
+    cohort: Cohort, params: DescribeParameters,
+) -> dict[str, Any]:
+    rule = closed or (None if found is None else _dominance(field, found, cohort.minimum_count))
+    values: dict[str, float | None] = dict.fromkeys(MOMENTS)
+    rules: dict[str, Rule] = {}
+    if rule:
+        rules = dict.fromkeys(MOMENTS, rule)
+    elif found is not None:
+        values = dict(zip(MOMENTS, (found.mean, found.deviation, found.variance, found.skewness), strict=True))
+    out: dict[str, Any] = {name: None if value is None else to_digits(value, params.digits)
+                           for name, value in values.items()}
+    if params.quantiles:
+        for place, name in enumerate(QUANTILES):
+            one = searched[place] if searched else None
+            out[name] = None if one is None or one.value is None else to_digits(one.value, params.digits)
+            if out[name] is None:
+                rules[name] = closed or SMALL
+        out["quantile_error"] = max((one.error for one in searched or [] if one.error is not None), default=None)
+    return out | {"statistic_rules": rules}
+
+
+def _dominance(field: governed.Field, found: Moments, minimum: int) -> Rule | None:
+    """Return the rule by which a mean over enough rows would still tell of a few of them."""
+    low, high = limits(field)
+    if field.type == "integer" and high - low == 1.0:
+        ones = round(found.rows * (found.mean - low))
+        if 0 < ones < minimum or 0 < found.rows - ones < minimum:
+            return SMALL
+    return "dominance" if found.dominated(minimum, low) else None
+
+
+def _joined(column: dict[str, Any]) -> dict[str, Any]:
+    """Return a column's payload with the rules of counts and of statistics in one place."""
+    for cells in column["groups"].values():
+        cells["rules"] |= cells.pop("statistic_rules", {})
+    return column
