@@ -15,6 +15,9 @@ from sealane.cli.local_federation import LocalFederation
 CHECKED = ("age", "sex", "chest_pain", "resting_bp", "cholesterol", "maximum_heart_rate", "st_depression")
 """Columns whose units and codes are compared: those of the model, and one that a hospital never measured."""
 
+BESIDE = ("cholesterol", "resting_ecg", "thallium")
+"""Described beside the columns of the model."""
+
 
 def questions(example: Any) -> dict[str, Question]:
     """Return what is asked of the hospitals, by the name of the chapter."""
@@ -22,7 +25,7 @@ def questions(example: Any) -> dict[str, Question]:
         "units": Question("heart-units", "quality.harmonise", {"columns": list(CHECKED)},
                           "checking units and codes: who stands apart is named, no value of a hospital shows"),
         "patients": Question("heart-patients", "statistics.describe",
-                             {"columns": list(example.features), "by": example.outcome},
+                             {"columns": [*example.features, *BESIDE], "by": example.outcome},
                              "describing the patients by what angiography found: table 1"),
         "risk": Question("heart-risk", "glm.fit",
                          {"outcome": example.outcome, "features": list(example.features), "family": "binomial"},

@@ -98,6 +98,36 @@ def test_hidden_curves(federation: Any) -> None:
     assert all(f">{place[-1]}<" in shown and f">{rule}<" in shown for place, rule in hidden)
 
 
+def test_table_one(federation: Any) -> None:
+    everyone = pd.concat([rows(seed) for seed in range(3)])
+    shown = page(federation.run("statistics.describe", columns=["age", "arm", "time"], by="event").to_dict())
+    assert "Table 1" in shown
+    for event, own in everyone.groupby("event"):
+        assert f"event = {event}" in shown
+        assert f">{len(own)}<" in shown
+        # pandas' mean and standard deviation, to the four figures of a report
+        assert f">{own['age'].mean():.4g} ({own['age'].std():.4g})<" in shown
+    assert ">hidden<" in shown  # the rare arm
+    assert "arm · 1 · rare" in shown
+    whole = page(federation.run("statistics.describe", columns=["age", "event"]).to_dict())
+    events = int(everyone["event"].sum())
+    assert f">{events} ({events / len(everyone):.0%})<" in whole
+
+
+def test_table_of_counts(federation: Any) -> None:
+    everyone = pd.concat([rows(seed) for seed in range(3)])
+    result = federation.run("statistics.table", columns=["event", "age"], bins={"age": [60]}, missing="drop")
+    shown = page(result.to_dict())
+    for _, own in everyone.groupby(["event", everyone["age"] < 60]):
+        assert f">{len(own)}<" in shown
+    stats = pytest.importorskip("scipy.stats")
+    test = stats.chi2_contingency(pd.crosstab(everyone["event"], everyone["age"] < 60))
+    assert f"χ² = {test.statistic:.2f} on 1 degrees of freedom" in shown
+    small = page(federation.run("statistics.table", columns=["arm"], missing="drop").to_dict())
+    assert "arm = rare" in small
+    assert ">hidden<" in small
+
+
 def test_one_survival_curve(federation: Any) -> None:
     shown = page(federation.run("survival.kaplan_meier", duration="time", event="event", resolution=90).to_dict())
     assert ">all<" in shown

@@ -11,7 +11,7 @@ from sealane.client.report.results.counts import hidden_in, table_of
 from sealane.client.report.tables import section, table
 
 RULES = {
-    "minimum-count": "fewer rows than the minimum count stand behind it",
+    "minimum-count": "fewer rows than the minimum count stand behind it, or behind a cell that would follow from it",
     "complementary": "with what is shown, a cell under the minimum count could be had by subtraction",
     "dominance": "one or two institutions make up nearly all of it",
     "effective-rows": "its weights leave fewer effective rows than the minimum count",
@@ -19,6 +19,9 @@ RULES = {
     "minimum-cohort": "too few institutions stand behind it",
     "saturated": "the model would follow its rows too closely",
 }
+HEADING = "What was hidden, and why"
+MOST = 16
+"""Most cells that are listed openly."""
 OTHER = "a rule of the computation"
 DEEPEST = 6
 FRAMES = ("columns", "groups")
@@ -38,8 +41,8 @@ class Hidden:
 def suppressed(result: Mapping[str, Any]) -> Markup:
     """Return the list of hidden cells, or that nothing was hidden; nothing for a result without a minimum count."""
     minimum = result.get("minimum_count")
-    cells = table_of(result)
-    found = sorted({(one.place, one.rule) for one in hidden_cells(result)} | set(hidden_in(cells) if cells else ()))
+    counted = table_of(result)
+    found = sorted({(one.place, one.rule) for one in hidden_cells(result)} | set(hidden_in(counted) if counted else ()))
     merged = merged_times(result)
     if not found and not merged and not isinstance(minimum, int):
         return NOTHING
@@ -48,11 +51,13 @@ def suppressed(result: Mapping[str, Any]) -> Markup:
     if not found:
         if not merged:
             parts.append(element("p", {}, "Nothing had to be hidden." + said))
-        return section("What was hidden, and why", *parts)
+        return section(HEADING, *parts)
     rows = [[" · ".join(word for word in place if word not in FRAMES), rule, RULES.get(rule, OTHER)]
             for place, rule in found]
-    return section("What was hidden, and why", *parts, table(f"Hidden cells.{said}", ["Cell", "Rule", "Why"], rows,
-                                                             words=True))
+    cells = table(f"Hidden cells.{said}", ["Cell", "Rule", "Why"], rows, words=True)
+    if len(rows) > MOST:
+        cells = element("details", {}, element("summary", {}, f"{len(rows)} cells are hidden.{said}"), cells)
+    return section(HEADING, *parts, cells)
 
 
 def merged_times(result: Mapping[str, Any]) -> str:
@@ -60,10 +65,9 @@ def merged_times(result: Mapping[str, Any]) -> str:
     grid = result.get("grid")
     if not isinstance(grid, Mapping) or not isinstance(grid.get("merged"), int) or not grid["merged"]:
         return ""
-    rule = RULES.get(str(grid.get("merged_because")), "too few rows stand behind them")
     return (
-        f"{grid['merged']} counts of events or leavings at a time of the grid were merged into a later one: alone, "
-        f"{rule.replace('stand behind it', 'would stand behind a step')}."
+        f"{grid['merged']} counts of events or leavings at a time of the grid were merged into a later one "
+        f"({grid.get('merged_because')}): alone, too few rows would stand behind a step."
     )
 
 

@@ -63,7 +63,8 @@ def table_one(result: Mapping[str, Any]) -> Markup:
     found = find(result, DescriptionHeld, "columns", "groups")
     if found is None:
         return NOTHING
-    rows = [row for name, column in found.columns.items() for row in lines(name, column, found.groups)]
+    rows = [["rows", *(HIDDEN if number is None else count(number) for number in sizes(found))]]
+    rows += [row for name, column in found.columns.items() for row in lines(name, column, found.groups)]
     heads = ["", *(f"{found.by} = {group}" if found.by else group for group in found.groups)]
     caption = (
         f"{count(found.rows)} rows over all institutions. Numbers: mean (standard deviation), and median [quartiles] "
@@ -76,6 +77,18 @@ def table_one(result: Mapping[str, Any]) -> Markup:
     return section("Table 1", table(caption, heads, rows), noise)
 
 
+def sizes(found: DescriptionHeld) -> list[int | None]:
+    """Return the rows of each group, from a column of which both the rows with and without a value show."""
+    def size(group: str) -> int | None:
+        for column in found.columns.values():
+            one = column.groups[group]
+            if one.known is not None and one.missing is not None:
+                return one.known + one.missing
+        return None
+
+    return [size(group) for group in found.groups]
+
+
 def lines(name: str, column: ColumnHeld, groups: list[str]) -> Iterator[list[str]]:
     """Return the table's lines about one column."""
     cells = [column.groups[group] for group in groups]
@@ -85,7 +98,7 @@ def lines(name: str, column: ColumnHeld, groups: list[str]) -> Iterator[list[str
             yield [title, *(share(one, "1") for one in cells)]
         else:
             yield [title, *([""] * len(cells))]
-            for level in cells[0].levels:
+            for level in (name for name in cells[0].levels if any(one.levels.get(name) != 0 for one in cells)):
                 yield [INDENT + level.replace("_", " "), *(share(one, level) for one in cells)]
     else:
         yield [title, *(spread(one) for one in cells)]
