@@ -13,8 +13,8 @@ from sealane.computations.glm.fit import GlmFit
 from sealane.computations.harmonise.check import Harmonise
 from sealane.computations.meta.fit import MetaFit
 from sealane.computations.mixed.fit import MixedFit
-from sealane.computations.private_table import PrivateTable
-from sealane.computations.summary import Summary
+from sealane.computations.statistics.describe import Describe
+from sealane.computations.statistics.table import Table
 from sealane.computations.surveillance.disproportionality import Disproportionality
 from sealane.computations.surveillance.outbreak import Outbreak
 from sealane.computations.survival.aft import AftFit
@@ -26,28 +26,19 @@ from sealane.errors import InputError
 _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for computation in (
     AftFit(),
     Cox(),
-    Disproportionality(),
     CumulativeIncidence(),
+    Describe(),
+    Disproportionality(),
     GlmFit(),
     Harmonise(),
     KaplanMeier(),
     MetaFit(),
     MixedFit(),
     Outbreak(),
-    PrivateTable(),
-    Summary(),
+    Table(),
 )}
 LATE = ("formulaic.parser", "scipy.special")
 """What computations import at a node when they need it: in a sandbox beforehand, as its children begin anew."""
-from sealane.computations.statistics.describe import Describe
-from sealane.computations.statistics.table import Table
-from sealane.errors import InputError
-
-_BUILT_IN: dict[str, Computation[Any]] = {
-    computation.name: computation for computation in (GlmFit(), Describe(), Table())}
-
-LATE = ("formulaic.parser", "scipy.special", "scipy.stats")
-"""What computations import when they need it. A sandbox, whose children begin anew each time, does it beforehand."""
 
 
 def names() -> list[str]:
