@@ -29,6 +29,8 @@ _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for comp
     Disproportionality(),
     Describe(),
     CumulativeIncidence(),
+    Describe(),
+    Disproportionality(),
     GlmFit(),
     Harmonise(),
     KaplanMeier(),
@@ -40,6 +42,8 @@ _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for comp
 
 LATE = ("formulaic.parser", "scipy.special", "scipy.stats")
 """What computations import when they need it. A sandbox, whose children begin anew each time, does it beforehand."""
+LATE = ("formulaic.parser", "scipy.special")
+"""What computations import at a node when they need it: in a sandbox beforehand, as its children begin anew."""
 
 
 def names() -> list[str]:
