@@ -26,8 +26,6 @@ from sealane.errors import InputError
 _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for computation in (
     AftFit(),
     Cox(),
-    Disproportionality(),
-    Describe(),
     CumulativeIncidence(),
     Describe(),
     Disproportionality(),
@@ -39,9 +37,6 @@ _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for comp
     Outbreak(),
     Table(),
 )}
-
-LATE = ("formulaic.parser", "scipy.special", "scipy.stats")
-"""What computations import when they need it. A sandbox, whose children begin anew each time, does it beforehand."""
 LATE = ("formulaic.parser", "scipy.special")
 """What computations import at a node when they need it: in a sandbox beforehand, as its children begin anew."""
 

@@ -25,8 +25,8 @@ EXAMPLE = Example(
     contract="healthcare.heart-disease/v1",
     institutions=("cleveland", "hungary", "switzerland", "va-long-beach"),
     outcome="disease",
-    # Known before the angiography. Left out: cholesterol, which Switzerland did not measure (all its rows are 0, so a
-    # joint model is refused by the column's name); vessels, thallium and st_slope, which hardly any hospital but
+    # Known before the angiography. Left out: cholesterol, which Switzerland did not measure (all its rows are 0, so
+    # that a joint model would do without that hospital); vessels, thallium and st_slope, which hardly any hospital but
     # Cleveland has; fasting_sugar_high, missing in most of Switzerland's rows; severity, which is the outcome.
     features=("age", "sex", "chest_pain", "resting_bp", "maximum_heart_rate", "exercise_angina", "st_depression"),
     categorical=("sex", "chest_pain"),

@@ -7,6 +7,7 @@ from sealane.client.report.bars import Bar, bars
 from sealane.client.report.forest import Estimate, coefficient_plot
 from sealane.client.report.markup import NOTHING, Markup, element, join
 from sealane.client.report.model import CoefficientPart, MetricsPart, Report
+from sealane.client.report.results.basis import basis
 from sealane.client.report.results.counts import counts
 from sealane.client.report.results.harmonise import harmonise
 from sealane.client.report.results.kaplan_meier import kaplan_meier
@@ -212,5 +213,6 @@ def notes(report: Report) -> Markup:
 
 def body(report: Report) -> Markup:
     """Return all sections about the result."""
-    judged = (notes, metrics, roc, validation.calibration, validation.concordance, coefficients, validation.grid)
-    return join(*(told(report) for told in judged), *(told(report.result) for told in RESULTS))
+    judged = (metrics, roc, validation.calibration, validation.concordance, coefficients, validation.grid)
+    opening = join(notes(report), basis(report.result))
+    return join(opening, *(told(report) for told in judged), *(told(report.result) for told in RESULTS))

@@ -147,6 +147,13 @@ def test_odds_ratios(federation: Any) -> None:
     assert f">{expected:.2f} (" in shown
 
 
+def test_what_a_model_rests_on() -> None:
+    told = {"computation": "glm.fit", "basis": {"contributing": 3, "institutions": 4, "missing_everywhere": ["dose"]}}
+    assert "Rows of 3 of 4 institutions are in it. Missing in all rows of some institution: dose." in page(told)
+    whole = {"computation": "glm.fit", "basis": {"contributing": 4, "institutions": 4, "missing_everywhere": []}}
+    assert "institutions are in it" not in page(whole)
+
+
 def test_linear_models_have_no_ratio(federation: Any) -> None:
     result = federation.run("glm.fit", outcome="age", features=["time"], family="gaussian").to_dict()
     assert regression.ratio(result) is None
