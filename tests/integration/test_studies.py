@@ -33,6 +33,8 @@ ASKED: dict[str, dict[str, Any]] = {
     "survival.cox": {"start": "start", "stop": "time", "event": "event", "features": ["age", "arm", "stage"],
                      "resolution": 7},
     "survival.cumulative_incidence": {"duration": "time", "event": "event_kind", "by": "arm", "resolution": 7},
+    "survival.fine_gray": {"duration": "time", "event": "event_kind", "cause": "1", "features": ["age", "arm"],
+                           "resolution": 7},
     "survival.kaplan_meier": {"duration": "time", "event": "event", "by": "arm", "resolution": 7},
 }
 WAIVED = {"model.mixed"}

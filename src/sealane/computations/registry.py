@@ -20,6 +20,7 @@ from sealane.computations.surveillance.outbreak import Outbreak
 from sealane.computations.survival.aft import AftFit
 from sealane.computations.survival.cox import Cox
 from sealane.computations.survival.cumulative_incidence import CumulativeIncidence
+from sealane.computations.survival.fine_gray import FineGray
 from sealane.computations.survival.kaplan_meier import KaplanMeier
 from sealane.errors import InputError
 
@@ -29,6 +30,7 @@ _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for comp
     CumulativeIncidence(),
     Describe(),
     Disproportionality(),
+    FineGray(),
     GlmFit(),
     Harmonise(),
     KaplanMeier(),
