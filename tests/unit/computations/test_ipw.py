@@ -304,6 +304,12 @@ def test_refusals(run_pooled: Callable[..., Any]) -> None:
     steady = {name: frame.assign(ldl=np.where(frame["statin"], 100.0, frame["ldl"])) for name, frame in frames.items()}
     with raises("ipw.constant-outcome", RefusedError):
         ask(run_pooled, steady)
+    # Three patients cost a thousand times what the others do.
+    place = np.arange(300)
+    dear = {name: frame.assign(ldl=np.where(place == frame.index[frame["statin"]][0], 1e5, 50.0 + place % 7))
+            for name, frame in frames.items()}
+    with raises("ipw.dominated", RefusedError):
+        ask(run_pooled, dear)
     contract = infer_contract(frames)
     with raises("ipw.two-values", InputError):
         ask(run_pooled, frames | {"h1": frames["h1"].assign(statin=0.5)}, contract=contract)

@@ -32,6 +32,11 @@ class Role:
     binary: bool
     levels: tuple[str, ...] = ()
 
+    @property
+    def amount(self) -> bool:
+        """Whether it is an amount, of which single rows can make up most."""
+        return not self.binary and self.low >= 0.0 and self.high > 0.0
+
     def read(self, frame: pd.DataFrame) -> Array:
         """Return a node's own values, shape ``(n_rows,)``, missing as NaN.
 

@@ -24,6 +24,7 @@ from sealane.computations.causal.support import Arms, Support
 from sealane.computations.causal.weights import Weights
 from sealane.computations.cholesky import factor
 from sealane.computations.design.layout import Placement
+from sealane.computations.disclosure import effective_rows
 from sealane.computations.newton import Array
 from sealane.errors import RefusedError
 
@@ -66,13 +67,20 @@ async def open_effect(
         top: what no weight exceeds.
 
     Raises:
-        RefusedError: ``ipw.range-too-wide`` or ``ipw.constant-outcome``.
+        RefusedError: ``ipw.range-too-wide``, ``ipw.dominated`` or ``ipw.constant-outcome``.
     """
     unit = (y - place.centre) / place.scale
     reach = max(abs(bound - place.centre) / place.scale for bound in (role.low, role.high))
     own = [float((weights.values[arm] * unit[arm]).sum()) for arm in arms]
-    opened = (await cohort.sum({"outcome": real(own, propensity.bound(top * reach))}))["outcome"]
-    means = await cohort.agree(opened / np.array(support.totals))
+    terms = {"outcome": real(own, propensity.bound(top * reach))}
+    if role.amount:
+        parts = [weights.values[arm] * (y[arm] / role.high) for arm in arms]
+        terms["amounts"] = real([[float(part.sum()), float((part**2).sum())] for part in parts],
+                                propensity.bound(top * max(top, 1.0)))
+    opened = await cohort.sum(terms)
+    if role.amount:
+        _check_dominance(opened["amounts"].tolist(), cohort.minimum_count)
+    means = await cohort.agree(opened["outcome"] / np.array(support.totals))
     size, upper = x.shape[1], np.triu_indices(x.shape[1])
     apart = 2.0 * reach
     treated = arms[0].astype(np.float64)
@@ -105,6 +113,14 @@ async def open_effect(
     c11, c10, c00 = (one * scale for one in settled)
     first, second = (place.centre + place.scale * one for one in means.tolist())
     return Effect((first, second), [[c11, c10], [c10, c00]], inverse)
+
+
+def _check_dominance(amounts: list[list[float]], minimum: int) -> None:
+    """Refuse a mean that few rows make: their values would follow from it."""
+    if any(0.0 < effective_rows(total, squares) < minimum for total, squares in amounts):
+        raise RefusedError("ipw.dominated", "few rows make up nearly all of the outcome in an arm",
+                           got=f"under {minimum} effective rows", expected=f"at least {minimum} in each arm",
+                           hint="take a logarithm of the outcome, or clip it, when the dataset is added")
 
 
 def _full(values: Array, size: int) -> Array:
