@@ -21,6 +21,7 @@ pytestmark = pytest.mark.integration
 NAMES = ["clinic", "harbour", "university"]
 
 ASKED: dict[str, dict[str, Any]] = {
+    "causal.ipw": {"treatment": "arm", "outcome": "event", "features": ["age", "sex", "stage"]},
     "glm.fit": {"formula": "event ~ age * sex + stage + body_mass_index", "family": "binomial"},
     "model.meta": {"outcome": "event", "features": ["age", "arm"], "family": "binomial", "method": "fixed"},
     "model.mixed": {"outcome": "haemoglobin", "features": ["age", "sex"]},

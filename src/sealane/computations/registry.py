@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from sealane.computations.base import Computation, Parameters
+from sealane.computations.causal.ipw import Ipw
 from sealane.computations.glm.fit import GlmFit
 from sealane.computations.harmonise.check import Harmonise
 from sealane.computations.meta.fit import MetaFit
@@ -33,6 +34,7 @@ _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for comp
     FineGray(),
     GlmFit(),
     Harmonise(),
+    Ipw(),
     KaplanMeier(),
     MetaFit(),
     MixedFit(),
