@@ -6,6 +6,8 @@ from datetime import date
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sealane.errors import InputError
 from sealane.governance.contract import Contract
@@ -100,6 +102,8 @@ def test_components_of_a_panel_are_found_and_other_units_only_converted_where_de
 @pytest.mark.parametrize(("resource", "reason"), [
     (observed(120, unit="mmol/L"), "other-unit"),
     (observed(120, unit=None), "no-unit"),
+    (observed(120) | {"valueQuantity": {"value": 120, "unit": "kPa", "code": "mm[Hg]"}}, "contradictory-unit"),
+    (observed(120) | {"valueQuantity": {"value": 120, "unit": ["kPa"], "code": {}}}, "no-unit"),
     (observed("120"), "wrong-type"),
     (observed(True), "wrong-type"),
     (observed(10**400), "wrong-type"),
@@ -156,6 +160,41 @@ def test_a_patient_may_have_no_name_but_the_bundle_s() -> None:
 def test_what_serves_no_column_is_unused_whatever_is_wrong_with_it() -> None:
     _, counted = rows(pressure("last"), patient(), observed(1, code="2345-7", when="2031", about="Group/x"))
     assert counted == {"unused": 1, "used": 1}
+
+
+JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=12)
+                    | st.sampled_from(["Patient/p", "2026-01-01", "mm[Hg]", "kPa", "8480-6", LOINC, "9999-99-99"]),
+                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+                        st.sampled_from(["code", "coding", "system", "value", "unit", "reference", "start", "end"]),
+                        inner, max_size=3), max_leaves=6)
+
+
+def spoil(data: st.DataObject, value: Any) -> Any:
+    """Put something else in one place of a resource."""
+    if isinstance(value, dict) and value and data.draw(st.integers(0, 5)):
+        key = data.draw(st.sampled_from(sorted(value)))
+        return value | {key: spoil(data, value[key])}
+    if isinstance(value, list) and value and data.draw(st.integers(0, 5)):
+        return [spoil(data, value[0]), *value[1:]]
+    return data.draw(JSON)
+
+
+@given(st.data())
+def test_whatever_a_resource_holds_it_is_used_or_counted(data: st.DataObject) -> None:
+    text = data.draw(st.sampled_from([pressure("last"), pressure("mean"), ENCOUNTERS]))
+    rules = ENCOUNTER if text == ENCOUNTERS else COHORT
+    good = [patient(), patient("q"), encounter("e"), observed(130), observed(120, component=[observed(3)]),
+            condition("E11", encounter={"reference": "Encounter/e"})]
+    found = []
+    for one in good:
+        spoilt = spoil(data, one)
+        if isinstance(spoilt, dict):
+            found.append(Resource(one["resourceType"], spoilt))
+    made = Rows(load_fhir_mapping(text.encode(), rules))
+    for resource in found:
+        made.add(resource)
+    assert sum(made.counted().values()) == len(found)
+    assert len({len(column) for column in made.table().values()}) == 1
 
 
 def test_conditions_by_prefix_and_by_code() -> None:

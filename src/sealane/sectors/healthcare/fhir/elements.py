@@ -12,6 +12,12 @@ from typing import Any
 from sealane.sectors.healthcare.fhir.mapping import CODED_AT, FhirColumn
 
 UCUM = "http://unitsofmeasure.org"
+PLAIN_UNITS = frozenset((
+    "mg/dL", "g/dL", "g/L", "ug/L", "ug/dL", "ng/mL", "pg/mL", "mmol/L", "umol/L", "nmol/L", "pmol/L", "U/L", "meq/L",
+    "mg/g", "mg/mmol", "mmol/mol", "%", "kPa", "mm[Hg]", "kg", "g", "[lb_av]", "cm", "m", "[in_i]", "mm", "kg/m2",
+    "Cel", "[degF]", "mL/min",
+))
+"""UCUM codes that are also written for people: where code and text are two different ones of them, one is wrong."""
 RETRACTED = frozenset(("entered-in-error", "cancelled", "not-done", "refuted"))
 DATED_AT: dict[str, tuple[str, ...]] = {
     "Encounter": ("period.start",),
@@ -218,6 +224,9 @@ def _quantity(found: dict[str, Any], column: FhirColumn) -> Any:
         return number
     if not isinstance(unit, str):
         raise Unfit("no-unit")
+    written = found.get("unit")
+    if isinstance(written, str) and written != unit and {written, unit} <= PLAIN_UNITS:
+        raise Unfit("contradictory-unit")
     if unit == column.unit:
         return number
     if unit in column.convert:
