@@ -162,6 +162,29 @@ def test_what_serves_no_column_is_unused_whatever_is_wrong_with_it() -> None:
     assert counted == {"unused": 1, "used": 1}
 
 
+GROUPED = """
+rows = "encounter"
+as_of = 2026-06-30
+[[columns]]
+field = "complaint"
+from = "Condition"
+system = "icd-10"
+as = "code"
+groups = { respiratory = ["J", "R05"], influenza_like = ["J09", "J10", "J11"], gastrointestinal = ["K", "A0"] }
+other = "other"
+"""
+
+
+@pytest.mark.parametrize(("code", "level"), [
+    ("J20.9", "respiratory"), ("J10.1", "influenza_like"), ("R05", "respiratory"), ("A09.0", "gastrointestinal"),
+    ("R06", "other")])
+def test_codes_in_groups_by_their_longest_begin(code: str, level: str) -> None:
+    about = {"encounter": {"reference": "Encounter/e"}}
+    table, _ = rows(GROUPED, encounter("e"), encounter("f"), condition(code, **about),
+                    condition(code, SNOMED, id="other", **about), rules=ENCOUNTER)
+    assert table["complaint"] == [level, None]
+
+
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=12)
                     | st.sampled_from(["Patient/p", "2026-01-01", "mm[Hg]", "kPa", "8480-6", LOINC, "9999-99-99"]),
                     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
@@ -297,6 +320,14 @@ def test_rows_of_encounters() -> None:
     (pressure("last", 'codes = ["8480-6"]'), "fhir.mapping-malformed"),
     (pressure("last", 'system = "loinc"\ncodes = ["8480-5"]'), "fhir.mapping-unfit"),
     (pressure("last", 'system = "nowhere"\ncodes = ["x"]'), "code-system.unknown"),
+    (BASE + '[[columns]]\nfield = "smoking"\nfrom = "Condition"\nas = "code"\ngroups = { heavy = ["F17"] }',
+     "fhir.mapping-unfit"),
+    (BASE + '[[columns]]\nfield = "smoking"\nfrom = "Condition"\nas = "code"\ngroups = { never = [] }',
+     "fhir.mapping-malformed"),
+    (BASE + '[[columns]]\nfield = "smoking"\nfrom = "Condition"\nas = "code"\nother = "never"',
+     "fhir.mapping-malformed"),
+    (BASE + '[[columns]]\nfield = "smoking"\nfrom = "Condition"\npath = "x"\ngroups = { never = ["F"] }',
+     "fhir.mapping-malformed"),
     (pressure("mean", 'system = "loinc"\ncodes = ["8480-6"]\nas = "date"'), "fhir.mapping-unfit"),
 ])
 def test_mappings_that_do_not_fit_are_refused(text: str, code: str) -> None:
