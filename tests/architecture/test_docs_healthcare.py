@@ -10,7 +10,7 @@ import pytest
 
 from sealane.sectors.code_system import load_code_systems
 from sealane.sectors.healthcare import PACK
-from sealane.sectors.healthcare.fhir import elements, resources, rows
+from sealane.sectors.healthcare.fhir import elements, resources, rows, values
 from sealane.sectors.healthcare.fhir.mapping import FhirColumn, Kind, Reading, Take, load_fhir_mapping
 from sealane.sectors.healthcare.omop.definition import Derived, load_definition
 from sealane.sectors.healthcare.omop.definition import Domain as Table
@@ -58,7 +58,8 @@ def test_every_key_word_and_reason_of_fhir_is_listed(text: str) -> None:
     for words in (Reading, Take):
         assert {word for word in get_args(words) if f"`{word}`" not in part} == set()
     assert {kind for kind in get_args(Kind) if kind not in part} == set()
-    source = "".join(Path(str(module.__file__)).read_text(encoding="utf-8") for module in (elements, resources, rows))
+    source = "".join(Path(str(module.__file__)).read_text(encoding="utf-8")
+                     for module in (elements, values, resources, rows))
     reasons = set(re.findall(r'Unfit\("([a-z-]+)"', source)) | set(re.findall(r'else "(no-[a-z]+)"\)', source))
     reasons |= {resources.NOT_JSON, resources.TOO_LARGE, resources.TOO_DEEP, resources.NO_RESOURCE, resources.CUT_OFF}
     reasons |= {rows.USED, rows.UNUSED, "no-such-patient", "no-such-encounter"}

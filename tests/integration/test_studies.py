@@ -21,6 +21,7 @@ pytestmark = pytest.mark.integration
 NAMES = ["clinic", "harbour", "university"]
 
 ASKED: dict[str, dict[str, Any]] = {
+    "causal.ipw": {"treatment": "arm", "outcome": "event", "features": ["age", "sex", "stage"]},
     "glm.fit": {"formula": "event ~ age * sex + stage + body_mass_index", "family": "binomial"},
     "model.meta": {"outcome": "event", "features": ["age", "arm"], "family": "binomial", "method": "fixed"},
     "model.mixed": {"outcome": "haemoglobin", "features": ["age", "sex"]},
@@ -33,6 +34,8 @@ ASKED: dict[str, dict[str, Any]] = {
     "survival.cox": {"start": "start", "stop": "time", "event": "event", "features": ["age", "arm", "stage"],
                      "resolution": 7},
     "survival.cumulative_incidence": {"duration": "time", "event": "event_kind", "by": "arm", "resolution": 7},
+    "survival.fine_gray": {"duration": "time", "event": "event_kind", "cause": "1", "features": ["age", "arm"],
+                           "resolution": 7},
     "survival.kaplan_meier": {"duration": "time", "event": "event", "by": "arm", "resolution": 7},
 }
 WAIVED = {"model.mixed"}

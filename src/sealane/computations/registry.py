@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from sealane.computations.base import Computation, Parameters
+from sealane.computations.causal.ipw import Ipw
 from sealane.computations.glm.fit import GlmFit
 from sealane.computations.harmonise.check import Harmonise
 from sealane.computations.meta.fit import MetaFit
@@ -20,6 +21,7 @@ from sealane.computations.surveillance.outbreak import Outbreak
 from sealane.computations.survival.aft import AftFit
 from sealane.computations.survival.cox import Cox
 from sealane.computations.survival.cumulative_incidence import CumulativeIncidence
+from sealane.computations.survival.fine_gray import FineGray
 from sealane.computations.survival.kaplan_meier import KaplanMeier
 from sealane.errors import InputError
 
@@ -29,8 +31,10 @@ _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for comp
     CumulativeIncidence(),
     Describe(),
     Disproportionality(),
+    FineGray(),
     GlmFit(),
     Harmonise(),
+    Ipw(),
     KaplanMeier(),
     MetaFit(),
     MixedFit(),

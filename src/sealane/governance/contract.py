@@ -47,6 +47,7 @@ class Field(BaseModel):
         maximum: largest legal value, inclusive; only for ranged types.
         allowed: legal levels of a ``category``, in their order.
         nullable: whether a value may be missing.
+        past: of a ``date``: whether it has come to pass, so that none lies after the day on which it is added.
         system: URI of a code system such as ``http://loinc.org``; without a code, the field's values are codes of it.
         code: of what the field measures, in that system.
         description: one sentence for people.
@@ -61,6 +62,7 @@ class Field(BaseModel):
     maximum: float | None = None
     allowed: tuple[str, ...] = ()
     nullable: bool = False
+    past: bool = False
     system: str | None = None
     code: str | None = None
     description: str = ""
@@ -92,6 +94,8 @@ class Field(BaseModel):
             raise ValueError(f"levels are distinct and at most {MAXIMUM_LEVELS}")
         if self.type == "boolean" and (self.minimum not in (None, 0.0) or self.maximum not in (None, 1.0)):
             raise ValueError("a boolean lies between 0 and 1")
+        if self.past and self.type != "date":
+            raise ValueError("only a date has come to pass")
         if self.system is not None and not _SYSTEM.fullmatch(self.system):
             raise ValueError("a code system is named by its URI")
         if self.code is not None and (self.system is None or not _CODE.fullmatch(self.code)):
@@ -101,10 +105,10 @@ class Field(BaseModel):
         return self
 
     @model_serializer(mode="wrap")
-    def _without_empty_codes(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # A field that names no code system is written, and hashed, as it was before there were any.
+    def _without_later_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A field that does not use them is written, and hashed, as it was before there were any.
         written: dict[str, Any] = handler(self)
-        return {key: value for key, value in written.items() if value is not None or key not in ("system", "code")}
+        return {key: value for key, value in written.items() if value or key not in ("past", "system", "code")}
 
 
 class CrossRule(BaseModel):

@@ -126,7 +126,8 @@ def dataset_add(place: Place, *, name: str, source: str, contract: str, mapping:
     except RefusedError as error:
         if error.code != "dataset.violates-contract":
             raise
-        found = check_dataset(name, source, find_contract(contract), columns, drop_invalid=drop_invalid, repair=steps)
+        found = check_dataset(name, source, find_contract(contract), columns, drop_invalid=drop_invalid, repair=steps,
+                              today=place.home.clock().date())
         return {"report": found.to_dict(), "error": error.to_dict()}
     if phase(place.register, name) != "published":
         _withdraw(place, name)  # what others read is of rows that are there no more

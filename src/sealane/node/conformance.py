@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any, Literal
 
 import numpy as np
@@ -15,8 +16,8 @@ from numpy.typing import NDArray
 
 from sealane.governance.contract import Contract, Field
 
-Rule = Literal["missing-column", "duplicate-column", "unit", "type", "range", "allowed", "missing"]
-ROW_RULES: tuple[Rule, ...] = ("type", "range", "allowed", "missing")
+Rule = Literal["missing-column", "duplicate-column", "unit", "type", "range", "allowed", "future", "missing"]
+ROW_RULES: tuple[Rule, ...] = ("type", "range", "allowed", "future", "missing")
 """Rules that single rows break; the others concern a column as a whole, and excluding rows does not mend them."""
 
 Mask = NDArray[np.bool_]
@@ -61,13 +62,15 @@ class Checked:
     broken: Mapping[str, Mask]
 
 
-def check_rows(contract: Contract, columns: Mapping[str, pd.Series[Any]], rows: int) -> Checked:
+def check_rows(contract: Contract, columns: Mapping[str, pd.Series[Any]], rows: int, today: date | None = None
+               ) -> Checked:
     """Type every column by its field and count the rows that break a rule.
 
     Args:
         contract: the rules.
         columns: untyped values by field name, each of length ``rows``.
         rows: number of rows.
+        today: after which no date lies that has come to pass; None for no such day.
     """
     typed: dict[str, pd.Series[Any]] = {}
     invalid = np.zeros(rows, dtype=np.bool_)
@@ -76,9 +79,9 @@ def check_rows(contract: Contract, columns: Mapping[str, pd.Series[Any]], rows: 
     for field in contract.fields:
         if field.name not in columns:
             continue
-        values, broken = check_column(columns[field.name].reset_index(drop=True), field)
+        values, broken = check_column(columns[field.name].reset_index(drop=True), field, today)
         typed[field.name] = values
-        wrong[field.name] = broken["type"] | broken["range"] | broken["allowed"]
+        wrong[field.name] = broken["type"] | broken["range"] | broken["allowed"] | broken["future"]
         for rule in ROW_RULES:
             count = int(broken[rule].sum())
             if count:
@@ -87,12 +90,13 @@ def check_rows(contract: Contract, columns: Mapping[str, pd.Series[Any]], rows: 
     return Checked(pd.DataFrame(typed, index=pd.RangeIndex(rows)), invalid, tuple(failures), wrong)
 
 
-def check_column(raw: pd.Series[Any], field: Field) -> tuple[pd.Series[Any], dict[Rule, Mask]]:
+def check_column(raw: pd.Series[Any], field: Field, today: date | None = None
+                 ) -> tuple[pd.Series[Any], dict[Rule, Mask]]:
     """Return a column typed by its field (NaN, NaT or None where missing or malformed), and who breaks which rule."""
     missing = missing_values(raw, field)
     values, malformed = _typed(raw, missing, field)
     none = np.zeros(len(raw), dtype=np.bool_)
-    outside, unlisted = none, none
+    outside, unlisted, future = none, none, none
     if field.type in ("number", "integer", "boolean"):
         numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
         low = -np.inf if field.minimum is None else field.minimum
@@ -100,8 +104,11 @@ def check_column(raw: pd.Series[Any], field: Field) -> tuple[pd.Series[Any], dic
         outside = np.asarray((numbers < low) | (numbers > high), dtype=np.bool_)
     if field.type == "category":
         unlisted = ~missing & ~values.isin(list(field.allowed)).to_numpy(dtype=np.bool_)
+    if field.past and today is not None:
+        # A day of grace: where the rows come from it may be tomorrow already.
+        future = np.asarray(values.to_numpy() >= np.datetime64(today + timedelta(days=2), "ns"), dtype=np.bool_)
     absent = none if field.nullable else missing
-    return values, {"type": malformed, "range": outside, "allowed": unlisted, "missing": absent}
+    return values, {"type": malformed, "range": outside, "allowed": unlisted, "future": future, "missing": absent}
 
 
 def narrow(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:

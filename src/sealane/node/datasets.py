@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import pandas as pd
 
 from sealane.core.canonical import content_hash
-from sealane.core.clock import to_text
+from sealane.core.clock import from_text, to_text
 from sealane.core.ids import check_name
 from sealane.errors import RefusedError
 from sealane.governance.agreement import Agreement
@@ -159,14 +159,14 @@ class NodeDataset:
 
 
 def check_dataset(name: str, source: str, contract: Contract, mapping: Mapping[str, Mapped], *,
-                  drop_invalid: bool = False, repair: Repair | None = None) -> Report:
+                  drop_invalid: bool = False, repair: Repair | None = None, today: date | None = None) -> Report:
     """Read a source and report how it fits the contract, without registering it.
 
     Raises:
         InputError: the source cannot be read, or the mapping does not fit.
         RefusedError: the file changed while it was read.
     """
-    return load(name, source, contract, mapping, drop_invalid=drop_invalid, repair=repair).report
+    return load(name, source, contract, mapping, drop_invalid=drop_invalid, repair=repair, today=today).report
 
 
 def add_dataset(register: Register, name: str, source: str, contract_id: str, mapping: Mapping[str, Mapped], *,
@@ -189,7 +189,7 @@ def add_dataset(register: Register, name: str, source: str, contract_id: str, ma
     """
     contract = find_contract(contract_id)
     loaded = load(check_name(name, "dataset name"), source, contract, mapping, drop_invalid=drop_invalid,
-                  repair=repair)
+                  repair=repair, today=now.date())
     report = loaded.report
     if not report.accepted:
         raise _violation(report)
@@ -281,8 +281,8 @@ def absolute_source(text: str) -> str:
 
 
 def load(name: str, source: str, contract: Contract, mapping: Mapping[str, Mapped], *, drop_invalid: bool,
-         repair: Repair | None) -> Loaded:
-    """Read a source, map its columns, repair them and hold them against the contract.
+         repair: Repair | None, today: date | None = None) -> Loaded:
+    """Read a source, map its columns, repair them and hold them against the contract, as of the day of adding it.
 
     Raises:
         InputError: the source cannot be read, or the mapping does not fit.
@@ -302,13 +302,15 @@ def load(name: str, source: str, contract: Contract, mapping: Mapping[str, Mappe
     repaired: list[Repaired] = []
     if repair is not None:
         raw, rows, repaired = repair_columns(repair, contract, raw, rows)
-    checked = check_rows(contract, raw, rows)
+    checked = check_rows(contract, raw, rows, today)
     whole = [Failure(field, "duplicate-column", rows) for field, column in columns.items() if column in duplicates]
     unfilled = [field for field in contract.fields if field.name not in columns]
     whole += [Failure(field.name, "missing-column", rows) for field in unfilled if not field.nullable]
+    # Which rows lie in the future depends on the day; where some do, the day is part of the version.
+    day = {"today": str(today)} if any(failure.rule == "future" for failure in checked.failures) else {}
     version = content_hash({
         "content": table.content, "mapping": columns, "contract": contract.hash, "drop_invalid": drop_invalid,
-        "repair": "" if repair is None else repair.to_text(),
+        "repair": "" if repair is None else repair.to_text(), **day,
     }).hex()
     report = Report(name, contract.id, version, rows, int(checked.invalid.sum()), (*whole, *checked.failures),
                     tuple(field.name for field in unfilled if field.nullable), drop_invalid, tuple(repaired),
@@ -321,7 +323,7 @@ def _load_registered(entry: DatasetEntry) -> tuple[Loaded, Contract]:
     contract = contract_of(entry)
     mapping = {field: Mapped(column) for field, column in entry.mapping.items()}
     loaded = load(entry.name, entry.source, contract, mapping, drop_invalid=entry.drop_invalid,
-                  repair=stored_repair(entry.repair))
+                  repair=stored_repair(entry.repair), today=from_text(entry.added_at).date())
     if loaded.report.version != entry.version:
         raise _changed(entry, "its content", loaded.report.version, entry.version)
     return loaded, contract

@@ -6,6 +6,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from competing import CAUSES, draw
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from statsmodels.duration.survfunc import CumIncidenceRight
@@ -18,23 +19,6 @@ from sealane.errors import InputError, RefusedError
 from sealane.governance.contract import infer_contract
 
 mpl.use("Agg")
-CAUSES = ("alive", "cancer", "heart")
-
-
-def draw(n=900, seed=11):
-    random = np.random.default_rng(seed)
-    arm, age = random.choice(["control", "new"], n, p=[0.6, 0.4]), random.normal(60, 10, n).round(1)
-    cancer = random.exponential(250 * np.where(arm == "new", 1.5, 1.0))
-    heart = random.exponential(400 * np.exp(-0.03 * (age - 60)))
-    follow = random.uniform(50, 600, n)
-    days = np.minimum(np.minimum(cancer, heart), follow)
-    cause = np.where(days == follow, "alive", np.where(days == cancer, "cancer", "heart"))
-    entered = np.where(random.random(n) < 0.5, 0.0, np.floor(random.uniform(0, 40, n)))
-    days = np.ceil(days)
-    return pd.DataFrame({"days": days, "cause": pd.Categorical(cause, categories=list(CAUSES)), "arm": arm, "age": age,
-                         "entered": np.minimum(entered, days - 1)})
-
-
 ROWS = draw()
 ASKED = {"duration": "days", "event": "cause", "resolution": 7.0}
 

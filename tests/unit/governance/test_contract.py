@@ -208,3 +208,12 @@ def test_malformed_codes_are_refused(keys: bytes) -> None:
     with pytest.raises(InputError) as caught:
         load_contract(GOOD + b'[[fields]]\nname = "pressure"\ntype = "number"\n' + keys)
     assert caught.value.code == "contract.malformed"
+
+
+def test_only_a_date_has_come_to_pass() -> None:
+    past = GOOD + b'[[fields]]\nname = "seen"\ntype = "date"\npast = true\n'
+    assert load_contract(past).field("seen").past
+    assert load_contract(past).hash != load_contract(past.replace(b"true", b"false")).hash
+    with pytest.raises(InputError) as caught:
+        load_contract(past.replace(b'"date"', b'"text"'))
+    assert caught.value.code == "contract.malformed"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -94,3 +95,11 @@ def test_whatever_the_source_holds_each_value_is_typed_or_counted(field: Field, 
         assert (kept == kept.round()).all()
     if field.type == "category":
         assert set(kept) <= set(field.allowed)
+
+
+def test_dates_that_have_not_come_to_pass() -> None:
+    raw = pd.Series(["2026-06-01", "2026-06-02T23:59:59", "2026-06-03", "2031", None], dtype=object)
+    seen = Field(name="seen", type="date", past=True, nullable=True)
+    assert check_column(raw, seen, date(2026, 6, 1))[1]["future"].tolist() == [False, False, True, True, False]
+    assert not check_column(raw, seen)[1]["future"].any()
+    assert not check_column(raw, seen.model_copy(update={"past": False}), date(2026, 6, 1))[1]["future"].any()

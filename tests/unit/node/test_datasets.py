@@ -4,6 +4,7 @@ import hashlib
 import sqlite3
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -325,3 +326,24 @@ def test_a_file_that_is_written_while_it_is_read(add: Add, tmp_path: Path, monke
     assert (caught.value.code, caught.value.got) == ("dataset.changing", "loans.csv")
     assert "777" not in str(caught.value.to_dict())
     assert add(path).rows == 4
+
+
+def test_rows_in_the_future_are_refused_or_left_out_as_of_the_day_of_adding(register: Register, clock: ManualClock,
+                                                                            tmp_path: Path) -> None:
+    source = write(tmp_path / "visits.csv", "class,start\nIMP,2020-01-01\nAMB,2026-06-20\nAMB,2031-01-01\n")
+
+    def add(*, drop_invalid: bool) -> Report:
+        return add_dataset(register, "visits", str(source), "healthcare.encounter/v1", {}, now=clock(),
+                           drop_invalid=drop_invalid)
+
+    assert clock() < datetime(2026, 6, 10, tzinfo=UTC)
+    with pytest.raises(RefusedError) as caught:
+        add(drop_invalid=False)
+    assert caught.value.got == "start: future (2 rows)"
+    first = add(drop_invalid=True)
+    assert open_dataset(register, "visits", first.version).rows == 1
+    clock.advance(timedelta(days=30))
+    assert open_dataset(register, "visits", first.version).rows == 1  # what was agreed on stays what it was
+    second = add(drop_invalid=True)
+    assert open_dataset(register, "visits").rows == 2
+    assert second.version != first.version

@@ -79,7 +79,7 @@ class Harmonise:
         agreeing = [j for j, conclusion in enumerate(conclusions) if conclusion == "agree"]
         histograms = await _histograms(cohort, [checked[j] for j in agreeing], [own[j] for j in agreeing], frame)
         return {
-            "computation": self.name, "institutions": list(cohort.names), "minimum_count": cohort.minimum_count,
+            "computation": self.name, "institutions": sorted(cohort.names), "minimum_count": cohort.minimum_count,
             "columns": {column.name: {
                 "unit": column.unit if isinstance(column, Scale) else None,
                 "quantity": params.quantities.get(column.name),
@@ -149,7 +149,10 @@ def _own_verdict(column: Checked, own: Own, middle: int | list[bool] | None, min
 
 
 async def _named(cohort: Cohort, checked: Sequence[Checked], verdicts: Sequence[int]) -> list[list[str]]:
-    """Open every institution's verdicts: a slot for each institution, column and verdict holds 0 or 1."""
+    """Open every institution's verdicts: a slot for each institution, column and verdict holds 0 or 1.
+
+    They are returned by column, the institutions in order of their names.
+    """
     slots: list[int] = []
     known = [verdicts_of(column) for column in checked]
     for there in range(len(cohort.names)):
@@ -164,7 +167,8 @@ async def _named(cohort: Cohort, checked: Sequence[Checked], verdicts: Sequence[
                 raise ProtocolError("harmonise.bad-verdict", "the verdicts on a column do not add up",
                                     got="none or several for an institution", expected="one for each institution")
             column.append(words[said.index(1)])
-    return out
+    by_name = sorted(range(len(cohort.names)), key=lambda place: cohort.names[place])
+    return [[column[place] for place in by_name] for column in out]
 
 
 def _conclusion(verdicts: Sequence[str], fewest: int) -> str:

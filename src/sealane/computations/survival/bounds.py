@@ -11,7 +11,7 @@ from sealane.errors import RefusedError
 
 WIDEST_SUM = 2.0**68
 """Largest bound times cohort that leaves 56 fractional bits in a ring of 128."""
-HEADROOM = 2.0**12
+HEADROOM = 2.0**20
 """How far e^η may sum beyond the rows before it is called a runaway; covariates are centred, so it begins at 1."""
 SMALLEST = 2.0**-28
 """Least opened sum over a risk set: 56 fractional bits tell it to a relative 2^-28, which bounds allow for."""

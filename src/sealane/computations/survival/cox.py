@@ -57,7 +57,7 @@ class Cox:
         Raises:
             InputError: a column that cannot play its part, or rows outside the contract.
             RefusedError: too few rows, levels or events, or a model without an answer (``model.collinear``,
-                ``model.separation``, ``model.not-converged``).
+                ``model.separation``, ``survival.monotone``, ``model.not-converged``).
         """
         fine = fine_grid(check_time(data.contract, params), params.resolution, params.horizon)
         variables = read_variables(data.contract, params.model)

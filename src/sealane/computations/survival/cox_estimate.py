@@ -21,6 +21,10 @@ from sealane.computations.survival.own_likelihood import OwnLikelihood
 from sealane.computations.survival.proportionality import statistics, transforms
 from sealane.computations.survival.risk_sets import Array, RiskSets, Slots
 from sealane.computations.survival.settling import Group
+from sealane.errors import RefusedError
+
+RUNAWAYS = 8
+"""Steps past the public bound of e^η after which there is no maximum to be expected: hazards a million-fold apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +69,25 @@ async def estimate(
     # Per standard deviation with divisor n - 1, as lifelines scales; columns here have divisor n.
     ridge = params.penalizer * rows * rows / (rows - 1)
 
+    runaways = 0
+
     async def at(beta: Array) -> Point:
+        nonlocal runaways
         point = await likelihood.at(beta)
-        if not ridge or point.runaway:
+        if point.runaway:
+            runaways += 1
+            if runaways == RUNAWAYS:
+                raise _monotone(slope, beta)
+            return point
+        if not ridge:
             return point
         squares = float(np.cumsum(beta * beta)[-1])
         return replace(point, information=point.information + ridge * np.eye(size), score=point.score - ridge * beta,
                        deviance=point.deviance + ridge * squares)
 
+    slope = Slope(at, design.names, design.units)
     start = await at(np.zeros(size))
-    solution = await climb(Slope(at, design.names, design.units), cohort, start, iterations=params.maximum_iterations,
-                           tolerance=params.tolerance)
+    solution = await climb(slope, cohort, start, iterations=params.maximum_iterations, tolerance=params.tolerance)
     beta, covariance, ends = await _settle(cohort, solution, start, slots.total)
     functions = transforms(slots, groups, resolution)
     sums = np.array([np.cumsum(one[:, None] * likelihood.residuals, axis=0)[-1] for one in functions.values()])
@@ -88,6 +100,12 @@ async def estimate(
     agreement = await concordance(cohort, own, beta, rows, pooled=not params.stratify_by_institution)
     risk = likelihood.sums.s0 if isinstance(likelihood, PartialLikelihood) else None
     return Estimate(beta, covariance, *ends, solution.iterations, tests, agreement, risk)
+
+
+def _monotone(slope: Slope, beta: Array) -> RefusedError:
+    return RefusedError("survival.monotone", "the partial likelihood rises without end: hazards drift apart",
+                        got=slope.named(slope.effects(beta)), expected="coefficients with finite estimates",
+                        hint="leave out what tells who has the event next, or ask for a ridge penalty (penalizer)")
 
 
 async def _settle(

@@ -58,7 +58,7 @@ def estimate(times: Array, at_risk: Array, events: Array, confidence: float, noi
         times, at_risk, events = (np.concatenate([[first], values]) for first, values in
                                   ((0.0, times), (at_risk[0] if len(at_risk) else 0.0, at_risk), (0.0, events)))
         noise = None if noise is None else np.concatenate([[0.0], noise])
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         survival = np.cumprod(np.where(at_risk > 0, 1.0 - events / np.where(at_risk > 0, at_risk, 1.0), 1.0))
         terms = np.where(events > 0, events / (at_risk * (at_risk - events)), 0.0)
         logs = np.cumsum(terms)  # of log S; infinite once nobody is left

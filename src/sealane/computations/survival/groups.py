@@ -37,8 +37,6 @@ def group(
         InputError: a column that makes no groups, or too many.
         RefusedError: institutions, not all of which waived that their own part may become computable.
     """
-    if by is None:
-        return Grouping(("all",), np.zeros(len(frame), dtype=np.int64))
     if by == INSTITUTION:
         if not cohort.exposed:
             raise RefusedError("survival.institutions-not-waived", "curves of single institutions may not be shown",
@@ -46,23 +44,38 @@ def group(
                                expected="a waiver, by name, in every institution's agreement",
                                hint="ask for the waiver (waive_differencing), or group by something else")
         return Grouping(tuple(cohort.names), np.full(len(frame), cohort.place, dtype=np.int64))
+    names = group_names(contract, by, bins)
+    if by is None:
+        return Grouping(names, np.zeros(len(frame), dtype=np.int64))
+    field = contract.field(by)
+    if bins:
+        values = floats(frame[by], field)
+        found = np.searchsorted(np.array(bins), values, side="right").astype(np.int64)
+        return Grouping(names, np.where(np.isnan(values), -1, found))
+    return Grouping(names, codes(frame[by], names, by))
+
+
+def group_names(contract: Contract, by: str | None, bins: tuple[float, ...]) -> tuple[str, ...]:
+    """Return the names of the groups that a column makes.
+
+    Raises:
+        InputError: it makes none like this, or too many.
+    """
+    if by is None:
+        return ("all",)
     field = contract.field(by)
     if (field.type in ("number", "integer")) != bool(bins) or field.type in ("date", "text"):
         raise InputError("survival.group-type", f"column {by!r} makes no groups like this",
                          got=f"a {field.type} {'with' if bins else 'without'} bins",
                          expected="a category or boolean, or a number with bins")
     if bins:
-        values = floats(frame[by], field)
-        found = np.searchsorted(np.array(bins), values, side="right").astype(np.int64)
-        found[np.isnan(values)] = -1
-        names = (f"under {bins[0]:.12g}", *(f"{a:.12g} to {b:.12g}" for a, b in pairwise(bins)),
-                 f"{bins[-1]:.12g} and more")
-        return Grouping(names, found)
+        within = (f"{a:.12g} to {b:.12g}" for a, b in pairwise(bins))
+        return (f"under {bins[0]:.12g}", *within, f"{bins[-1]:.12g} and more")
     levels = field.allowed if field.type == "category" else ("0", "1")
     if len(levels) > MAXIMUM_GROUPS:
         raise InputError("survival.too-many-groups", f"column {by!r} makes too many groups", got=len(levels),
                          expected=f"at most {MAXIMUM_GROUPS}", hint="merge levels")
-    return Grouping(levels, codes(frame[by], levels, by))
+    return levels
 
 
 def check_bins(bins: tuple[float, ...], by: str | None) -> None:

@@ -13,19 +13,24 @@ from pydantic import Field, model_validator
 
 from sealane.computations.base import Cohort, Dataset, Payload
 from sealane.computations.disclosure import hidden_under
+from sealane.computations.promise import PromisedParameters, bounded, check_unit, price_of_sum, with_unit
 from sealane.computations.survival.grid import FineGrid, fine_grid
-from sealane.computations.survival.groups import INSTITUTION, check_bins, group
+from sealane.computations.survival.groups import INSTITUTION, check_bins, group, group_names
 from sealane.computations.survival.km_result import KaplanMeierResult
+from sealane.computations.survival.private_counts import count_privately
 from sealane.computations.survival.rows import Name, TimeParameters, check_time, place, read_times
 from sealane.computations.survival.screening import check_events, count_totals, hide_groups
 from sealane.computations.survival.settling import Group, OwnRows, settle
+from sealane.governance.contract import Contract
+from sealane.privacy.mechanism import Price
 
 KINDS = 2
 """Ways to leave: without the event, and with it."""
 
 
-class KaplanMeierParameters(TimeParameters):
-    """Parameters of ``survival.kaplan_meier``; times and grid as in :class:`TimeParameters`.
+class KaplanMeierParameters(TimeParameters, PromisedParameters):
+    """Parameters of ``survival.kaplan_meier``; times and grid as in :class:`TimeParameters`, privacy as in
+    :class:`PromisedParameters`.
 
     Attributes:
         by: column by whose levels curves are drawn, or ``institution``.
@@ -42,6 +47,8 @@ class KaplanMeierParameters(TimeParameters):
         check_bins(self.bins, self.by)
         if self.by in self.time_columns:
             raise ValueError("by is a column of its own")
+        if self.promised and (self.begin is not None or self.by == INSTITUTION):
+            raise ValueError("a promise goes with neither late entries nor institutions")
         return self
 
 
@@ -63,7 +70,17 @@ class KaplanMeier:
 
     def columns(self, params: KaplanMeierParameters) -> list[str]:
         """Return times, event and the column of the groups."""
+        return with_unit(self._counted(params), params)
+
+    def _counted(self, params: KaplanMeierParameters) -> list[str]:
         return [*params.time_columns, *([] if params.by in (None, INSTITUTION) else [str(params.by)])]
+
+    def price(self, params: KaplanMeierParameters, contract: Contract, honest: int) -> Price | None:
+        """Return what private curves cost: one noised sum; None for exact ones."""
+        if not params.promised:
+            return None
+        fine = fine_grid(check_time(contract, params), params.resolution, params.horizon)
+        return price_of_sum(params, honest, KINDS * len(group_names(contract, params.by, params.bins)) * fine.size)
 
     async def run(self, data: Dataset, cohort: Cohort, params: KaplanMeierParameters) -> Payload:
         """Count, and merge.
@@ -74,11 +91,18 @@ class KaplanMeier:
                 that may not (``survival.institutions-not-waived``).
         """
         fine = fine_grid(check_time(data.contract, params), params.resolution, params.horizon)
-        frame = data.frame(self.columns(params))
+        check_unit(params, data.contract, self._counted(params))
+        frame = bounded(data.frame(self.columns(params)), params)
         times = read_times(frame, data.contract, params)
         groups = group(frame, data.contract, cohort, params.by, params.bins)
         placed = place(times, fine, times.known & (groups.place >= 0))
         own = OwnRows(placed, groups.place[placed.rows])
+        told: dict[str, Any] = {
+            "computation": self.name, "duration": params.end, "event": params.event, "entry": params.begin,
+            "by": params.by, "confidence": params.confidence, "minimum_count": cohort.minimum_count, "promise": None}
+        if params.promised:
+            grid = {**fine.describe(), **merging(())}
+            return {**told, "grid": grid, **await count_privately(cohort, own, fine, groups.names, KINDS, params)}
         missing = times.missing(params)
         if params.by not in (None, INSTITUTION):
             missing[str(params.by)] = groups.place < 0
@@ -88,9 +112,7 @@ class KaplanMeier:
         shown = tuple(j for j, name in enumerate(groups.names) if name not in hidden and totals.ways[:, j].any())
         settled, _ = await settle(cohort, own, fine, kinds=KINDS, sharing=[shown])
         return {
-            "computation": self.name, "duration": params.end, "event": params.event, "entry": params.begin,
-            "by": params.by, "confidence": params.confidence, "minimum_count": cohort.minimum_count,
-            "grid": {**fine.describe(), **merging(settled.values())},
+            **told, "grid": {**fine.describe(), **merging(settled.values())},
             "shared_times": fine.times(settled[shown[0]].shared[0]),
             "groups": {groups.names[number]: describe(one, fine) for number, one in settled.items()}, "hidden": hidden,
             "basis": totals.basis,

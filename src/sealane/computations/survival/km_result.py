@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sealane.computations.promise import told
 from sealane.computations.survival.curves import Curve, estimate
-from sealane.computations.survival.ladders import read_group
+from sealane.computations.survival.ladders import GroupCounts, read_group
 from sealane.computations.survival.log_rank import LogRank, log_rank
+from sealane.computations.survival.private_counts import read_private, variance_of_noise
 from sealane.errors import InputError
 
 
@@ -29,6 +31,8 @@ class KaplanMeierResult:
         logrank_: test over all shown groups, or None.
         grid: resolution, and how many grid times were merged into later ones and why.
         hidden: the rule that hides each hidden group.
+        promise: epsilon, delta, and the standard error of each count, if the counts carry noise. Then the bands take
+            the noise in, and groups are not tested.
         trace: rounds, bytes and seconds, if whoever ran it set them.
     """
 
@@ -37,13 +41,12 @@ class KaplanMeierResult:
         self.grid: dict[str, Any] = dict(payload["grid"])
         self.hidden: dict[str, str] = dict(payload["hidden"])
         self._single = payload["by"] is None
-        self._groups = {("KM_estimate" if self._single else name): read_group(group)
+        self.promise: dict[str, Any] | None = payload["promise"]
+        self._groups = {("KM_estimate" if self._single else name): self._read(group)
                         for name, group in payload["groups"].items()}
-        self._shared = np.array(payload["shared_times"], dtype=np.float64)
         level = float(payload["confidence"])
-        self._curves = {name: estimate(group.times, group.at_risk(group.times), group.events.on(group.times), level)
-                        for name, group in self._groups.items()}
-        index = pd.Index(np.unique(np.concatenate([c.times for c in self._curves.values()])), name="timeline")
+        self._curves = {name: self._curve(group, level) for name, group in self._groups.items()}
+        index = pd.Index(np.unique(np.concatenate([[0.0], *(c.times for c in self._curves.values())])), name="timeline")
         curves = self._curves.items()
         self.survival_function_ = pd.DataFrame({n: c.on(c.survival, index) for n, c in curves}, index=index)
         self.variance_ = pd.DataFrame({n: c.on(c.variance, index) for n, c in curves}, index=index)
@@ -70,7 +73,7 @@ class KaplanMeierResult:
         """Return how many rows of each group are at risk at some times: just before what happens there."""
         asked = np.asarray(times, dtype=np.float64)
         asked = asked - 1e-9 * np.maximum(1.0, np.abs(asked))  # so that 1.1 is 11 times 0.1
-        counts = {name: group.at_risk(asked).astype(np.int64) for name, group in self._groups.items()}
+        counts = {name: group.at_risk(asked).round().astype(np.int64) for name, group in self._groups.items()}
         return pd.DataFrame(counts, index=pd.Index(list(times), name="timeline"))
 
     def pairwise_logrank(self) -> pd.DataFrame:
@@ -85,8 +88,8 @@ class KaplanMeierResult:
     def summary(self) -> str:
         """Return rows, events and medians by group, and the test, in plain text."""
         frame = pd.DataFrame({
-            "rows": [group.rows for group in self._groups.values()],
-            "events": [int(group.events.numbers.sum()) for group in self._groups.values()],
+            "rows": [round(group.rows) for group in self._groups.values()],
+            "events": [round(group.events.numbers.sum()) for group in self._groups.values()],
             "median": [curve.first_at_or_under(curve.survival, 0.5) for curve in self._curves.values()],
             "lower": self.median_confidence_interval_["lower"].to_numpy(),
             "upper": self.median_confidence_interval_["upper"].to_numpy()}, index=list(self._groups))
@@ -100,6 +103,7 @@ class KaplanMeierResult:
             test = self.logrank_
             lines.append(f"log-rank: chi2 {test.test_statistic:.4g} on {test.degrees_of_freedom}, p {test.p_value:.4g}")
         lines += [f"hidden: {name} ({rule})" for name, rule in self.hidden.items()]
+        lines += [told(self.promise)] if self.promise is not None else []
         return "\n".join(lines)
 
     def plot(self, ax: Any = None, *, at_risk: bool = True) -> Any:
@@ -133,10 +137,26 @@ class KaplanMeierResult:
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(self.summary())}</pre>"
 
+    def _read(self, group: Mapping[str, Any]) -> GroupCounts:
+        if self.promise is None:
+            return read_group(group)
+        return read_private(group, np.array(self._payload["times"], dtype=np.float64))
+
+    def _curve(self, group: GroupCounts, level: float) -> Curve:
+        times = group.times
+        at_risk, events = group.at_risk(times), group.events.on(times)
+        noise = None
+        if self.promise is not None:
+            noise = variance_of_noise(at_risk, events, self.promise["standard_error"])
+        return estimate(times, at_risk, events, level, noise)
+
     def _test(self, names: list[str]) -> LogRank | None:
+        if self.promise is not None:
+            return None
+        shared = np.array(self._payload["shared_times"], dtype=np.float64)
         groups = [self._groups[name] for name in names]
-        events = [group.shared(self._shared) for group in groups]
-        at_risk = [group.at_risk(self._shared, steps) for group, steps in zip(groups, events, strict=True)]
+        events = [group.shared(shared) for group in groups]
+        at_risk = [group.at_risk(shared, steps) for group, steps in zip(groups, events, strict=True)]
         return log_rank(names, np.array(at_risk), np.array([steps.numbers for steps in events]))
 
 

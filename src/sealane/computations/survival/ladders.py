@@ -36,7 +36,7 @@ class Steps:
 class GroupCounts:
     """Counts of one group as released."""
 
-    rows: int
+    rows: float
     events: Steps
     leavings: Steps
     entries: Steps
@@ -65,7 +65,7 @@ class GroupCounts:
         late[0] += self.rows - self.entries.numbers.sum()
         frame = {"removed": observed + censored, "observed": observed, "censored": censored, "entrance": late,
                  "at_risk": at_risk}
-        return pd.DataFrame(frame, index=pd.Index(times, name="event_at")).astype(np.int64)
+        return pd.DataFrame(frame, index=pd.Index(times, name="event_at")).round().astype(np.int64)
 
 
 def read_group(payload: Mapping[str, Any]) -> GroupCounts:

@@ -6,6 +6,8 @@ from datetime import date
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sealane.errors import InputError
 from sealane.governance.contract import Contract
@@ -100,6 +102,8 @@ def test_components_of_a_panel_are_found_and_other_units_only_converted_where_de
 @pytest.mark.parametrize(("resource", "reason"), [
     (observed(120, unit="mmol/L"), "other-unit"),
     (observed(120, unit=None), "no-unit"),
+    (observed(120) | {"valueQuantity": {"value": 120, "unit": "kPa", "code": "mm[Hg]"}}, "contradictory-unit"),
+    (observed(120) | {"valueQuantity": {"value": 120, "unit": ["kPa"], "code": {}}}, "no-unit"),
     (observed("120"), "wrong-type"),
     (observed(True), "wrong-type"),
     (observed(10**400), "wrong-type"),
@@ -156,6 +160,64 @@ def test_a_patient_may_have_no_name_but_the_bundle_s() -> None:
 def test_what_serves_no_column_is_unused_whatever_is_wrong_with_it() -> None:
     _, counted = rows(pressure("last"), patient(), observed(1, code="2345-7", when="2031", about="Group/x"))
     assert counted == {"unused": 1, "used": 1}
+
+
+GROUPED = """
+rows = "encounter"
+as_of = 2026-06-30
+[[columns]]
+field = "complaint"
+from = "Condition"
+system = "icd-10"
+as = "code"
+groups = { respiratory = ["J", "R05"], influenza_like = ["J09", "J10", "J11"], gastrointestinal = ["K", "A0"] }
+other = "other"
+"""
+
+
+@pytest.mark.parametrize(("code", "level"), [
+    ("J20.9", "respiratory"), ("J10.1", "influenza_like"), ("R05", "respiratory"), ("A09.0", "gastrointestinal"),
+    ("R06", "other")])
+def test_codes_in_groups_by_their_longest_begin(code: str, level: str) -> None:
+    about = {"encounter": {"reference": "Encounter/e"}}
+    table, _ = rows(GROUPED, encounter("e"), encounter("f"), condition(code, **about),
+                    condition(code, SNOMED, id="other", **about), rules=ENCOUNTER)
+    assert table["complaint"] == [level, None]
+
+
+JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=12)
+                    | st.sampled_from(["Patient/p", "2026-01-01", "mm[Hg]", "kPa", "8480-6", LOINC, "9999-99-99"]),
+                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+                        st.sampled_from(["code", "coding", "system", "value", "unit", "reference", "start", "end"]),
+                        inner, max_size=3), max_leaves=6)
+
+
+def spoil(data: st.DataObject, value: Any) -> Any:
+    """Put something else in one place of a resource."""
+    if isinstance(value, dict) and value and data.draw(st.integers(0, 5)):
+        key = data.draw(st.sampled_from(sorted(value)))
+        return value | {key: spoil(data, value[key])}
+    if isinstance(value, list) and value and data.draw(st.integers(0, 5)):
+        return [spoil(data, value[0]), *value[1:]]
+    return data.draw(JSON)
+
+
+@given(st.data())
+def test_whatever_a_resource_holds_it_is_used_or_counted(data: st.DataObject) -> None:
+    text = data.draw(st.sampled_from([pressure("last"), pressure("mean"), ENCOUNTERS]))
+    rules = ENCOUNTER if text == ENCOUNTERS else COHORT
+    good = [patient(), patient("q"), encounter("e"), observed(130), observed(120, component=[observed(3)]),
+            condition("E11", encounter={"reference": "Encounter/e"})]
+    found = []
+    for one in good:
+        spoilt = spoil(data, one)
+        if isinstance(spoilt, dict):
+            found.append(Resource(one["resourceType"], spoilt))
+    made = Rows(load_fhir_mapping(text.encode(), rules))
+    for resource in found:
+        made.add(resource)
+    assert sum(made.counted().values()) == len(found)
+    assert len({len(column) for column in made.table().values()}) == 1
 
 
 def test_conditions_by_prefix_and_by_code() -> None:
@@ -258,6 +320,14 @@ def test_rows_of_encounters() -> None:
     (pressure("last", 'codes = ["8480-6"]'), "fhir.mapping-malformed"),
     (pressure("last", 'system = "loinc"\ncodes = ["8480-5"]'), "fhir.mapping-unfit"),
     (pressure("last", 'system = "nowhere"\ncodes = ["x"]'), "code-system.unknown"),
+    (BASE + '[[columns]]\nfield = "smoking"\nfrom = "Condition"\nas = "code"\ngroups = { heavy = ["F17"] }',
+     "fhir.mapping-unfit"),
+    (BASE + '[[columns]]\nfield = "smoking"\nfrom = "Condition"\nas = "code"\ngroups = { never = [] }',
+     "fhir.mapping-malformed"),
+    (BASE + '[[columns]]\nfield = "smoking"\nfrom = "Condition"\nas = "code"\nother = "never"',
+     "fhir.mapping-malformed"),
+    (BASE + '[[columns]]\nfield = "smoking"\nfrom = "Condition"\npath = "x"\ngroups = { never = ["F"] }',
+     "fhir.mapping-malformed"),
     (pressure("mean", 'system = "loinc"\ncodes = ["8480-6"]\nas = "date"'), "fhir.mapping-unfit"),
 ])
 def test_mappings_that_do_not_fit_are_refused(text: str, code: str) -> None:

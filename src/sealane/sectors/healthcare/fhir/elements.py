@@ -1,8 +1,7 @@
-"""What one resource says: its subject, its date, whether it counts, its codes and its value; or why it is left out."""
+"""What one resource says: its subject, its date, whether it counts and its codes; or why it is left out."""
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -11,7 +10,6 @@ from typing import Any
 
 from sealane.sectors.healthcare.fhir.mapping import CODED_AT, FhirColumn
 
-UCUM = "http://unitsofmeasure.org"
 RETRACTED = frozenset(("entered-in-error", "cancelled", "not-done", "refuted"))
 DATED_AT: dict[str, tuple[str, ...]] = {
     "Encounter": ("period.start",),
@@ -164,85 +162,3 @@ def codes_at(part: dict[str, Any], place: str, system: str | None) -> Iterator[s
                 if isinstance(coding, dict) and isinstance(coding.get("code"), str) and (
                         system is None or coding.get("system") == system):
                     yield coding["code"]
-
-
-def value_of(kind: str, part: dict[str, Any], column: FhirColumn, as_of: date) -> Any:
-    """Return the value that a part has for a column; None where it has none.
-
-    Raises:
-        Unfit: it is of another type or unit, or a date that cannot be.
-    """
-    if column.take in ("count", "any") and column.path is None:
-        return 1.0
-    if column.read == "code":
-        place = column.path or column.code_path or CODED_AT.get(kind, "code")
-        return next(codes_at(part, place, column.system), None)
-    found = _observed(part) if column.path is None else at(part, column.path)
-    if found is None:
-        return None
-    if column.read == "days":
-        return _days(found, as_of)
-    if column.read in ("date", "year", "age"):
-        return day_of(found, as_of)
-    if column.take in ("count", "any"):
-        return None if found is False else 1.0
-    if isinstance(found, dict):
-        return _quantity(found, column)
-    if not isinstance(found, str | int | float):
-        raise Unfit("wrong-type")
-    if column.unit not in (None, "1"):
-        raise Unfit("no-unit")
-    if column.take in ("minimum", "maximum", "mean", "sum"):
-        return _number(found)
-    return found
-
-
-def _observed(part: dict[str, Any]) -> Any:
-    for name in ("valueQuantity", "valueInteger", "valueBoolean", "valueString", "valueCodeableConcept"):
-        if name in part:
-            return part[name]
-    return None
-
-
-def _quantity(found: dict[str, Any], column: FhirColumn) -> Any:
-    if "value" not in found:
-        code = next((one for one in codes_at({"x": found}, "x", None)), None)
-        if code is None:
-            raise Unfit("wrong-type")
-        return code
-    if found.get("comparator") is not None:
-        raise Unfit("not-exact")  # "< 5" is no number
-    number = _number(found["value"])
-    unit = found.get("code") if found.get("system") in (UCUM, None) and "code" in found else found.get("unit")
-    if column.unit in (None, "1") and unit in (None, "1"):
-        return number
-    if not isinstance(unit, str):
-        raise Unfit("no-unit")
-    if unit == column.unit:
-        return number
-    if unit in column.convert:
-        return number * column.convert[unit]
-    raise Unfit("other-unit")
-
-
-def _number(found: Any) -> float:
-    if isinstance(found, bool) or not isinstance(found, int | float):
-        raise Unfit("wrong-type")
-    try:
-        number = float(found)
-    except OverflowError:
-        raise Unfit("wrong-type") from None
-    if not math.isfinite(number):
-        raise Unfit("wrong-type")
-    return number
-
-
-def _days(found: Any, as_of: date) -> float | None:
-    if not isinstance(found, dict):
-        raise Unfit("wrong-type")
-    if found.get("start") is None or found.get("end") is None:
-        return None
-    days = moment_of(found["end"], as_of) - moment_of(found["start"], as_of)
-    if days < 0:
-        raise Unfit("ends-before-start")
-    return days

@@ -47,6 +47,8 @@ class FhirColumn(BaseModel):
         codes: whole codes; a resource counts where its code is one of them.
         prefixes: begins of codes, such as ``E11`` of ICD-10.
         code_path: where its code lies; None for the usual place.
+        groups: begins of codes by the level that is written for a code that is read; the longest that fits counts.
+        other: level of a code in no group; None writes nothing.
         unit: UCUM unit of the value; the contract's where none is given.
         convert: factors from other units to that one; values in any further unit are left out and counted.
         read: ``as`` in the file: what is made of the value.
@@ -62,6 +64,8 @@ class FhirColumn(BaseModel):
     codes: list[Code] = []
     prefixes: list[Code] = []
     code_path: Path | None = None
+    groups: dict[str, Annotated[list[Code], Field(min_length=1, max_length=1000)]] = {}
+    other: str | None = None
     unit: str | None = None
     convert: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}
     read: Reading = Field(default="value", alias="as")
@@ -73,6 +77,11 @@ class FhirColumn(BaseModel):
             raise ValueError("codes and prefixes are of a system")
         if self.system is not None and not (self.codes or self.prefixes or self.read == "code"):
             raise ValueError("a system has codes or prefixes, or the code is read")
+        begins = [begin for group in self.groups.values() for begin in group]
+        if (self.groups and self.read != "code") or len(set(begins)) != len(begins):
+            raise ValueError("groups are of codes that are read, and a begin is in one of them")
+        if self.other is not None and not self.groups:
+            raise ValueError("other is beside groups")
         return self
 
 
@@ -166,6 +175,10 @@ def _check_type(column: FhirColumn, field: ContractField) -> None:
                or (column.source == "Observation" and column.read == "value"))
     if not located:
         raise _unfit(column, f"name the path of the value in {column.source}", "no path")
+    levels = {*column.groups, *([column.other] if column.other is not None else [])}
+    if field.type == "category" and not levels <= set(field.allowed):
+        raise _unfit(column, f"levels of the field: {', '.join(field.allowed)}"[:200],
+                     min(levels - set(field.allowed)))
     if column.read in ("code", "date") and column.take not in ("first", "last"):
         raise _unfit(column, "of codes and dates the first or the last is taken", column.take)
 

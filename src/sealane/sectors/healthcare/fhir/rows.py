@@ -15,6 +15,7 @@ from sealane.sectors.healthcare.fhir import elements
 from sealane.sectors.healthcare.fhir.elements import Unfit
 from sealane.sectors.healthcare.fhir.mapping import ADDS, FhirColumn, FhirMapping
 from sealane.sectors.healthcare.fhir.resources import Resource
+from sealane.sectors.healthcare.fhir.values import value_of
 
 MAXIMUM_ROWS = 20_000_000
 USED, UNUSED = "used", "unused"
@@ -114,7 +115,7 @@ class Rows:
             raise Unfit("repeated")
         when = elements.dated(kind, content, as_of)
         taken = [(column, value) for column, part in served
-                 if (value := elements.value_of(kind, part, column, as_of)) is not None]
+                 if (value := value_of(kind, part, column, as_of)) is not None]
         if when is None and not own and any(column.take in ("first", "last") for column, _ in taken):
             raise Unfit("undated")
         if own:

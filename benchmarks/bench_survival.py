@@ -1,0 +1,128 @@
+"""Cox and Kaplan-Meier over several institutions against lifelines on the pooled rows, in one run.
+
+    python benchmarks/bench_survival.py [--nodes 5] [--rows 100000] [--covariates 20] [--scheme masking] [--write]
+
+The federation runs in this one process (``sealane.simulate``), masked sums and all, so its nodes share the processor
+that lifelines has to itself: with a processor each they would be faster. Rounds and bytes per node are printed, and
+apart from the seconds what latency would add to them. Also told: how far the grid moves the answer, as the difference
+to the ungridded pooled fit in standard errors. A benchmark is not a test: the machine's other work is in the figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import time
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from lifelines import CoxPHFitter, KaplanMeierFitter
+
+from sealane import simulate
+
+LATENCY = 0.05
+"""Seconds of a round trip between institutions of one country, a guess."""
+TRIPS = 3
+"""Round trips of a masked sum, about: contributions, who arrived, what opens it."""
+
+
+def main() -> None:
+    """Parse the command line, run and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--nodes", type=int, default=5)
+    parser.add_argument("--rows", type=int, default=100_000, help="per node")
+    parser.add_argument("--covariates", type=int, default=20)
+    parser.add_argument("--curve-rows", type=int, default=1_000_000, help="of the Kaplan-Meier curve, in all")
+    parser.add_argument("--scheme", default="masking")
+    parser.add_argument("--write", action="store_true", help="keep the figures in benchmarks/results")
+    asked = parser.parse_args()
+    warnings.simplefilter("ignore")
+    found = {"machine": {"processors": os.cpu_count(), "python": platform.python_version(),
+                         "system": platform.platform()},
+             "how": f"simulated in one process, scheme {asked.scheme}",
+             "cox": bench_cox(asked), "kaplan_meier": bench_curve(asked)}
+    print(json.dumps(found, indent=2))
+    if asked.write:
+        path = Path(__file__).parent / "results" / f"survival-{datetime.now(UTC):%Y-%m-%d}.json"
+        path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+def bench_cox(asked: argparse.Namespace) -> dict[str, Any]:
+    """Fit the same model both ways."""
+    frame = rows(asked.nodes * asked.rows, asked.covariates)
+    names = [name for name in frame if name.startswith("x")]
+    federation = simulate({f"n{i}": frame.iloc[i :: asked.nodes] for i in range(asked.nodes)})
+    began = time.perf_counter()
+    ours = federation.run("survival.cox", scheme=asked.scheme, duration="days", event="dead", features=names,
+                          resolution=7.0)
+    ours_seconds = time.perf_counter() - began
+    placed = on_grid(frame, ours.grid["strata"][0])
+    began = time.perf_counter()
+    same = CoxPHFitter().fit(placed, "days", "dead")
+    seconds = time.perf_counter() - began
+    began = time.perf_counter()
+    exact = CoxPHFitter().fit(frame, "days", "dead")
+    exact_seconds = time.perf_counter() - began
+    moved = (ours.params_ - exact.params_) / exact.standard_errors_
+    return {
+        "what": f"Cox, {asked.covariates} covariates, {asked.nodes} nodes x {asked.rows:,} rows, Efron, weekly grid",
+        "sealane_seconds": round(ours_seconds, 2), "lifelines_seconds_on_the_grid": round(seconds, 2),
+        "lifelines_seconds_ungridded": round(exact_seconds, 2), "ratio": round(ours_seconds / seconds, 2),
+        "rounds": ours.trace.rounds, "newton_steps": ours.to_dict()["iterations"],
+        "seconds_more_with_latency": round(TRIPS * LATENCY * ours.trace.rounds, 2),
+        "bytes_per_node": round(sum(ours.trace.bytes_sent.values()) / asked.nodes),
+        "grid_times": len(ours.grid["strata"][0]["events"]), "grid_times_merged": ours.grid["merged"],
+        "largest_difference_to_lifelines_on_the_grid": float(np.abs(ours.params_ - same.params_).max()),
+        "largest_difference_to_ungridded_in_standard_errors": round(float(np.abs(moved).max()), 4),
+        "concordance": [ours.concordance_index_, ours.concordance_error_],
+    }
+
+
+def bench_curve(asked: argparse.Namespace) -> dict[str, Any]:
+    """Draw the same curves both ways."""
+    frame = rows(asked.curve_rows, 1).assign(arm=lambda rows: np.where(np.arange(len(rows)) % 2, "a", "b"))
+    federation = simulate({f"n{i}": frame.iloc[i :: asked.nodes] for i in range(asked.nodes)})
+    began = time.perf_counter()
+    ours = federation.run("survival.kaplan_meier", scheme=asked.scheme, duration="days", event="dead", by="arm",
+                          resolution=7.0)
+    ours_seconds = time.perf_counter() - began
+    began = time.perf_counter()
+    theirs = {name: KaplanMeierFitter().fit(part.days, part.dead) for name, part in frame.groupby("arm")}
+    seconds = time.perf_counter() - began
+    times = ours.survival_function_.index
+    away = max(float(np.abs(ours.survival_function_[name].to_numpy()
+                            - fit.survival_function_at_times(times).to_numpy()).max()) for name, fit in theirs.items())
+    return {"what": f"Kaplan-Meier by two groups, {asked.nodes} nodes, {asked.curve_rows:,} rows, weekly grid",
+            "sealane_seconds": round(ours_seconds, 2), "lifelines_seconds_ungridded": round(seconds, 2),
+            "rounds": ours.trace.rounds, "bytes_per_node": round(sum(ours.trace.bytes_sent.values()) / asked.nodes),
+            "largest_difference_to_ungridded_survival": away}
+
+
+def rows(n: int, covariates: int) -> pd.DataFrame:
+    """Return rows whose hazard depends on all covariates, over ten years of days."""
+    random = np.random.default_rng(1)
+    x = random.normal(size=(n, covariates))
+    hazard = np.exp(x @ random.normal(0.0, 0.2, covariates))
+    event, left = random.exponential(2000.0 / hazard), random.uniform(30.0, 3650.0, n)
+    frame = pd.DataFrame(x, columns=[f"x{j}" for j in range(covariates)])
+    return frame.assign(days=np.ceil(np.minimum(event, left)), dead=(event <= left).astype(int))
+
+
+def on_grid(frame: pd.DataFrame, merged: dict[str, Any]) -> pd.DataFrame:
+    """Return the rows with their times on the grid that a run has settled on."""
+    dead = frame.dead.to_numpy() == 1
+    days = frame.days.to_numpy().copy()
+    for chosen, kind in ((dead, "events"), (~dead, "leavings")):
+        times = np.array(merged[kind])
+        days[chosen] = times[np.searchsorted(times, days[chosen])]
+    return frame.assign(days=days)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Effects of treatments from what was observed: rows weighted until the arms are alike in what is known of them."""
