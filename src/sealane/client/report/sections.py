@@ -9,11 +9,15 @@ from sealane.client.report.markup import NOTHING, Markup, element, join
 from sealane.client.report.model import CoefficientPart, MetricsPart, Report
 from sealane.client.report.results.basis import basis
 from sealane.client.report.results.counts import counts
+from sealane.client.report.results.effects import effects
 from sealane.client.report.results.harmonise import harmonise
+from sealane.client.report.results.incidence import incidence
 from sealane.client.report.results.kaplan_meier import kaplan_meier
 from sealane.client.report.results.meta import meta
 from sealane.client.report.results.mixed import mixed
+from sealane.client.report.results.outbreak import outbreak
 from sealane.client.report.results.proportionality import proportionality
+from sealane.client.report.results.signals import signals
 from sealane.client.report.results.suppressed import suppressed
 from sealane.client.report.results.table_one import table_one
 from sealane.client.report.roc import roc_curves, series_of
@@ -21,7 +25,10 @@ from sealane.client.report.tables import count, enumerated, estimate, figure, ra
 
 NORMAL_975 = 1.959963984540054
 INTERCEPT = "Intercept"
-RESULTS = (harmonise, table_one, counts, kaplan_meier, proportionality, meta, mixed, suppressed)
+RESULTS = (
+    harmonise, table_one, counts, kaplan_meier, incidence, proportionality, meta, mixed, effects, signals, outbreak,
+    suppressed,
+)
 """Sections that a released result decides: each shows what it finds, the last what is hidden."""
 JOINT, POOLED = "Joint", "Pooled (outside the federation)"
 

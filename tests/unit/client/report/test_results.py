@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -207,6 +208,113 @@ def test_proportionality() -> None:
     assert "1.65 (1.35, 2.01)" in shown  # exp(0.5), exp(0.3), exp(0.7)
 
 
+MORE = load_contract(b"""
+id = "tests.more/v1"
+title = "People treated, and watched for events and weeks"
+
+[[fields]]
+name = "time"
+type = "number"
+unit = "d"
+minimum = 0
+maximum = 3660
+description = "Days to the event or the end of observation"
+
+[[fields]]
+name = "kind"
+type = "integer"
+minimum = 0
+maximum = 2
+description = "0 none, 1 relapse, 2 death"
+
+[[fields]]
+name = "treated"
+type = "boolean"
+description = "Treatment"
+
+[[fields]]
+name = "good"
+type = "boolean"
+description = "Outcome"
+
+[[fields]]
+name = "age"
+type = "number"
+unit = "a"
+minimum = 0
+maximum = 120
+description = "Age"
+
+[[fields]]
+name = "week"
+type = "integer"
+minimum = 0
+maximum = 200
+description = "Week of the visit"
+""")
+OUTBREAK_WEEK = 48
+
+
+def more(seed: int, number: int = 500) -> pd.DataFrame:
+    generator = np.random.default_rng(seed)
+    age = generator.normal(60, 10, number).clip(20, 100).round()
+    treated = (generator.random(number) < 1 / (1 + np.exp(-(age - 60) / 20))).astype(int)
+    week = np.where(generator.random(number) < 0.1, OUTBREAK_WEEK, generator.integers(0, 52, number))
+    return pd.DataFrame({
+        "time": generator.exponential(1000, number).clip(1, 3650).round(), "treated": treated, "age": age,
+        "kind": generator.choice([0, 1, 2], number, p=[0.4, 0.4, 0.2]), "week": week,
+        "good": (generator.random(number) < 0.4 + 0.2 * treated).astype(int)})
+
+
+@pytest.fixture(scope="module")
+def watched() -> Any:
+    return sealane.simulate({f"site-{seed}": more(seed) for seed in range(3)}, contract=MORE)
+
+
+def test_competing_events(watched: Any) -> None:
+    shown = page(watched.run("survival.cumulative_incidence", duration="time", event="kind", resolution=90,
+                             by="treated").to_dict())
+    assert "Cumulative incidence by treated" in shown
+    assert {"Incidence of 1", "Incidence of 2"} <= {words for words in ("Incidence of 1", "Incidence of 2")
+                                                    if words in shown}
+    assert "treated = 1" in shown
+    assert "Median time" not in shown
+
+
+def test_effect_of_treatment(watched: Any) -> None:
+    result = watched.run("causal.ipw", outcome="good", treatment="treated", features=["age"])
+    shown = page(result.to_dict())
+    assert "Effect of treatment" in shown
+    assert f">{result.effects.loc['risk_ratio', 'estimate']:.4g}<" in shown
+    assert "overlap · control" in shown  # tails of the propensity hold few people
+
+
+def test_signals(watched: Any) -> None:
+    everyone = pd.concat([more(seed) for seed in range(3)])
+    a, b, c, d = (int(((everyone["treated"] == x) & (everyone["good"] == y)).sum())
+                  for x, y in ((1, 1), (1, 0), (0, 1), (0, 0)))
+    shown = page(watched.run("surveillance.disproportionality", drugs=["treated"], events=["good"]).to_dict())
+    assert f">{a}<" in shown
+    assert f">{a * d / (b * c):.4g}<" in shown
+    assert ">signal<" in shown
+
+
+def test_weeks(watched: Any) -> None:
+    shown = page(watched.run("surveillance.outbreak", time="week", until=52, weeks=52, method="c2").to_dict())
+    told = re.search(r"Weeks that stand out: ([^.]+)\.", shown)
+    assert told
+    assert str(OUTBREAK_WEEK) in re.split(r", | and ", told[1])
+    assert "▼" in shown
+
+
+def test_counts_with_noise(watched: Any) -> None:
+    noised = {"epsilon": "5", "delta": "1e-6"}
+    shown = page(watched.run("survival.kaplan_meier", duration="time", event="good", resolution=90, **noised).to_dict())
+    assert "Number at risk" in shown
+    shown = page(watched.run("surveillance.outbreak", time="week", until=52, weeks=52, **noised).to_dict())
+    assert "Noise of standard deviation" in shown
+
+
 @pytest.mark.parametrize("broken", [{"summary": {"age": 3}}, {"columns": "age"}, {"institutions": "two"}])
 def test_a_malformed_result_is_refused(broken: dict[str, Any], meta_result: Any) -> None:
     with pytest.raises(InputError) as refused:
@@ -221,6 +329,15 @@ def test_hidden_cells_are_found_wherever_a_result_names_them() -> None:
     assert {(one.place, one.rule) for one in hidden_cells(result)} == {
         (("rare",), "minimum-count"), (("columns", "sex", "other"), "minimum-count"),
         (("columns", "arm", "new", "old"), "complementary"), (("steps", "one"), "dominance")}
+
+
+def test_numbers_that_are_left_out_are_named_too() -> None:
+    result = {"dropped": None, "truncated": 0, "overlap": {"control": [0, None, 27], "treated": [0, 12]},
+              "pairs": [{"drug": "a", "event": "b", "hidden_by": "minimum-count"},
+                        {"drug": "c", "event": "b", "hidden_by": None}]}
+    assert {(one.place, one.rule) for one in hidden_cells(result)} == {
+        (("dropped",), "minimum-count"), (("overlap", "control"), "minimum-count"),
+        (("pairs", "a, b"), "minimum-count")}
 
 
 def test_nothing_hidden_is_said_too() -> None:

@@ -82,12 +82,14 @@ class CurvesHeld(Held):
 
 def kaplan_meier(result: Mapping[str, Any]) -> Markup:
     """Return the curves, in charts of a few, the table of medians and the test."""
-    found = find(result, CurvesHeld, "curves", "groups", "grid")
+    if result.get("computation") != "survival.kaplan_meier":
+        return NOTHING
+    found = find(on_ladders(result), CurvesHeld, "curves", "groups", "grid")
     if found is None:
         return NOTHING
     unit = unit_of(found.grid.unit, max(one.times[-1] for one in found.curves.values() if one.times))
-    curves = [curve(name, one, group, unit) for (name, one), group in zip(found.curves.items(), found.groups.values(),
-                                                                          strict=True)]
+    both = zip(found.curves.items(), found.groups.values(), strict=True)
+    curves = [curve(shown(name, found.by), one, group, unit) for (name, one), group in both]
     heading = "Survival" if found.by is None else f"Survival by {found.by.replace('_', ' ')}"
     frame = Frame(heading, unit.title, "Without the event")
     caption = (
@@ -103,11 +105,28 @@ def kaplan_meier(result: Mapping[str, Any]) -> Markup:
     return section(heading, *charts, medians(found, unit), test(found))
 
 
+def on_ladders(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the result with a ladder for each count: with noise all counts share the result's times."""
+    times, groups = result.get("times"), result.get("groups")
+    if not isinstance(times, list) or not isinstance(groups, Mapping):
+        return result
+
+    def laddered(group: Any) -> Any:
+        if not isinstance(group, Mapping):
+            return group
+        ladders = {key: {"times": times, "numbers": value} if isinstance(value, list) else value
+                   for key, value in group.items()}
+        counted = [number for value in group.values() if isinstance(value, list) for number in value]
+        return {"rows": sum(number for number in counted if isinstance(number, int))} | ladders
+
+    return {**result, "groups": {name: laddered(group) for name, group in groups.items()}}
+
+
 def curve(name: str, one: CurveHeld, group: GroupHeld, unit: Unit) -> Curve:
     """Return one curve as a chart takes it."""
     median = None if one.median is None else one.median / unit.size
     times = [time / unit.size for time in one.times]
-    return Curve(shown(name), times, one.survival, one.lower, one.upper,
+    return Curve(name, times, one.survival, one.lower, one.upper,
                  lambda time: group.at_risk(time * unit.size), median)
 
 
@@ -116,7 +135,7 @@ def medians(found: CurvesHeld, unit: Unit) -> Markup:
     rows = []
     for (name, one), group in zip(found.curves.items(), found.groups.values(), strict=True):
         median = "not reached" if one.median is None else estimate(one.median / unit.size)
-        rows.append([shown(name), count(group.rows), count(sum(group.events.numbers)), median])
+        rows.append([shown(name, found.by), count(group.rows), count(sum(group.events.numbers)), median])
     return table(f"Median time to the event ({unit.title.lower()})", ["Group", "Rows", "Events", "Median"], rows)
 
 
@@ -129,6 +148,8 @@ def test(found: CurvesHeld) -> Markup:
     return element("p", {}, f"Log-rank test that all groups are alike: {numbers}, p {p_value(said.p_value)}.")
 
 
-def shown(name: str) -> str:
-    """Return a group's name for a reader."""
-    return "all" if name == ALONE else name.replace("_", " ")
+def shown(name: str, by: str | None = None) -> str:
+    """Return a group's name for a reader; a flag's two with the column they are of."""
+    if name == ALONE:
+        return "all"
+    return f"{(by or '').replace('_', ' ')} = {name}" if by and name in ("0", "1") else name.replace("_", " ")

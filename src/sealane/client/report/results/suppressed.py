@@ -24,10 +24,14 @@ MOST = 16
 """Most cells that are listed openly."""
 OTHER = "a rule of the computation"
 DEEPEST = 6
-FRAMES = ("columns", "groups")
+FRAMES = ("columns", "groups", "pairs", "balance")
 """Keys that say nothing to a reader."""
-NAMING = ("hidden", "suppressed", "rules", "group_rules")
+NAMING = ("hidden", "suppressed", "hidden_by", "rules", "group_rules")
 """Keys of a result under which hidden cells are named."""
+LEFT_OUT = ("dropped", "truncated", "overlap", "counts")
+"""Keys under which a number that is None is one of 1 to the minimum count, less 1."""
+CALLED = ("name", "drug", "event", "group", "cause")
+"""Keys that tell what one of several entries is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +76,10 @@ def merged_times(result: Mapping[str, Any]) -> str:
 
 
 def hidden_cells(result: Any, place: tuple[str, ...] = ()) -> Iterator[Hidden]:
-    """Return what the result says of hidden cells, wherever it says so, see ``NAMING``.
+    """Return what the result says of hidden cells, wherever it says so.
 
-    Under such a key is a rule, or names with a rule each, or a list of names of which the rule is the minimum count.
+    Under a key of ``NAMING`` is a rule, or names with a rule each, or a list of names of which the rule is the minimum
+    count. Under one of ``LEFT_OUT`` a number is left out, alone or in a list, for the minimum count.
     """
     if len(place) > DEEPEST:
         return
@@ -82,12 +87,23 @@ def hidden_cells(result: Any, place: tuple[str, ...] = ()) -> Iterator[Hidden]:
         for key, value in result.items():
             if key in NAMING and not (key == "rules" and isinstance(value, list)):
                 yield from named(value, place)
+            elif key in LEFT_OUT and "rules" not in result:
+                yield from left_out(value, (*place, str(key)))
             else:
                 yield from hidden_cells(value, (*place, str(key)))
     elif isinstance(result, list) and result and isinstance(result[0], Mapping):
         for number, value in enumerate(result):
-            name = str(value.get("name", number)) if isinstance(value, Mapping) else str(number)
-            yield from hidden_cells(value, (*place, name))
+            words = [str(value[key]) for key in CALLED if isinstance(value, Mapping) and key in value]
+            yield from hidden_cells(value, (*place, ", ".join(words) or str(number)))
+
+
+def left_out(value: Any, place: tuple[str, ...]) -> Iterator[Hidden]:
+    """Return the cell if a number in it is left out."""
+    if value is None or (isinstance(value, list) and None in value):
+        yield Hidden(place, "minimum-count")
+    elif isinstance(value, Mapping):
+        for name, one in value.items():
+            yield from left_out(one, (*place, str(name)))
 
 
 def named(value: Any, place: tuple[str, ...]) -> Iterator[Hidden]:
