@@ -32,6 +32,7 @@ _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for comp
     Describe(),
     Disproportionality(),
     FineGray(),
+    Describe(),
     GlmFit(),
     Harmonise(),
     Ipw(),
@@ -41,7 +42,7 @@ _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for comp
     Outbreak(),
     Table(),
 )}
-LATE = ("formulaic.parser", "scipy.special")
+LATE = ("formulaic.parser", "scipy.special", "scipy.stats")
 """What computations import at a node when they need it: in a sandbox beforehand, as its children begin anew."""
 
 
