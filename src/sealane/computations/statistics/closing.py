@@ -8,7 +8,7 @@ from sealane.computations.base import Cohort, count
 from sealane.computations.columns import MAXIMUM_ROWS
 from sealane.computations.disclosure import Rule
 from sealane.computations.statistics.cells import Column, Counts, Groups
-from sealane.computations.suppression import SMALL, line
+from sealane.computations.suppression import BESIDE, SMALL, line
 
 Cell = tuple[int, int]
 """Places of a column and a group."""
@@ -56,4 +56,19 @@ def closed_cells(
             if rule is None and institutions[c][g] < fewest:
                 rule = "minimum-cohort"
             out[c, g] = rule
+    return out
+
+
+def beside_single(rules: dict[Cell, Rule | None], counts: list[Counts]) -> dict[Cell, Rule | None]:
+    """Return the rules with one more group for each column of which only one is hidden.
+
+    Who knows the mean over all rows would have that of the one group by subtraction. Rows of no group are never shown.
+    """
+    out = dict(rules)
+    for c, cells in enumerate(counts):
+        groups = [g for k, g in rules if k == c and cells[0, g]]
+        hidden = [g for g in groups if rules[c, g]]
+        unshown = cells.shape[1] > len([g for k, g in rules if k == c]) and bool(cells[0, -1])
+        if len(groups) > 1 and len(hidden) == 1 and not unshown:
+            out[c, next(g for g in groups if g not in hidden)] = BESIDE
     return out

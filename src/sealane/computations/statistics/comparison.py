@@ -179,20 +179,23 @@ async def _variances(
     if test is None:
         raise RefusedError("test.nothing-varies", f"column {column.field.name!r} does not vary within the groups",
                            expected="some spread")
-    rules = [BESIDE if few_others else "dominance" if one.dominated(cohort.minimum_count, low) else None
-             for one in found]
-    shown = [None if rule else one for one, rule in zip(found, rules, strict=True)]
-    told = params.method == "t" and not any(rules)
-    return test | {"n": [None if few_others else one.rows for one in found], "rules": rules,
-                   "mean": [_rounded(one, "mean", params) for one in shown],
-                   "std": [_rounded(one, "deviation", params) for one in shown],
+    dominated = [groups.levels[g] for g, one in zip(chosen, found, strict=True)
+                 if one.dominated(cohort.minimum_count, low)]
+    if dominated:  # the statistic and the other group's mean would give it
+        raise RefusedError("test.dominated", f"few rows make most of {column.field.name!r} in group {dominated[0]!r}",
+                           got=f"under {cohort.minimum_count} effective rows, (sum x)^2 / sum x^2",
+                           expected=f"at least {cohort.minimum_count}", hint="a rank test does not go by amounts")
+    told = params.method == "t" and not few_others
+    return test | {"n": [None if few_others else one.rows for one in found],
+                   "rules": [BESIDE if few_others else None for _ in found],
+                   "mean": [None if few_others else to_digits(one.mean, params.digits) for one in found],
+                   "std": [None if few_others else _deviation(one, params) for one in found],
                    "difference": test.get("difference") if told else None,
                    "standard_error": test.get("standard_error") if told else None}
 
 
-def _rounded(one: Moments | None, name: str, params: ComparisonParameters) -> float | None:
-    value = None if one is None else getattr(one, name)
-    return None if value is None else to_digits(value, params.digits)
+def _deviation(one: Moments, params: ComparisonParameters) -> float | None:
+    return None if one.deviation is None else to_digits(one.deviation, params.digits)
 
 
 async def _ranks(

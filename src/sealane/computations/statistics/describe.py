@@ -15,7 +15,7 @@ from sealane.computations.disclosure import Rule
 from sealane.computations.promise import bounded, check_unit, price_of_sum, with_unit
 from sealane.computations.statistics.axes import MISSING
 from sealane.computations.statistics.cells import Column, Counts, column_of, groups_of, hidden_cells
-from sealane.computations.statistics.closing import Cell, closed_cells, count_rows, hidden_groups
+from sealane.computations.statistics.closing import Cell, beside_single, closed_cells, count_rows, hidden_groups
 from sealane.computations.statistics.describe_noised import entries_of, noised, row_norm
 from sealane.computations.statistics.describe_parameters import PROBABILITIES, QUANTILES, DescribeParameters
 from sealane.computations.statistics.described import Description, described
@@ -86,13 +86,15 @@ class Describe:
             whole = [columns[c].field.type == "integer" for c, _ in open_cells]
             searched = dict(zip(open_cells, await quantiles(cohort, samples, whole, PROBABILITIES, params.resolution),
                                 strict=True))
+        rules = beside_single(closed | {cell: _dominance(columns[cell[0]].field, one, cohort.minimum_count)
+                                        for cell, one in found.items()}, counts)
         content = {}
         for c, column in enumerate(columns):
             hidden = hidden_cells(counts[c], cohort.minimum_count)
             content[column.field.name] = {"type": column.field.type, "unit": column.field.unit, "groups": {
                 level: _cells(column, counts[c][:, g], [row[g] for row in hidden], params)
                 | ({} if column.values is None else
-                   _statistics(column.field, closed[c, g], found.get((c, g)), searched.get((c, g)), cohort, params))
+                   _statistics(closed[c, g], rules[c, g], found.get((c, g)), searched.get((c, g)), params))
                 for g, level in enumerate(groups.levels)}}
         return head | {"rows": to_base(rows, params.round_to), "promise": None, "group_rules": {
             level: rule for level, rule in zip(groups.levels, hidden_groups(counts, cohort.minimum_count), strict=False)
@@ -118,10 +120,9 @@ def _cells(
 
 
 def _statistics(
-    field: governed.Field, closed: Rule | None, found: Moments | None, searched: list[Quantile] | None,
-    cohort: Cohort, params: DescribeParameters,
+    closed: Rule | None, rule: Rule | None, found: Moments | None, searched: list[Quantile] | None,
+    params: DescribeParameters,
 ) -> dict[str, Any]:
-    rule = closed or (None if found is None else _dominance(field, found, cohort.minimum_count))
     values: dict[str, float | None] = dict.fromkeys(MOMENTS)
     rules: dict[str, Rule] = {}
     if rule:
