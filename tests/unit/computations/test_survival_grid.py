@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealane.computations.survival.grid import fine_grid, merge, merge_earlier, refine
-from sealane.errors import InputError
+from sealane.computations.survival.rows import Placed
+from sealane.computations.survival.settling import OwnRows, settle
+from sealane.errors import InputError, RefusedError
 from sealane.governance.contract import Field
 
 
@@ -81,6 +83,21 @@ def test_merging_to_earlier_times():
     merged = merge_earlier(np.array([[0, 3, 4, 0, 2, 7, 0]]), 5)
     assert merged.edges == (1, 5)
     assert merged.earlier(np.array([1, 2, 4, 5, 6])).tolist() == [1, 1, 1, 5, 5]
+
+
+async def test_a_group_of_too_few_has_no_grid():
+    class Alone:
+        minimum_count = 5
+
+        async def sum(self, terms):
+            return {name: term.values for name, term in terms.items()}
+
+    stop = np.array([1, 1, 2, 2, 3, 3, 3, 3, 3])
+    placed = Placed(np.full(9, -1), stop, np.array([1, 1, 1, 1, 1, 0, 0, 0, 0]), np.arange(9))
+    with pytest.raises(RefusedError) as caught:
+        await settle(Alone(), OwnRows(placed, np.zeros(9, dtype=np.int64)), fine_grid(days(3), 1.0, None), kinds=2,
+                     sharing=[(0,)])
+    assert caught.value.code == "survival.no-grid"
 
 
 def test_a_total_under_the_minimum_cannot_be_merged_away():

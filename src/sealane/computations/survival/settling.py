@@ -92,7 +92,8 @@ class Group:
 
 
 async def settle(
-    cohort: Cohort, own: OwnRows, fine: FineGrid, *, kinds: int, sharing: Sequence[tuple[int, ...]]
+    cohort: Cohort, own: OwnRows, fine: FineGrid, *, kinds: int, sharing: Sequence[tuple[int, ...]],
+    merging: bool = True,
 ) -> tuple[dict[int, Group], OwnRows]:
     """Open the counts and merge the grids.
 
@@ -102,6 +103,7 @@ async def settle(
         fine: the grid.
         kinds: number of ways to leave, leaving without an event included.
         sharing: groups that are compared with each other, one tuple for each set of them.
+        merging: whether to merge; without it nothing may be opened or released per time but these counts at the nodes.
 
     Returns:
         The counts by group, and own rows on the merged grid times.
@@ -116,7 +118,7 @@ async def settle(
                          got=(kinds + 1) * len(shown) * fine.size, expected=f"at most {MAXIMUM_ENTRIES}",
                          hint="ask for a coarser resolution, a horizon or fewer groups")
     counts = (await cohort.sum({"counts": count(tally(own, kinds, shown, fine.size), MAXIMUM_ROWS)}))["counts"]
-    shared, merged = _merge(counts, shown, sharing, cohort.minimum_count)
+    shared, merged = _merge(counts, shown, sharing, cohort.minimum_count if merging else 1)
     ladders = [[_ladder(numbers, one) for numbers, one in zip(*pair, strict=True)]
                for pair in zip(counts, merged, strict=True)]
     groups = {number: Group(ladders[LEFT][j], tuple(kind[j] for kind in ladders[LEFT + 1 : -1]), ladders[-1][j],
