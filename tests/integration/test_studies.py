@@ -36,6 +36,12 @@ ASKED: dict[str, dict[str, Any]] = {
     "survival.cumulative_incidence": {"duration": "time", "event": "event_kind", "by": "arm", "resolution": 7},
     "survival.fine_gray": {"duration": "time", "event": "event_kind", "cause": "1", "features": ["age", "arm"],
                            "resolution": 7},
+    "statistics.describe": {"columns": ["age", "stage"], "by": "arm"},
+    "statistics.correlation": {"columns": ["age", "haemoglobin"], "method": "spearman"},
+    "statistics.histogram": {"column": "age", "bins": 8},
+    "statistics.quantiles": {"columns": ["age", "haemoglobin"], "by": "arm"},
+    "statistics.test": {"method": "t", "outcome": "age", "by": "arm"},
+    "statistics.table": {"columns": ["stage"], "epsilon": "1", "delta": "1e-6"},
     "survival.kaplan_meier": {"duration": "time", "event": "event", "by": "arm", "resolution": 7},
 }
 WAIVED = {"model.mixed"}

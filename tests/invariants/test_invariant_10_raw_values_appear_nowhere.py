@@ -96,6 +96,9 @@ def test_invariant_10_not_through_a_bound_that_is_crossed(terms: dict[str, objec
 
 @pytest.mark.parametrize(("computation", "parameters"), [
     ("statistics.describe", {"columns": ["x", "n", "grade"]}),
+    ("statistics.quantiles", {"columns": ["x", "n"], "probabilities": [0.5]}),
+    ("statistics.histogram", {"column": "x"}),
+    ("statistics.correlation", {"columns": ["x", "n"], "method": "spearman"}),
     ("glm.fit", {"outcome": "x", "features": ["n"], "family": "gaussian"}),
     ("test.probe", {}),
 ])

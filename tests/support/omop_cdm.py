@@ -72,6 +72,26 @@ def definitions() -> dict[str, dict[str, str]]:
     return tables
 
 
+EDGES = [
+    # days of: begin and end of observation, entry, strokes, death
+    (0, 2000, 400, [400], None),            # the outcome on the day of entry
+    (0, 900, 400, [900], None),             # on the last day observed
+    (0, 900, 400, [901], None),
+    (0, 2000, 180, [], None),               # just long enough before
+    (0, 2000, 179, [], None),
+    (0, 2000, 400, [1400], None),           # on the last day of follow-up
+    (0, 2000, 400, [1401], None),
+    (0, 2000, 400, [800], 700),             # after death
+    (0, 2000, 400, [700], 700),             # on the day of death
+    (0, 2000, 400, [], 400),                # death on the day of entry
+    (0, 2000, 400, [], 399),                # and before it
+    (400, 2000, 400, [], None),
+    (0, 400, 400, [], None),                # entry on the last day observed
+    (401, 2000, 400, [], None),
+]
+"""Born on the day and month of entry, 50 years before."""
+
+
 def day(number: int) -> str:
     return (date(2018, 1, 1) + timedelta(days=int(number))).isoformat()
 
@@ -93,7 +113,7 @@ def made_up(persons: int = 400, seed: int = 5) -> dict[str, pd.DataFrame]:
             unit = rng.choice([MG_DL, MMOL_L, 8554, 0], p=[0.6, 0.2, 0.1, 0.1])
             values.append((int(person), GLUCOSE, day(rng.integers(0, 2700)), round(float(rng.uniform(1, 20)), 3),
                            None if unit == 0 else int(unit), None if rng.random() < 0.9 else LESS))
-    return {
+    tables = {
         "person": pd.DataFrame({
             "person_id": ids, "gender_concept_id": rng.choice([8507, 8532, 0], persons, p=[0.45, 0.45, 0.1]),
             "year_of_birth": rng.integers(1930, 2000, persons), "month_of_birth": rng.integers(1, 13, persons),
@@ -112,6 +132,26 @@ def made_up(persons: int = 400, seed: int = 5) -> dict[str, pd.DataFrame]:
         "concept_ancestor": pd.DataFrame({"ancestor_concept_id": [DIABETES, DIABETES],
                                           "descendant_concept_id": [DIABETES, DIABETES_2]}),
     }
+    return with_edges(tables)
+
+
+def with_edges(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Add the persons of EDGES."""
+    more: dict[str, list[dict[str, Any]]] = {table: [] for table in tables}
+    for number, (begins, closes, entry, strokes, death) in enumerate(EDGES):
+        who, born = {"person_id": 100_000 + number}, date.fromisoformat(day(entry))
+        more["person"].append(who | {"gender_concept_id": 8532, "year_of_birth": born.year - 50,
+                                     "month_of_birth": born.month, "day_of_birth": born.day})
+        more["observation_period"].append(who | {"observation_period_start_date": day(begins),
+                                                 "observation_period_end_date": day(closes)})
+        for concept, at in [(DIABETES_2, entry), *((STROKE, at) for at in strokes)]:
+            more["condition_occurrence"].append(who | {
+                "condition_concept_id": concept, "condition_start_date": day(at),
+                "condition_occurrence_id": 100_000 + len(more["condition_occurrence"])})
+        if death is not None:
+            more["death"].append(who | {"death_date": day(death)})
+    return {table: pd.concat([frame, pd.DataFrame(more[table], columns=frame.columns)], ignore_index=True)
+            if more[table] else frame for table, frame in tables.items()}
 
 
 def whole(table: str, frame: pd.DataFrame) -> pd.DataFrame:
@@ -142,7 +182,8 @@ def reckoned(tables: dict[str, pd.DataFrame]) -> tuple[list[dict[str, Any]], dic
         died = date.fromisoformat(deaths[name]) if name in deaths and deaths[name] <= AS_OF.isoformat() else None
         strokes = [at for concept, at in conditions if concept == STROKE]
         reason = ("not-observed" if not begins <= index <= closes else "short-history" if (index - begins).days < 180
-                  else "earlier-outcome" if any(at <= index for at in strokes) else "used")
+                  else "earlier-outcome" if any(at <= index for at in strokes)
+                  else "ends-before-index" if died is not None and died < index else "used")
         reasons[reason] = reasons.get(reason, 0) + 1
         if reason != "used":
             continue

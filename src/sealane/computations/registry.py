@@ -14,7 +14,11 @@ from sealane.computations.glm.fit import GlmFit
 from sealane.computations.harmonise.check import Harmonise
 from sealane.computations.meta.fit import MetaFit
 from sealane.computations.mixed.fit import MixedFit
+from sealane.computations.statistics.comparison import Comparison
+from sealane.computations.statistics.correlation import Correlation
 from sealane.computations.statistics.describe import Describe
+from sealane.computations.statistics.histogram import Histogram
+from sealane.computations.statistics.quantiles import Quantiles
 from sealane.computations.statistics.table import Table
 from sealane.computations.surveillance.disproportionality import Disproportionality
 from sealane.computations.surveillance.outbreak import Outbreak
@@ -32,6 +36,9 @@ _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for comp
     Describe(),
     Disproportionality(),
     FineGray(),
+    Comparison(),
+    Correlation(),
+    Describe(),
     GlmFit(),
     Harmonise(),
     Ipw(),
@@ -39,9 +46,11 @@ _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for comp
     MetaFit(),
     MixedFit(),
     Outbreak(),
+    Histogram(),
+    Quantiles(),
     Table(),
 )}
-LATE = ("formulaic.parser", "scipy.special")
+LATE = ("formulaic.parser", "scipy.special", "scipy.stats")
 """What computations import at a node when they need it: in a sandbox beforehand, as its children begin anew."""
 
 

@@ -13,8 +13,10 @@ from expected_error import raises
 
 import sealane
 from sealane.computations.pricing import price_of
+from sealane.computations.statistics.cells import column_of, groups_of
 from sealane.computations.statistics.describe import Describe
 from sealane.computations.statistics.describe_parameters import DescribeParameters
+from sealane.computations.statistics.moments import Sample
 from sealane.errors import InputError, RefusedError
 from sealane.governance.contract import Contract, Field, infer_contract
 
@@ -176,6 +178,19 @@ def test_a_group_under_the_minimum_is_hidden_and_another_with_it(run_pooled: Cal
         "a": "complementary", "c": "minimum-count"}
 
 
+def test_a_dominated_group_takes_another_with_it(run_pooled: Callable[..., Any]) -> None:
+    frame = pd.DataFrame({"x": np.tile([5.0, 6.0, 7.0], 40), "g": ["a"] * 40 + ["b"] * 40 + ["c"] * 40})
+    frame.loc[50, "x"] = 1e6
+    result = run_pooled(halves(frame), Describe(), {"columns": ["x"], "by": "g"})
+    # With the mean over all rows and those of a and c, that of b would follow.
+    assert {g: rules["mean"] for g, rules in result.suppressed["x"].items() if "mean" in rules} == {
+        "a": "complementary", "b": "dominance"}
+    assert result.loc["c", ("x", "mean")] == pytest.approx(frame[frame.g == "c"].x.mean())
+    frame.loc[:14, "g"] = None  # rows of no group, whose mean nobody is told: nothing follows
+    result = run_pooled(halves(frame), Describe(), {"columns": ["x"], "by": "g"})
+    assert {g for g, rules in result.suppressed["x"].items() if "mean" in rules} == {"b"}
+
+
 def test_values_of_too_few_institutions_are_hidden() -> None:
     rng = np.random.default_rng(6)
     frames = {name: pd.DataFrame({"x": rng.normal(0, 1, 60), "y": rng.normal(0, 1, 60) if name == "a" else np.nan})
@@ -226,6 +241,17 @@ def test_noise_through_either_scheme(scheme: str) -> None:
         assert abs(found.loc[g, ("x", "count")] - (pooled.g == g).sum()) < 6 * found.standard_error
         assert found.loc[g, ("x", "mean")] == pytest.approx(pooled[pooled.g == g].x.mean(), abs=2)
         assert abs(found.loc[g, ("x", "mean")] - pooled[pooled.g == g].x.mean()) > 1e-9
+
+
+def test_what_holds_rows_does_not_show_them() -> None:
+    frame = pd.DataFrame({"x": [77345.25] * 3, "g": ["a", "b", "a"]})
+    contract = infer_contract({"all": frame})
+    column = column_of(frame["x"], contract.field("x"))
+    one = groups_of(frame, contract, None)
+    held = repr([column, groups_of(frame, contract, "g"), Sample(column.part(one, 0), 3, 0.0, 1.0)])
+    assert "Sample(rows=3" in held
+    assert "places" not in held
+    assert "array" not in held
 
 
 def test_too_few_rows(run_pooled: Callable[..., Any], new_meeting: Callable[..., Any]) -> None:

@@ -19,6 +19,7 @@ from sealane.computations.harmonise.grid import grid_of
 from sealane.computations.harmonise.parameters import HarmoniseParameters
 from sealane.errors import InputError, ProtocolError, RefusedError
 from sealane.governance.contract import Contract, Field, infer_contract
+from sealane.sectors.registry import contract
 
 mpl.use("Agg")
 HOSPITALS = ("aachen", "basel", "budapest", "longbeach")
@@ -122,6 +123,23 @@ def test_each_known_unit_is_recognised(
     assert set(verdicts.values()) == {"agrees"}
 
 
+@pytest.mark.parametrize(("name", "factor", "said"), [
+    ("cholesterol", 38.67, "looks like mmol/L among mg/dL (cholesterol)"),
+    ("creatinine", 1 / 88.42, "looks like umol/L among mg/dL (creatinine)"),
+    ("weight", 0.45359237, "looks like [lb_av] among kg (mass)"),
+])
+def test_what_is_measured_is_read_from_the_code_in_the_contract(
+    run_pooled: Callable[..., Any], name: str, factor: float, said: str
+) -> None:
+    usual = {"cholesterol": (200, 40), "creatinine": (0.9, 0.2), "weight": (75, 12)}[name]
+    frames = {hospital: pd.DataFrame({name: np.random.default_rng(k).normal(*usual, 100).clip(usual[0] / 3)})
+              for k, hospital in enumerate(HOSPITALS)}
+    frames["basel"][name] /= factor
+    found = check(run_pooled, frames, columns=[name], contract=contract("healthcare.cohort/v1"))
+    assert found.verdicts[name].tolist() == ["agrees", said, "agrees", "agrees"]
+    assert found.repairs.loc[0, "step"].count("factor") == 1
+
+
 def test_no_false_alarm_where_all_is_equal(run_pooled: Callable[..., Any]) -> None:
     """False alarms: at most 1 in 1000 institution-columns; here none in 60 runs × 4 institutions × 10 columns."""
     alarms = cannot = 0
@@ -190,9 +208,9 @@ def test_other_codes_are_named(run_pooled: Callable[..., Any]) -> None:
     assert found.verdicts["code"].tolist() == ["agrees", "agrees", "other codes", "agrees"]
     # Codes that the contract does not know at all are other codes too.
     frames = hearts()
-    contract = infer_contract(frames)
+    inferred = infer_contract(frames)
     frames["basel"]["code"] = "unheard"
-    assert check(run_pooled, frames, columns=["code"], contract=contract).verdicts["code"].tolist() == [
+    assert check(run_pooled, frames, columns=["code"], contract=inferred).verdicts["code"].tolist() == [
         "agrees", "other codes", "agrees", "agrees"]
 
 
@@ -303,10 +321,10 @@ def test_refusals(run_pooled: Callable[..., Any]) -> None:
         check(run_pooled, frames, columns=["sex"], quantities={"sex": "mass"})
     with raises("contract.unknown-field", InputError):
         check(run_pooled, frames, columns=["height"])
-    contract = infer_contract(frames)
+    inferred = infer_contract(frames)
     frames["basel"]["chol"] = "much"
     with raises("columns.not-numeric", InputError):
-        check(run_pooled, frames, contract=contract)
+        check(run_pooled, frames, contract=inferred)
     many = tuple(Field(name=f"c{k}", type="category", allowed=tuple(map(str, range(7000)))) for k in range(3))
     with raises("harmonise.too-many-levels", InputError):
         check(run_pooled, {name: pd.DataFrame({f"c{k}": ["1"] for k in range(3)}) for name in HOSPITALS},

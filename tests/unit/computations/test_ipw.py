@@ -204,7 +204,8 @@ def test_small_cells_of_the_diagnostics_are_hidden(run_pooled: Callable[..., Any
         exact = np.bincount(bins[arm], minlength=20)
         shown = found.overlap[name].to_numpy()
         assert np.isnan(shown[(exact > 0) & (exact < 10)]).all()
-        assert (exact[~np.isnan(shown)] == shown[~np.isnan(shown)]).all()
+        assert np.abs(exact - shown)[~np.isnan(shown)].max() <= 5  # rounded to tens
+        assert (shown[~np.isnan(shown)] % 10 == 0).all()
         assert np.isnan(shown).sum() > ((exact > 0) & (exact < 10)).sum()
     frames["h0"].loc[:3, "age"] = np.nan
     assert ask(run_pooled, frames).to_dict()["dropped"] is None

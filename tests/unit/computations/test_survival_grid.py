@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealane.computations.survival.grid import fine_grid, merge, merge_earlier, refine
-from sealane.errors import InputError
+from sealane.computations.survival.rows import Placed
+from sealane.computations.survival.settling import OwnRows, settle
+from sealane.errors import InputError, RefusedError
 from sealane.governance.contract import Field
 
 
@@ -64,7 +68,7 @@ def test_merging_by_hand():
     # 1 + 3: 7 events, 5 leavings. 4: 9 events. 5: 5 leavings. 6: 6 events. What is left, 2 events, joins 6.
     assert merged.edges == (3, 4, 5, 7)
     assert merged.occupied == 6
-    assert merged.later(np.array([0, 1, 3, 4, 7])).tolist() == [3, 3, 3, 4, 7]
+    assert merged.move(np.array([0, 1, 3, 4, 7])).tolist() == [3, 3, 3, 4, 7]
     assert merge(np.array([events]), 5).edges == (3, 4, 7)
 
 
@@ -80,7 +84,45 @@ def test_merging_to_earlier_times():
     # From the right: 7 closes at 5; 2 + 4 at 2; what is left, 3, joins what comes after it.
     merged = merge_earlier(np.array([[0, 3, 4, 0, 2, 7, 0]]), 5)
     assert merged.edges == (1, 5)
-    assert merged.earlier(np.array([1, 2, 4, 5, 6])).tolist() == [1, 1, 1, 5, 5]
+
+
+async def test_a_group_of_too_few_has_no_grid():
+    stop = np.array([1, 1, 2, 2, 3, 3, 3, 3, 3])
+    placed = Placed(np.full(9, -1), stop, np.array([1, 1, 1, 1, 1, 0, 0, 0, 0]), np.arange(9))
+    with pytest.raises(RefusedError) as caught:
+        await settle(Alone(), OwnRows(placed, np.zeros(9, dtype=np.int64)), fine_grid(days(3), 1.0, None), kinds=2,
+                     sharing=[(0,)])
+    assert caught.value.code == "survival.no-grid"
+
+
+class Alone:
+    """A cohort of one, whose sums are its own."""
+
+    minimum_count = 10
+
+    async def sum(self, terms):
+        return {name: term.values for name, term in terms.items()}
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32), st.integers(30, 200), st.sampled_from([0.0, 0.3]))
+def test_late_entries_leave_no_thin_risk_set(seed, rows, from_the_beginning):
+    random = np.random.default_rng(seed)
+    start = np.where(random.random(rows) < from_the_beginning, -1, random.integers(1, 30, rows))
+    stop = start + random.integers(2, 25, rows)
+    kind = (np.arange(rows) % 2).astype(np.int64)
+    own = OwnRows(Placed(start, stop, kind, np.arange(rows)), np.zeros(rows, dtype=np.int64))
+    groups, moved = asyncio.run(settle(Alone(), own, fine_grid(days(60), 1.0, None), kinds=2, sharing=[(0,)]))
+    group = groups[0]
+    assert (moved.placed.start <= start).all()
+    assert (moved.placed.stop >= stop).all()
+    for place in range(61):
+        there = int(((moved.placed.start < place) & (moved.placed.stop >= place)).sum())
+        assert group.at_risk(np.array([place]))[0] == there
+        assert there == 0 or there >= 10
+    entering = moved.placed.start[moved.placed.start >= 0]
+    assert group.entries.numbers.tolist() == np.unique(entering, return_counts=True)[1].tolist()
+    assert group.entries.places.tolist() == np.unique(entering).tolist()
 
 
 def test_a_total_under_the_minimum_cannot_be_merged_away():

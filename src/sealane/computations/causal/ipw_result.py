@@ -32,7 +32,7 @@ class IpwResult:
         means: weighted mean of the outcome (a risk where it has two values) of the treated and the others.
         bse: their standard errors.
         balance: a DataFrame by feature column: standardised mean differences ``before`` and ``after``, ``hidden_by``.
-        overlap: a DataFrame of rows by propensity score and arm; hidden cells are NaN.
+        overlap: a DataFrame of rows by propensity score and arm, rounded to the minimum count; hidden cells are NaN.
         effective_rows: effective rows, (Σw)² / Σw², of each arm.
         params: coefficients of the propensity score.
         nobs: rows used.
@@ -106,7 +106,7 @@ class IpwResult:
             at = (np.arange(len(self.overlap)) + 0.5) * width
             axes.bar(at, self.overlap["treated"], width=width, color="tab:red", alpha=0.6, label="treated")
             axes.bar(at, -self.overlap["control"], width=width, color="tab:blue", alpha=0.6, label="control")
-            axes.set_xlabel(f"propensity score (cells under {self._payload['minimum_count']} rows are hidden)")
+            axes.set_xlabel(f"propensity score (rounded to {self._payload['minimum_count']} rows, fewer are hidden)")
             axes.set_ylabel("rows")
         else:
             shown = self.balance.dropna(subset=["before"]).iloc[::-1]

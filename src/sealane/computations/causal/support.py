@@ -44,11 +44,16 @@ class Support:
     truncated: int
 
     def released(self, minimum: int) -> dict[str, Any]:
-        """Return the histogram with small cells hidden."""
+        """Return the histogram with small cells hidden and the others rounded to multiples of the minimum count.
+
+        Where features have few levels a score is as good as a combination of levels, and exact counts of these could be
+        solved for together with the balance of each feature.
+        """
         out: dict[str, Any] = {}
         for name, numbers in zip(("treated", "control"), self.histogram.tolist(), strict=True):
             rules = line(numbers, minimum)
-            out[name] = [None if rule else number for number, rule in zip(numbers, rules, strict=True)]
+            out[name] = [None if rule else (2 * number + minimum) // (2 * minimum) * minimum
+                         for number, rule in zip(numbers, rules, strict=True)]
         return out
 
 

@@ -82,7 +82,7 @@ class Harmonise:
             "computation": self.name, "institutions": sorted(cohort.names), "minimum_count": cohort.minimum_count,
             "columns": {column.name: {
                 "unit": column.unit if isinstance(column, Scale) else None,
-                "quantity": params.quantities.get(column.name),
+                "quantity": column.quantity if isinstance(column, Scale) else None,
                 "verdicts": given, "conclusion": conclusion, "histogram": histograms.get(column.name),
             } for column, given, conclusion in zip(checked, named, conclusions, strict=True)},
         }

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sealane.computations.columns import level_names
-from sealane.computations.harmonise.factors import Conversion, conversions
+from sealane.computations.harmonise.factors import Conversion, conversions, quantity_of
 from sealane.computations.harmonise.grid import Grid, grid_of
 from sealane.computations.harmonise.parameters import HarmoniseParameters
 from sealane.computations.harmonise.verdict import PLAIN, words
@@ -30,6 +30,7 @@ class Scale:
 
     name: str
     unit: str | None
+    quantity: str | None
     grid: Grid
     candidates: tuple[Conversion, ...]
 
@@ -95,8 +96,9 @@ def read_columns(contract: Contract, params: HarmoniseParameters) -> list[Checke
             raise InputError("harmonise.column-type", f"column {name!r} cannot be checked", got=field.type,
                              expected="number, integer, boolean or category")
         if field.type in ("number", "integer"):
-            candidates = conversions(params.quantities.get(name), field.unit)
-            found.append(Scale(name, field.unit, grid_of(field, candidates), candidates))
+            quantity = params.quantities.get(name) or quantity_of(field)
+            candidates = conversions(quantity, field.unit)
+            found.append(Scale(name, field.unit, quantity, grid_of(field, candidates), candidates))
             continue
         if name in params.quantities:
             raise InputError("harmonise.no-quantity", f"column {name!r} measures nothing", got=field.type,

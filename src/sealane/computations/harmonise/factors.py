@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from sealane.governance.contract import Field
+
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
@@ -71,6 +73,18 @@ _TABLE = (
     Conversion("duration", "a", "mo", 12.0),
 )
 QUANTITIES = tuple(SOURCES)
+_LOINC = {
+    "2345-7": "glucose", "14749-6": "glucose", "1558-6": "glucose", "2093-3": "cholesterol", "14647-2": "cholesterol",
+    "2085-9": "cholesterol", "13457-7": "cholesterol", "2089-1": "cholesterol", "2571-8": "triglycerides",
+    "14927-8": "triglycerides", "2160-0": "creatinine", "14682-9": "creatinine", "718-7": "haemoglobin",
+    "4548-4": "HbA1c", "59261-8": "HbA1c", "8310-5": "temperature", "29463-7": "mass", "8302-2": "length",
+}
+"""Codes by which contracts say what a field is."""
+
+
+def quantity_of(field: Field) -> str | None:
+    """Return what a field measures, if its code in the contract says so."""
+    return _LOINC.get(field.code or "") if field.system == "http://loinc.org" else None
 
 
 @lru_cache(maxsize=256)
@@ -78,7 +92,7 @@ def conversions(quantity: str | None, unit: str | None) -> tuple[Conversion, ...
     """Return the conversions that may explain a column, each way; the unit in the contract narrows them down.
 
     Args:
-        quantity: what the study says is measured, None where it does not.
+        quantity: what is measured, by the study or the field's code; None where neither says.
         unit: of the field in the contract, None where it has none.
     """
     fitting = [one for one in _TABLE if quantity in (None, one.quantity)]

@@ -19,7 +19,8 @@ class HarmoniseParameters(Parameters):
 
     Attributes:
         columns: to be checked; numbers, integers, booleans and categories.
-        quantities: what numeric columns measure, where it is known; it chooses among the known factors.
+        quantities: what numeric columns measure, where their code in the contract does not say so; it chooses among
+            the known factors.
     """
 
     columns: Annotated[tuple[Name, ...], Field(min_length=1, max_length=100)]

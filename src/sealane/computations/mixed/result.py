@@ -15,21 +15,22 @@ from sealane.errors import InputError
 
 
 class MixedResult:
-    """A linear model with a random intercept per institution, the same at every institution.
+    """A model with a random intercept per institution, the same at every institution.
 
     Attributes:
         fe_params: fixed effects by name (pandas Series).
         bse_fe: their standard errors; from the observed information, as statsmodels has it, or given the variances
             where that does not exist (``errors`` says which).
         cov_re: variance of the intercepts between institutions, a frame of one cell.
-        scale: residual variance.
-        icc: share of the variance that lies between institutions.
+        scale: residual variance; 1 in a logistic model.
+        icc: share of the variance that lies between institutions; of the latent outcome in a logistic model, whose
+            residual variance is π² / 3.
         random_effects: each institution's predicted intercept (pandas Series by name).
         random_effects_sd: deviations of those predictions, given the variances.
         rows: rows of each institution.
         llf: log-likelihood, restricted if ``reml``.
         llf_pooled: that of the same model without random intercepts.
-        aic: ``-2 llf + 2 (p + 2)``; NaN if ``reml``.
+        aic: ``-2 llf`` and twice the number of parameters, variances included; NaN if ``reml``.
         reml: whether the likelihood is the restricted one.
         nobs: rows used.
         errors: how standard errors were had.
@@ -47,15 +48,19 @@ class MixedResult:
         self.pvalues = pd.Series(tails, index=names, name="P>|z|", dtype=np.float64)
         self.cov_re = pd.DataFrame([[payload["cov_re"]]], index=["Group"], columns=["Group"])
         self.scale: float = payload["scale"]
-        self.icc: float = payload["icc"]
+        self.family: str = payload["family"]
+        linear = self.family == "gaussian"
+        between = float(payload["cov_re"])
+        self.icc: float = payload["icc"] if linear else between / (between + math.pi**2 / 3.0)
         institutions = payload["institutions"]
         index = [one["name"] for one in institutions]
         self.random_effects = pd.Series([one["intercept"] for one in institutions], index=index, name="Group")
         self.random_effects_sd = pd.Series(np.sqrt([one["variance"] for one in institutions]), index=index)
         self.rows = pd.Series([one["rows"] for one in institutions], index=index, name="rows")
         self.reml: bool = payload["reml"]
-        self.llf, self.llf_pooled = _in_contract_units(payload)
-        self.aic = math.nan if self.reml else -2.0 * self.llf + 2.0 * (len(names) + 2)
+        both: tuple[float, float] = _in_contract_units(payload) if linear else tuple(payload["llf"])
+        self.llf, self.llf_pooled = both
+        self.aic = math.nan if self.reml else -2.0 * self.llf + 2.0 * (len(names) + 1 + linear)
         self.nobs: int = payload["nobs"]
         self.errors: str = payload["errors"]
         self.trace: Any = None
@@ -87,8 +92,8 @@ class MixedResult:
                               "P>|z|": self.pvalues, "low": limits[0], "high": limits[1]})
         own = pd.DataFrame({"rows": self.rows, "intercept": self.random_effects, "sd": self.random_effects_sd})
         ratio, p = self.test_heterogeneity()
-        method = "REML" if self.reml else "ML"
-        head = (f"Linear mixed model, random intercept of {len(own)} institutions, {self.nobs:,} rows ({method})\n"
+        method, kind = "REML" if self.reml else "ML", "Linear" if self.family == "gaussian" else "Logistic"
+        head = (f"{kind} mixed model, random intercept of {len(own)} institutions, {self.nobs:,} rows ({method})\n"
                 f"Outcome {self._payload['outcome']}   log-likelihood {self.llf:.6g}\n"
                 f"Variance between institutions {self._payload['cov_re']:.5g}   residual {self.scale:.5g}   "
                 f"ICC {self.icc:.3f}\nLikelihood ratio of the intercepts {ratio:.4g}, p {p:.3g}\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +35,7 @@ class Groups:
 
     by: str | None
     levels: tuple[str, ...]
-    places: NDArray[np.int64]
+    places: NDArray[np.int64] = dataclasses.field(repr=False)
 
     @property
     def number(self) -> int:
@@ -50,11 +51,11 @@ def groups_of(frame: pd.DataFrame, contract: governed.Contract, by: str | None) 
     """
     if by is None:
         return Groups(None, (ALL,), np.zeros(len(frame), dtype=np.int64))
-    field = contract.field(by)
-    if not known_levels(field):
-        raise InputError("statistics.group-type", f"column {by!r} makes no groups", got=field.type,
+    maker = contract.field(by)
+    if not known_levels(maker):
+        raise InputError("statistics.group-type", f"column {by!r} makes no groups", got=maker.type,
                          expected="a category or a boolean")
-    return Groups(by, known_levels(field), places_on(frame[by], field, None))
+    return Groups(by, known_levels(maker), places_on(frame[by], maker, None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,8 @@ class Column:
 
     field: governed.Field
     cells: tuple[str, ...]
-    places: NDArray[np.int64]
-    values: NDArray[np.float64] | None
+    places: NDArray[np.int64] = dataclasses.field(repr=False)
+    values: NDArray[np.float64] | None = dataclasses.field(repr=False)
 
     def local(self, groups: Groups) -> Counts:
         """Return this node's rows by cell and group."""

@@ -9,28 +9,25 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from sealane.computations.base import Cohort, Dataset, Payload, count
-from sealane.computations.columns import MAXIMUM_ROWS, limits
+from sealane.computations.base import Cohort, Dataset, Payload
+from sealane.computations.columns import limits
 from sealane.computations.disclosure import Rule
 from sealane.computations.promise import bounded, check_unit, price_of_sum, with_unit
 from sealane.computations.statistics.axes import MISSING
-from sealane.computations.statistics.cells import Column, Counts, Groups, column_of, groups_of, hidden_cells
+from sealane.computations.statistics.cells import Column, Counts, column_of, groups_of, hidden_cells
+from sealane.computations.statistics.closing import Cell, beside_single, closed_cells, count_rows, hidden_groups
 from sealane.computations.statistics.describe_noised import entries_of, noised, row_norm
 from sealane.computations.statistics.describe_parameters import PROBABILITIES, QUANTILES, DescribeParameters
 from sealane.computations.statistics.described import Description, described
 from sealane.computations.statistics.moments import Moments, Sample, moments
 from sealane.computations.statistics.quantile_search import Quantile, quantiles
 from sealane.computations.statistics.rounding import to_base, to_digits
-from sealane.computations.suppression import SMALL, line
+from sealane.computations.suppression import SMALL
 from sealane.errors import RefusedError
 from sealane.governance import contract as governed
 from sealane.privacy.mechanism import Price
 
 MOMENTS = ("mean", "std", "variance", "skewness")
-Cell = tuple[int, int]
-"""Places of a column and a group."""
 
 
 class Describe:
@@ -74,14 +71,12 @@ class Describe:
                 "groups": list(groups.levels), "rounded_to": params.round_to, "digits": params.digits}
         if params.promised:
             return head | await noised(cohort, columns, groups, params)
-        counts, institutions = await _count(cohort, columns, groups)
-        by_group = counts[0].sum(axis=0)
-        rows = int(by_group.sum())
+        counts, institutions = await count_rows(cohort, columns, groups)
+        rows = int(counts[0].sum())
         if rows < cohort.minimum_count:
             raise RefusedError("describe.too-few-rows", "too few rows to describe",
                                got=f"under {cohort.minimum_count}", expected=f"at least {cohort.minimum_count}")
-        groups_hidden: list[Rule | None] = line(by_group.tolist(), cohort.minimum_count) if params.by else [None]
-        closed = _closed(cohort, columns, counts, institutions, groups_hidden)
+        closed = closed_cells(cohort, columns, counts, institutions)
         open_cells = [cell for cell, rule in closed.items() if rule is None]
         samples = [Sample(columns[c].part(groups, g), int(counts[c][0, g]), *limits(columns[c].field))
                    for c, g in open_cells]
@@ -91,60 +86,24 @@ class Describe:
             whole = [columns[c].field.type == "integer" for c, _ in open_cells]
             searched = dict(zip(open_cells, await quantiles(cohort, samples, whole, PROBABILITIES, params.resolution),
                                 strict=True))
+        rules = beside_single(closed | {cell: _dominance(columns[cell[0]].field, one, cohort.minimum_count)
+                                        for cell, one in found.items()}, counts)
         content = {}
         for c, column in enumerate(columns):
             hidden = hidden_cells(counts[c], cohort.minimum_count)
             content[column.field.name] = {"type": column.field.type, "unit": column.field.unit, "groups": {
                 level: _cells(column, counts[c][:, g], [row[g] for row in hidden], params)
                 | ({} if column.values is None else
-                   _statistics(column.field, closed[c, g], found.get((c, g)), searched.get((c, g)), cohort, params))
+                   _statistics(closed[c, g], rules[c, g], found.get((c, g)), searched.get((c, g)), params))
                 for g, level in enumerate(groups.levels)}}
         return head | {"rows": to_base(rows, params.round_to), "promise": None, "group_rules": {
-            level: rule for level, rule in zip(groups.levels, groups_hidden, strict=False) if rule},
+            level: rule for level, rule in zip(groups.levels, hidden_groups(counts, cohort.minimum_count), strict=False)
+            if rule},
             "columns": {name: _joined(one) for name, one in content.items()}}
 
     def present(self, payload: Payload) -> Description:
         """Return the released numbers as a DataFrame."""
         return described(payload)
-
-
-async def _count(
-    cohort: Cohort, columns: list[Column], groups: Groups
-) -> tuple[list[Counts], dict[int, list[int]]]:
-    """Open the rows behind each cell, and by numeric column and group how many institutions have any value."""
-    local = [column.local(groups) for column in columns]
-    numeric = [c for c, column in enumerate(columns) if column.values is not None]
-    have = np.array([(local[c][0] > 0).astype(np.int64) for c in numeric], dtype=np.int64).reshape(-1, groups.number)
-    terms = {"counts": count(np.concatenate([one.ravel() for one in local]), MAXIMUM_ROWS)}
-    opened = await cohort.sum(terms | ({"institutions": count(have, 1)} if numeric else {}))
-    pieces = np.split(opened["counts"], np.cumsum([one.size for one in local])[:-1])
-    return ([piece.reshape(one.shape) for piece, one in zip(pieces, local, strict=True)],
-            dict(zip(numeric, opened["institutions"].tolist(), strict=True)) if numeric else {})
-
-
-def _closed(
-    cohort: Cohort, columns: list[Column], counts: list[Counts], institutions: dict[int, list[int]],
-    groups_hidden: list[Rule | None],
-) -> dict[Cell, Rule | None]:
-    """Return by numeric column and group the rule that keeps its values from being summed; None where none does.
-
-    What is known over all rows gives a group away if it is known of all others, so groups are closed as cells are.
-    """
-    out: dict[Cell, Rule | None] = {}
-    fewest = 1 if cohort.exposed else cohort.smallest
-    for c, column in enumerate(columns):
-        if column.values is None:
-            continue
-        present = counts[c][0].tolist()
-        beside = line(present, cohort.minimum_count) if len(present) > 1 else [None]
-        for g in range(len(present) - (len(present) > 1)):
-            rule = groups_hidden[g] or beside[g]
-            if rule is None and present[g] < cohort.minimum_count:
-                rule = SMALL
-            if rule is None and institutions[c][g] < fewest:
-                rule = "minimum-cohort"
-            out[c, g] = rule
-    return out
 
 
 def _cells(
@@ -161,10 +120,9 @@ def _cells(
 
 
 def _statistics(
-    field: governed.Field, closed: Rule | None, found: Moments | None, searched: list[Quantile] | None,
-    cohort: Cohort, params: DescribeParameters,
+    closed: Rule | None, rule: Rule | None, found: Moments | None, searched: list[Quantile] | None,
+    params: DescribeParameters,
 ) -> dict[str, Any]:
-    rule = closed or (None if found is None else _dominance(field, found, cohort.minimum_count))
     values: dict[str, float | None] = dict.fromkeys(MOMENTS)
     rules: dict[str, Rule] = {}
     if rule:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ class Sample:
         high: largest value.
     """
 
-    values: NDArray[np.float64]
+    values: NDArray[np.float64] = field(repr=False)
     rows: int
     low: float
     high: float

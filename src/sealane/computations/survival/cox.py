@@ -1,9 +1,9 @@
 """``survival.cox``: proportional hazards over the rows of all institutions, equal to a pooled fit on the merged grid.
 
 Counts decide first whether there is enough of everything; then the grid is merged for each stratum, and each Newton
-step takes two sums (one with a baseline per institution). What is opened at the nodes and not released: counts per fine
-grid time and stratum, sums of e^η and e^η x over risk sets of merged times, covariates summed over the events of a
-time, and counts by time and bin of the risk score.
+step takes two sums. With a baseline per institution nothing is merged, and a step takes one. What is opened at the
+nodes and not released: counts per fine grid time and stratum, sums of e^η and e^η x over risk sets of merged times,
+covariates summed over the events of a time, and counts by time and bin of the risk score.
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ class Cox:
         design = await lay_out(cohort, rows, variables, counts, intercept=False, centred=True)
         check_events_per_parameter(int(totals.ways[1:].sum()), len(design.columns))
         shown = [(j,) for j in range(len(strata.names)) if totals.ways[:, j].any()]
-        groups, own = await settle(cohort, own, fine, kinds=KINDS, sharing=shown)
+        # With a baseline per institution no sum is opened per time, so there is nothing to merge for.
+        groups, own = await settle(cohort, own, fine, kinds=KINDS, sharing=shown,
+                                   merging=not params.stratify_by_institution)
         slots = slots_of(groups)
         risk_sets = lay_out_rows(slots, own, matrix(design, rows))
         found = await estimate(cohort, risk_sets, design, params, groups, fine.resolution, counts.kept)
@@ -84,7 +86,8 @@ class Cox:
             "penalizer": params.penalizer, "confidence": params.confidence, "basis": totals.basis,
             "minimum_count": cohort.minimum_count, "rows": counts.kept,
             "dropped": hidden_under(counts.rows - counts.kept, cohort.minimum_count),
-            "grid": {**fine.describe(), **merging(groups.values()), "strata": _merged_times(groups, strata, fine)},
+            "grid": {**fine.describe(), **merging(groups.values()),
+                     "strata": None if params.stratify_by_institution else _merged_times(groups, strata, fine)},
             **released(found, design, slots, fine, filled=params.missing == "mean"),
             "baselines": baselines(found, slots, strata.names, fine),
         }

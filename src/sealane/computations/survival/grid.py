@@ -90,15 +90,10 @@ class Merged:
     edges: tuple[int, ...]
     occupied: int
 
-    def later(self, places: Places) -> Places:
+    def move(self, places: Places) -> Places:
         """Return the first edge that is not before each grid time, none of which lies past the last edge."""
         edges = np.asarray(self.edges, dtype=np.int64)
         return edges[np.searchsorted(edges, places, side="left")]
-
-    def earlier(self, places: Places) -> Places:
-        """Return the last edge that is not after each grid time, none of which lies before the first edge."""
-        edges = np.asarray(self.edges, dtype=np.int64)
-        return edges[np.searchsorted(edges, places, side="right") - 1]
 
 
 def fine_grid(field: Field, resolution: float | None, horizon: float | None) -> FineGrid:

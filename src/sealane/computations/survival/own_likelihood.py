@@ -1,7 +1,8 @@
 """The partial likelihood with a baseline for each institution: every node's risk sets are its own.
 
-Only the score, the information and the log-likelihood are summed, one sum a step; nothing is opened per event time. A
-node scales its own e^η as it likes, since a baseline takes that up, so nothing runs away.
+Only the score, the information and the log-likelihood are summed, one sum a step; nothing is opened per event time, so
+event times stay on the fine grid. A node scales its own e^η as it likes, since a baseline takes that up, so nothing
+runs away.
 """
 
 from __future__ import annotations

@@ -92,7 +92,8 @@ class Group:
 
 
 async def settle(
-    cohort: Cohort, own: OwnRows, fine: FineGrid, *, kinds: int, sharing: Sequence[tuple[int, ...]]
+    cohort: Cohort, own: OwnRows, fine: FineGrid, *, kinds: int, sharing: Sequence[tuple[int, ...]],
+    merging: bool = True,
 ) -> tuple[dict[int, Group], OwnRows]:
     """Open the counts and merge the grids.
 
@@ -102,6 +103,7 @@ async def settle(
         fine: the grid.
         kinds: number of ways to leave, leaving without an event included.
         sharing: groups that are compared with each other, one tuple for each set of them.
+        merging: whether to merge; without it nothing may be opened or released per time but these counts at the nodes.
 
     Returns:
         The counts by group, and own rows on the merged grid times.
@@ -116,12 +118,16 @@ async def settle(
                          got=(kinds + 1) * len(shown) * fine.size, expected=f"at most {MAXIMUM_ENTRIES}",
                          hint="ask for a coarser resolution, a horizon or fewer groups")
     counts = (await cohort.sum({"counts": count(tally(own, kinds, shown, fine.size), MAXIMUM_ROWS)}))["counts"]
-    shared, merged = _merge(counts, shown, sharing, cohort.minimum_count)
-    ladders = [[_ladder(numbers, one) for numbers, one in zip(*pair, strict=True)]
-               for pair in zip(counts, merged, strict=True)]
-    groups = {number: Group(ladders[LEFT][j], tuple(kind[j] for kind in ladders[LEFT + 1 : -1]), ladders[-1][j],
-                            shared[number]) for j, number in enumerate(shown)}
-    return groups, _move(own, shown, merged)
+    minimum = cohort.minimum_count if merging else 1
+    merged = [[_merged(counts[kind, [j]], minimum) for j in range(len(shown))] for kind in range(kinds)]
+    shared = _share(counts, shown, sharing, merged, minimum)
+    groups, entries = dict[int, Group](), list[tuple[int, ...]]()
+    for j, number in enumerate(shown):
+        ladders = [_ladder(counts[kind, j], merged[kind][j]) for kind in range(kinds)]
+        entries.append(_merge_entries(counts[-1, j], ladders, minimum))
+        groups[number] = Group(ladders[LEFT], tuple(ladders[LEFT + 1 :]), _entry_ladder(counts[-1, j], entries[j]),
+                               tuple(np.array(one.edges, dtype=np.int64) for one in shared[number]))
+    return groups, _move(own, shown, merged, entries)
 
 
 def tally(own: OwnRows, kinds: int, groups: Sequence[int], places: int) -> Integers:
@@ -138,62 +144,88 @@ def tally(own: OwnRows, kinds: int, groups: Sequence[int], places: int) -> Integ
         np.bincount(entering, minlength=len(groups) * places).reshape(1, len(groups), places)])
 
 
-def _merge(
-    counts: Integers, shown: Sequence[int], sharing: Sequence[tuple[int, ...]], minimum_count: int
-) -> tuple[dict[int, tuple[Integers, ...]], list[list[Merged]]]:
-    """Return the shared times of events by group, and the merged times of every count."""
-    merged = [[_found(merge(counts[kind, [j]], minimum_count), minimum_count) for j in range(len(shown))]
-              for kind in range(len(counts) - 1)]
-    late = counts[-1]
-    early = counts[:-1].sum(axis=(0, 2)) - late.sum(axis=1)
-    from_the_beginning = np.concatenate([early[:, None], late], axis=1)
-    merged.append([_shifted(_found(merge_earlier(from_the_beginning[[j]], minimum_count), minimum_count))
-                   for j in range(len(shown))])
-    shared: dict[int, tuple[Integers, ...]] = dict.fromkeys(shown, ())
+def _merged(counts: Integers, minimum_count: int) -> Merged:
+    """Merge counts that share their intervals, shape ``(n_counts, places)``."""
+    found = merge(counts, minimum_count)
+    if found is None:
+        raise RefusedError("survival.no-grid", "no grid leaves the minimum count at every time",
+                           got="fewer events or leavings over all times", expected=f"none, or at least {minimum_count}",
+                           hint="set a horizon, at which who is still there leaves; or leave out the group or stratum")
+    return found
+
+
+def _share(
+    counts: Integers, shown: Sequence[int], sharing: Sequence[tuple[int, ...]], merged: list[list[Merged]],
+    minimum_count: int,
+) -> dict[int, list[Merged]]:
+    """Merge events over the groups that are compared, put each group's own within, and return the former by group."""
+    shared: dict[int, list[Merged]] = {number: [] for number in shown}
     for together in sharing:
         columns = [shown.index(number) for number in together]
-        for kind in range(LEFT + 1, len(counts) - 1):
-            coarse = _found(merge(counts[kind, columns], minimum_count), minimum_count)
+        for kind in range(LEFT + 1, len(merged)):
+            coarse = _merged(counts[kind, columns], minimum_count)
             for j in columns:
                 merged[kind][j] = refine(counts[kind, j], coarse, minimum_count)
-                shared[shown[j]] += (np.array(coarse.edges, dtype=np.int64),)
-    return shared, merged
+                shared[shown[j]].append(coarse)
+    return shared
 
 
-def _found(merged: Merged | None, minimum_count: int) -> Merged:
-    if merged is None:
-        raise RefusedError("survival.no-grid", "no grid leaves the minimum count at every time",
-                           got="fewer events, leavings or late entries over all times", expected="none, or at least "
-                           f"{minimum_count}", hint="set a horizon, at which who is still there leaves; or leave out "
-                           "the entry, group or stratum")
-    return merged
+def _merge_entries(late: Integers, ladders: Sequence[Ladder], minimum_count: int) -> tuple[int, ...]:
+    """Return the grid times at which rows of one group enter late, -1 among them where some are there from the start.
+
+    Besides their own counts the rows at risk must not fall under the minimum count without being none: where leavings
+    would let them, the next entries join those before.
+
+    Args:
+        late: entries by grid time, shape ``(places,)``.
+        ladders: who leaves and when, after merging.
+        minimum_count: as ever.
+    """
+    leaving = np.zeros(len(late), dtype=np.int64)
+    for one in ladders:
+        leaving[one.places] += one.numbers
+    numbers = np.concatenate([[leaving.sum() - late.sum()], late])  # place -1, the beginning, comes first
+    found = merge_earlier(numbers[None, :], minimum_count)
+    if found is None:
+        return (-1,)
+    edges = [edge - 1 for edge in found.edges]
+    to_leave = leaving[::-1].cumsum()[::-1]
+    while edges != [-1]:
+        entering = np.zeros(len(late), dtype=np.int64)
+        chosen = np.array([edge for edge in edges if edge >= 0], dtype=np.int64)
+        entering[chosen] = np.add.reduceat(late, chosen)
+        at_risk = to_leave - entering[::-1].cumsum()[::-1]
+        thin = np.flatnonzero((at_risk > 0) & (at_risk < minimum_count))
+        if not len(thin):
+            break
+        place = next(j for j, edge in enumerate(edges) if edge >= thin[0])
+        edges = [-1, *edges[1:]] if place == 0 else [*edges[:place], *edges[place + 1 :]]
+    return tuple(edges)
 
 
-def _shifted(merged: Merged) -> Merged:
-    """Number grid times from 0 again where the first stands for the beginning."""
-    return Merged(tuple(edge - 1 for edge in merged.edges), merged.occupied - 1)
-
-
-def _move(own: OwnRows, shown: Sequence[int], merged: list[list[Merged]]) -> OwnRows:
+def _move(own: OwnRows, shown: Sequence[int], merged: list[list[Merged]], entries: list[tuple[int, ...]]) -> OwnRows:
     """Put own rows on the merged grid times; those of no such group are left out."""
     start, stop = own.placed.start.copy(), own.placed.stop.copy()
     for j, number in enumerate(shown):
         here = own.group == number
-        for kind in range(len(merged) - 1):
+        for kind, one in enumerate(merged):
             chosen = here & (own.placed.kind == kind)
-            stop[chosen] = merged[kind][j].later(stop[chosen])
-        start[here] = merged[-1][j].earlier(start[here])
+            stop[chosen] = one[j].move(stop[chosen])
+        edges = np.array(entries[j], dtype=np.int64)
+        start[here] = edges[np.searchsorted(edges, start[here], side="right") - 1]
     known = np.isin(own.group, list(shown))
     return OwnRows(Placed(start[known], stop[known], own.placed.kind[known], own.placed.rows[known]), own.group[known])
 
 
 def _ladder(counts: Integers, merged: Merged) -> Ladder:
-    """Add counts up to merged grid times; entries that went to the beginning, place -1, are no longer late."""
-    occupied = int(np.count_nonzero(counts))
-    if merged.edges and merged.edges[0] == -1:
-        places = np.array(merged.edges[1:], dtype=np.int64)
-        numbers = np.add.reduceat(counts, places) if len(places) else places
-    else:
-        places = np.array(merged.edges, dtype=np.int64)
-        numbers = np.add.reduceat(counts, [0, *(places[:-1] + 1).tolist()]) if len(places) else places
-    return Ladder(places, numbers.astype(np.int64), occupied)
+    """Add counts up over the intervals that were merged."""
+    places = np.array(merged.edges, dtype=np.int64)
+    numbers = np.add.reduceat(counts, [0, *(places[:-1] + 1).tolist()]) if len(places) else places
+    return Ladder(places, numbers.astype(np.int64), int(np.count_nonzero(counts)))
+
+
+def _entry_ladder(counts: Integers, edges: tuple[int, ...]) -> Ladder:
+    """Add late entries up; those that went to the beginning are no longer late."""
+    places = np.array([edge for edge in edges if edge >= 0], dtype=np.int64)
+    numbers = np.add.reduceat(counts, places) if len(places) else places
+    return Ladder(places, numbers.astype(np.int64), int(np.count_nonzero(counts)))

@@ -87,6 +87,12 @@ def test_one_value_of_several(take: str, expected: float) -> None:
         assert counted == {"unused": 1, "used": 4}
 
 
+def test_of_two_at_one_moment_the_later_in_the_files_is_last_and_the_earlier_first() -> None:
+    two = [observed(120, when="2025-03-01"), observed(150, when="2025-03-01T00:00:00Z")]
+    assert rows(pressure("last"), patient(), *two)[0]["systolic_bp"] == [150.0]
+    assert rows(pressure("first"), patient(), *two)[0]["systolic_bp"] == [120.0]
+
+
 def test_components_of_a_panel_are_found_and_other_units_only_converted_where_declared() -> None:
     panel = observed(None, code="85354-9", component=[
         {"code": {"coding": [{"system": LOINC, "code": "8480-6"}]}, "valueQuantity": {"value": 18, "code": "kPa"}}])

@@ -1,0 +1,207 @@
+"""``statistics.correlation``: Pearson's and Spearman's correlation of every pair of numbers, over rows that know both.
+
+Pearson: sums of products about agreed means. Spearman: Pearson's over ranks on a public grid of equal cells (integers
+that fit it by themselves), rows of one cell sharing their mean rank. Ranks follow from opened histograms over the rows
+of each pair, so the result is exactly Spearman's of the gridded values; cells say how far that is from the values.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from sealane.computations.base import Cohort, Dataset, Parameters, Payload, count, real
+from sealane.computations.columns import MAXIMUM_ROWS, limits
+from sealane.computations.disclosure import Rule
+from sealane.computations.promise import Name
+from sealane.computations.statistics.cells import Column, column_of
+from sealane.computations.statistics.correlation_result import CorrelationResult
+from sealane.computations.statistics.grid import Grid, grid_of, mid_ranks
+from sealane.computations.statistics.moments import SLACK
+from sealane.computations.statistics.quantiles import number_of
+from sealane.computations.statistics.rounding import Digits, to_digits
+from sealane.computations.suppression import BESIDE, SMALL
+from sealane.errors import InputError, RefusedError
+
+MAXIMUM_ENTRIES = 4_000_000
+_CONSTANT = 1e-24
+"""Of the squared half range: a spread below it is what rounding leaves of none."""
+Pair = tuple[int, int]
+
+
+class CorrelationParameters(Parameters):
+    """Parameters of ``statistics.correlation``.
+
+    Attributes:
+        columns: 2 to 200 numbers.
+        method: ``pearson`` or ``spearman``.
+        cells: of the grid on which ranks are taken.
+        digits: significant digits to which shown correlations are rounded.
+    """
+
+    columns: Annotated[tuple[Name, ...], Field(min_length=2, max_length=200)]
+    method: Literal["pearson", "spearman"] = "pearson"
+    cells: Annotated[int, Field(ge=2, le=10_000)] = 1000
+    digits: Digits = None
+
+    @model_validator(mode="after")
+    def _distinct(self) -> CorrelationParameters:
+        if len(set(self.columns)) != len(self.columns):
+            raise ValueError("columns are distinct")
+        return self
+
+
+class Correlation:
+    """A matrix of correlations."""
+
+    outputs = ("statistics",)
+    individual_level = False
+
+    @property
+    def name(self) -> str:
+        """Return ``statistics.correlation``."""
+        return "statistics.correlation"
+
+    @property
+    def parameters(self) -> type[CorrelationParameters]:
+        """Return the model of its parameters."""
+        return CorrelationParameters
+
+    def columns(self, params: CorrelationParameters) -> list[str]:
+        """Return the columns correlated."""
+        return list(params.columns)
+
+    async def run(self, data: Dataset, cohort: Cohort, params: CorrelationParameters) -> Payload:
+        """Correlate.
+
+        Raises:
+            InputError: a column that is no number or without a range, rows outside the contract, or histograms that
+                are too many.
+            RefusedError: fewer rows than the minimum count.
+        """
+        frame = data.frame(list(params.columns))
+        columns = [number_of(column_of(frame[name], data.contract.field(name))) for name in params.columns]
+        pairs = list(combinations(range(len(columns)), 2))
+        grids = [grid_of(column.field, params.cells) for column in columns]
+        entries = sum(grids[i].cells + grids[j].cells for i, j in pairs)
+        if params.method == "spearman" and entries > MAXIMUM_ENTRIES:
+            raise InputError("correlation.too-many-cells", "ranks of so many pairs take too many counts", got=entries,
+                             expected=f"at most {MAXIMUM_ENTRIES}", hint="fewer columns or cells")
+        known = [~np.isnan(_values(column)) for column in columns]
+        both = np.array([int((known[i] & known[j]).sum()) for i, j in pairs], dtype=np.int64)
+        total = await cohort.sum({"rows": count([len(frame)], MAXIMUM_ROWS), "both": count(both, MAXIMUM_ROWS),
+                                  "institutions": count(both > 0, 1)})
+        rows, numbers = int(total["rows"][0]), total["both"].tolist()
+        if rows < cohort.minimum_count:
+            raise RefusedError("correlation.too-few-rows", "too few rows to correlate",
+                               got=f"under {cohort.minimum_count}", expected=f"at least {cohort.minimum_count}")
+        rules = [_rule(cohort, number, institutions)
+                 for number, institutions in zip(numbers, total["institutions"].tolist(), strict=True)]
+        wanted = {pair: number for pair, number, rule in zip(pairs, numbers, rules, strict=True) if rule is None}
+        if params.method == "pearson":
+            units = [_unit(column) for column in columns]
+            found = await _pearson(cohort, units, wanted)
+        else:
+            found = await _spearman(cohort, columns, grids, wanted)
+        return {"computation": self.name, "columns": list(params.columns), "method": params.method,
+                "minimum_count": cohort.minimum_count, "digits": params.digits,
+                "grid": {name: grid.width for name, grid in zip(params.columns, grids, strict=True)}
+                if params.method == "spearman" else None,
+                "pairs": [_pair(pair, number, rule, rows, found.get(pair), cohort.minimum_count, params.digits)
+                          for pair, number, rule in zip(pairs, numbers, rules, strict=True)]}
+
+    def present(self, payload: Payload) -> CorrelationResult:
+        """Return the correlations as matrices."""
+        return CorrelationResult(payload)
+
+
+def _values(column: Column) -> NDArray[np.float64]:
+    assert column.values is not None
+    return column.values
+
+
+def _unit(column: Column) -> NDArray[np.float64]:
+    low, high = limits(column.field)
+    return (_values(column) - (low + high) / 2) / max((high - low) / 2, 2.0**-500)
+
+
+def _rule(cohort: Cohort, number: int, institutions: int) -> Rule | None:
+    if number < max(cohort.minimum_count, 3):
+        return SMALL
+    return "minimum-cohort" if institutions < (1 if cohort.exposed else cohort.smallest) else None
+
+
+async def _pearson(
+    cohort: Cohort, units: list[NDArray[np.float64]], wanted: dict[Pair, int]
+) -> dict[Pair, float | None]:
+    """Return the correlation of each pair, None where one of them does not vary.
+
+    Values are in units of half their range. Sums are taken about the means of each pair's own rows, in two steps.
+    """
+    if not wanted:
+        return {}
+    rows = np.array(list(wanted.values()), dtype=np.float64)
+    bound = float(rows.max()) * SLACK
+    joint = [_both(units[i], units[j]) for i, j in wanted]
+    sums = (await cohort.sum({"sums": real([[x.sum(), y.sum()] for x, y in joint], bound)}))["sums"]
+    means = await cohort.agree(sums / rows[:, None])
+    products = [[float(((x - a) ** 2).sum()), float(((y - b) ** 2).sum()), float(((x - a) * (y - b)).sum())]
+                for (x, y), (a, b) in zip(joint, means.tolist(), strict=True)]
+    finer = 2.0 ** (67 - math.frexp(4.0 * bound * cohort.size)[1])
+    opened = (await cohort.sum({"products": real(np.array(products) * finer, finer * 4.0 * bound)}))["products"] / finer
+    return {pair: _quotient(xx, yy, xy, number)
+            for (pair, number), (xx, yy, xy) in zip(wanted.items(), opened.tolist(), strict=True)}
+
+
+def _quotient(x: float, y: float, product: float, rows: int) -> float | None:
+    if x <= _CONSTANT * rows or y <= _CONSTANT * rows:
+        return None
+    return min(max(product / (math.sqrt(x) * math.sqrt(y)), -1.0), 1.0)
+
+
+def _both(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    kept = ~np.isnan(x) & ~np.isnan(y)
+    return x[kept], y[kept]
+
+
+async def _spearman(
+    cohort: Cohort, columns: list[Column], grids: list[Grid], wanted: dict[Pair, int]
+) -> dict[Pair, float | None]:
+    """Return the correlation of ranks: histograms of each pair's rows, then the sum of products of doubled ranks."""
+    if not wanted:
+        return {}
+    places = {(i, j): [grids[k].places(part) for k, part in zip((i, j), _both(_values(columns[i]), _values(columns[j])),
+                                                                strict=True)] for i, j in wanted}
+    local = [np.bincount(part, minlength=grids[k].cells).astype(np.int64)
+             for pair, parts in places.items() for k, part in zip(pair, parts, strict=True)]
+    most = max(wanted.values())
+    opened = (await cohort.sum({"cells": count(np.concatenate(local), most)}))["cells"]
+    histograms = iter(np.split(opened, np.cumsum([one.size for one in local])[:-1]))
+    ranked = {pair: [next(histograms), next(histograms)] for pair in wanted}
+    # Ranks from their middle, as parts of the number of rows: between -1 and 1.
+    centred = {pair: [(mid_ranks(cells) - (wanted[pair] + 1)) / wanted[pair] for cells in both]
+               for pair, both in ranked.items()}
+    products = [float((centred[pair][0][parts[0]] * centred[pair][1][parts[1]]).sum())
+                for pair, parts in places.items()]
+    found = (await cohort.sum({"products": real(products, float(most) * SLACK)}))["products"].tolist()
+    out: dict[Pair, float | None] = {}
+    for (pair, (x, y)), product in zip(ranked.items(), found, strict=True):
+        spread = [math.fsum((cells * centred[pair][k] ** 2).tolist()) for k, cells in enumerate((x, y))]
+        out[pair] = (min(max(product / (math.sqrt(spread[0]) * math.sqrt(spread[1])), -1.0), 1.0)
+                     if min(spread) > 0.0 else None)
+    return out
+
+
+def _pair(
+    pair: Pair, number: int, rule: Rule | None, rows: int, found: float | None, minimum: int, digits: int | None
+) -> dict[str, Any]:
+    """Return a pair's payload; its number of rows is hidden where it or the number of others is small."""
+    others = rows - number
+    hidden: Rule | None = SMALL if 0 < number < minimum else BESIDE if 0 < others < minimum else None
+    return {"pair": list(pair), "rows": None if hidden else number, "rows_rule": hidden, "rule": rule,
+            "r": None if found is None else to_digits(found, digits)}

@@ -1,0 +1,74 @@
+"""Released correlations as matrices, with tests that follow from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+class CorrelationResult:
+    """Correlations of every pair of columns.
+
+    Attributes:
+        r: the matrix, as ``DataFrame.corr()`` gives it; NaN where hidden or where a column does not vary.
+        n: rows that know both; NaN where hidden. The diagonal is empty.
+        pvalues: two-sided, against no correlation, by Student's t with n - 2 degrees of freedom; NaN without n.
+        rules: the rule that hid a correlation; None where it is shown.
+        grid: for Spearman by column the width of the cells within which values share a rank; 0 where ranks are exact.
+        method: ``pearson`` or ``spearman``.
+        trace: rounds, bytes and seconds, if whoever ran it set them.
+    """
+
+    def __init__(self, payload: Mapping[str, Any]) -> None:
+        self._payload = dict(payload)
+        self.method: str = payload["method"]
+        self.grid: dict[str, float] | None = payload["grid"]
+        names = list(payload["columns"])
+        size = len(names), len(names)
+        r, n = np.full(size, np.nan), np.full(size, np.nan)
+        p, rules = np.full(size, np.nan), np.full(size, None, dtype=object)
+        np.fill_diagonal(r, 1.0)
+        for one in payload["pairs"]:
+            i, j = one["pair"]
+            for a, b in ((i, j), (j, i)):
+                r[a, b] = np.nan if one["r"] is None else one["r"]
+                n[a, b] = np.nan if one["rows"] is None else one["rows"]
+                p[a, b] = _pvalue(one["r"], one["rows"])
+                rules[a, b] = one["rule"]
+        self.r, self.n, self.pvalues, self.rules = (
+            pd.DataFrame(matrix, index=names, columns=names) for matrix in (r, n, p, rules))
+        self.trace: Any = None
+
+    def summary(self) -> str:
+        """Return the matrix in plain text."""
+        parts = [f"{self.method} correlation", self.r.to_string(na_rep="hidden", float_format=lambda v: f"{v:.4f}")]
+        if self.grid and any(self.grid.values()):
+            parts.append("ranks on a grid: " + ", ".join(f"{name} {width:.3g}" for name, width in self.grid.items()
+                                                         if width))
+        return "\n\n".join(parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the payload, each pair with its p value."""
+        pairs = [one | {"pvalue": None if math.isnan(p := _pvalue(one["r"], one["rows"])) else p}
+                 for one in self._payload["pairs"]]
+        return self._payload | {"pairs": pairs}
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        return str(self.r._repr_html_())  # type: ignore[operator]
+
+
+def _pvalue(r: float | None, rows: int | None) -> float:
+    from scipy.stats import t
+
+    if r is None or rows is None or rows < 3:
+        return math.nan
+    if abs(r) >= 1.0:
+        return 0.0
+    return float(2.0 * t.sf(abs(r) * math.sqrt((rows - 2) / (1.0 - r * r)), rows - 2))
