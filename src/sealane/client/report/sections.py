@@ -8,15 +8,19 @@ from sealane.client.report.forest import Estimate, coefficient_plot
 from sealane.client.report.markup import NOTHING, Markup, element, join
 from sealane.client.report.model import CoefficientPart, MetricsPart, Report
 from sealane.client.report.results.basis import basis
+from sealane.client.report.results.comparison import comparison
+from sealane.client.report.results.correlation import correlation
 from sealane.client.report.results.counts import counts
 from sealane.client.report.results.effects import effects
 from sealane.client.report.results.harmonise import harmonise
+from sealane.client.report.results.histogram import histogram
 from sealane.client.report.results.incidence import incidence
 from sealane.client.report.results.kaplan_meier import kaplan_meier
 from sealane.client.report.results.meta import meta
 from sealane.client.report.results.mixed import mixed
 from sealane.client.report.results.outbreak import outbreak
 from sealane.client.report.results.proportionality import proportionality
+from sealane.client.report.results.quantiles import quantiles
 from sealane.client.report.results.signals import signals
 from sealane.client.report.results.suppressed import suppressed
 from sealane.client.report.results.table_one import table_one
@@ -26,8 +30,8 @@ from sealane.client.report.tables import count, enumerated, estimate, figure, ra
 NORMAL_975 = 1.959963984540054
 INTERCEPT = "Intercept"
 RESULTS = (
-    harmonise, table_one, counts, kaplan_meier, incidence, proportionality, meta, mixed, effects, signals, outbreak,
-    suppressed,
+    harmonise, table_one, counts, histogram, quantiles, correlation, comparison, kaplan_meier, incidence,
+    proportionality, meta, mixed, effects, signals, outbreak, suppressed,
 )
 """Sections that a released result decides: each shows what it finds, the last what is hidden."""
 JOINT, POOLED = "Joint", "Pooled (outside the federation)"

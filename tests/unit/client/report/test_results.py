@@ -129,6 +129,44 @@ def test_table_of_counts(federation: Any) -> None:
     assert ">hidden<" in small
 
 
+def test_histogram(federation: Any) -> None:
+    everyone = pd.concat([rows(seed) for seed in range(3)])
+    shown = page(federation.run("statistics.histogram", column="age", edges=[20, 50, 60, 70, 100]).to_dict())
+    for low, high in ((20, 50), (50, 60), (60, 70)):
+        assert f">{low} to {high}<" in shown
+        assert f">{int(((everyone['age'] >= low) & (everyone['age'] < high)).sum())}<" in shown
+
+
+def test_quantiles(federation: Any) -> None:
+    result = federation.run("statistics.quantiles", columns=["age"], by="event")
+    shown = page(result.to_dict())
+    median = result.to_dict()["columns"]["age"]["groups"]["1"]["values"][1]
+    assert f">{median:.4g}<" in shown
+    assert "age (a), event = 1" in shown
+
+
+def test_correlation(federation: Any) -> None:
+    everyone = pd.concat([rows(seed) for seed in range(3)])
+    shown = page(federation.run("statistics.correlation", columns=["age", "time"]).to_dict())
+    assert f">{everyone['age'].corr(everyone['time']):.3f}<".replace("-", "−") in shown
+    assert ">age and time<" in shown
+
+
+def test_comparison_of_groups(federation: Any) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    everyone = pd.concat([rows(seed) for seed in range(3)])
+    first, second = (everyone["age"][everyone["event"] == event] for event in (0, 1))
+    test = stats.ttest_ind(first, second, equal_var=False)
+    shown = page(federation.run("statistics.test", outcome="age", by="event", method="t").to_dict())
+    assert f"t test: statistic {test.statistic:.2f} on {test.df:.4g} degrees of freedom, p {test.pvalue:.3f}" in shown
+    assert f">{first.mean():.4g}<" in shown
+    ranks = page(federation.run("statistics.test", outcome="age", by="event", method="kruskal").to_dict())
+    assert "Kruskal–Wallis test" in ranks
+    shares = page(federation.run("statistics.test", outcome="event", by="arm", method="chi2",
+                                 groups=["new", "old"]).to_dict())
+    assert "χ² test: statistic" in shares
+
+
 def test_one_survival_curve(federation: Any) -> None:
     shown = page(federation.run("survival.kaplan_meier", duration="time", event="event", resolution=90).to_dict())
     assert ">all<" in shown
@@ -338,6 +376,10 @@ def test_numbers_that_are_left_out_are_named_too() -> None:
     assert {(one.place, one.rule) for one in hidden_cells(result)} == {
         (("dropped",), "minimum-count"), (("overlap", "control"), "minimum-count"),
         (("pairs", "a, b"), "minimum-count")}
+    assert {(one.place, one.rule) for one in hidden_cells({"rules": [None, "complementary"], "rule": "ror"})} == {
+        (("cell 2",), "complementary")}
+    assert {(one.place, one.rule) for one in hidden_cells({"pairs": [{"rule": "dominance"}]})} == {
+        (("pairs", "0"), "dominance")}
 
 
 def test_nothing_hidden_is_said_too() -> None:

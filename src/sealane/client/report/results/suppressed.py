@@ -28,6 +28,8 @@ FRAMES = ("columns", "groups", "pairs", "balance")
 """Keys that say nothing to a reader."""
 NAMING = ("hidden", "suppressed", "hidden_by", "rules", "group_rules")
 """Keys of a result under which hidden cells are named."""
+RULE = ("rule", "rows_rule")
+"""Keys under which a rule stands that hides the entry; other rules than ours stand there too."""
 LEFT_OUT = ("dropped", "truncated", "overlap", "counts")
 """Keys under which a number that is None is one of 1 to the minimum count, less 1."""
 CALLED = ("name", "drug", "event", "group", "cause")
@@ -46,7 +48,8 @@ def suppressed(result: Mapping[str, Any]) -> Markup:
     """Return the list of hidden cells, or that nothing was hidden; nothing for a result without a minimum count."""
     minimum = result.get("minimum_count")
     counted = table_of(result)
-    found = sorted({(one.place, one.rule) for one in hidden_cells(result)} | set(hidden_in(counted) if counted else ()))
+    named_cells = hidden_in(counted) if counted else ((one.place, one.rule) for one in hidden_cells(result))
+    found = sorted(set(named_cells))
     merged = merged_times(result)
     if not found and not merged and not isinstance(minimum, int):
         return NOTHING
@@ -85,7 +88,11 @@ def hidden_cells(result: Any, place: tuple[str, ...] = ()) -> Iterator[Hidden]:
         return
     if isinstance(result, Mapping):
         for key, value in result.items():
-            if key in NAMING and not (key == "rules" and isinstance(value, list)):
+            if key == "rules" and isinstance(value, list):
+                yield from ruled(value, place)
+            elif key in RULE:
+                yield from named(value, place) if value in RULES else ()
+            elif key in NAMING:
                 yield from named(value, place)
             elif key in LEFT_OUT and "rules" not in result:
                 yield from left_out(value, (*place, str(key)))
@@ -95,6 +102,13 @@ def hidden_cells(result: Any, place: tuple[str, ...] = ()) -> Iterator[Hidden]:
         for number, value in enumerate(result):
             words = [str(value[key]) for key in CALLED if isinstance(value, Mapping) and key in value]
             yield from hidden_cells(value, (*place, ", ".join(words) or str(number)))
+
+
+def ruled(rules: list[Any], place: tuple[str, ...]) -> Iterator[Hidden]:
+    """Return the hidden ones of cells in a row, each with its rule or None."""
+    for number, rule in enumerate(rules, 1):
+        if isinstance(rule, str):
+            yield Hidden((*place, f"cell {number}"), rule)
 
 
 def left_out(value: Any, place: tuple[str, ...]) -> Iterator[Hidden]:
