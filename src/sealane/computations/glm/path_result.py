@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sealane.computations.glm.predicting import mean_of
+from sealane.computations.picture import new_axes
 from sealane.errors import InputError
 
 
@@ -72,12 +73,7 @@ class PathResult:
         Raises:
             InputError: matplotlib is not installed.
         """
-        try:
-            from matplotlib import pyplot as plt
-        except ImportError:
-            raise InputError("plot.no-matplotlib", "pictures need matplotlib", got="no matplotlib",
-                             hint="pip install 'sealane[plot]'") from None
-        axes = plt.subplots()[1] if ax is None else ax
+        axes = new_axes(ax)
         for name in self.path.columns.drop("Intercept", errors="ignore"):
             axes.plot(self.lambdas, self.path[name], label=str(name))
         for place, style in ((self.lambda_min, ":"), (self.lambda_1se, "--")):
