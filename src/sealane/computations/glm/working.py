@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg.blas import dsyrk
 
 from sealane.computations.glm.families import CANONICAL, Family
 from sealane.computations.glm.links import Link
@@ -100,6 +99,8 @@ class Kind:
 
 def gram(x: Array, weights: Array) -> Array:
     """Return X'WX, shape ``(n_columns, n_columns)``, symmetric; weights may be negative."""
+    from scipy.linalg.blas import dsyrk  # late: slow to load, and only a node needs it
+
     size = x.shape[1]
     total = np.zeros((size, size), dtype=np.float64, order="F")
     positive = bool((weights >= 0.0).all())
