@@ -31,26 +31,25 @@ from sealane.errors import InputError
 
 _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for computation in (
     AftFit(),
+    Comparison(),
+    Correlation(),
     Cox(),
     CumulativeIncidence(),
     Describe(),
     Disproportionality(),
     FineGray(),
-    Comparison(),
-    Correlation(),
-    Describe(),
     GlmFit(),
     Harmonise(),
+    Histogram(),
     Ipw(),
     KaplanMeier(),
     MetaFit(),
     MixedFit(),
     Outbreak(),
-    Histogram(),
     Quantiles(),
     Table(),
 )}
-LATE = ("formulaic.parser", "scipy.special", "scipy.stats")
+LATE = ("formulaic.parser", "scipy.linalg.blas", "scipy.special")
 """What computations import at a node when they need it: in a sandbox beforehand, as its children begin anew."""
 
 

@@ -1,42 +1,111 @@
-"""No legal row crosses a declared bound, whatever the coefficients."""
+"""Sums that no contract bounds: a node holds its own against one ceiling, and says so instead of crossing it."""
 
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
+import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from sealane.computations.glm.families import FAMILIES, Reach
-
-reals = st.floats(-30, 30)
-
-
-@pytest.mark.parametrize("name", ["gaussian", "binomial", "poisson"])
-@settings(max_examples=150, deadline=None)
-@given(low=reals, high=reals, top=st.floats(0.01, 5000), shares=st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)),
-                                                                        min_size=1, max_size=20))
-def test_caps_hold_for_every_row_in_range(name, low, high, top, shares):
-    family = FAMILIES[name]
-    low, high = min(low, high), max(low, high)
-    ends = (0.0, 1.0) if name == "binomial" else (0.0, top)
-    y = np.array([ends[0] + share * (ends[1] - ends[0]) for share, _ in shares])
-    y = np.round(y) if name == "binomial" else y
-    predictor = np.array([low + share * (high - low) for _, share in shares])
-    reach = Reach(len(y), ends, (low, high), 64.0 * len(y) * max(top, 1.0))
-    if not family.within(predictor, reach.mean_total):
-        return
-    own = family.contribute(y, predictor)
-    caps = family.caps(reach)
-    slack = 1 + 1e-9
-    assert own.weights.sum() <= caps.weights * slack
-    assert np.abs(own.residuals).sum() <= caps.residuals * slack + 1e-9
-    assert -1e-6 <= own.deviance <= caps.deviance * slack + 1e-9
-    assert abs(family.saturated(y)) <= caps.deviance * slack
+from sealane.computations.base import real
+from sealane.computations.glm.families import Binomial, Gamma, Poisson
+from sealane.computations.glm.fit import GlmFit
+from sealane.computations.glm.likelihood import Likelihood
+from sealane.computations.glm.links import LINKS
+from sealane.computations.glm.opening import CEILING, open_sums
+from sealane.computations.glm.sandwich import sandwich
+from sealane.computations.glm.working import Kind, Own, gram
+from sealane.errors import RefusedError
+from sealane.governance.contract import Contract, Field, infer_contract
+from sealane.secagg.layout import plan
 
 
-def test_a_runaway_mean_is_seen_before_it_is_summed():
-    poisson = FAMILIES["poisson"]
-    assert not poisson.within(np.array([0.0, 900.0]), 1e12)
-    assert poisson.within(np.array([0.0, 1.0]), 4.0)
-    assert not poisson.within(np.array([0.0, 1.0]), 3.0)
+class Alone:
+    """A cohort of one that remembers what it was given."""
+
+    async def sum(self, terms):
+        self.terms = terms
+        return {name: term.values for name, term in terms.items()}
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -2 * CEILING])
+def test_a_node_past_the_ceiling_contributes_zeros_and_says_so(bad):
+    cohort = Alone()
+    own = {"a": np.array([1.0, bad]), "b": np.array([3.0])}
+    opened = asyncio.run(open_sums(cohort, own, {"a": (2,), "b": (1,)}))
+    assert opened.runaway
+    assert all((term.values == 0).all() for name, term in cohort.terms.items() if name != "runaway")
+    assert asyncio.run(open_sums(cohort, None, {"a": (2,)})).runaway
+
+
+def test_what_fits_is_summed_under_the_same_bound_whatever_it_is():
+    cohort = Alone()
+    opened = asyncio.run(open_sums(cohort, {"a": np.array([CEILING, 1e-9])}, {"a": (2,)}))
+    assert not opened.runaway
+    assert opened.sums["a"].tolist() == [CEILING, 1e-9]
+    assert cohort.terms["a"].bound == CEILING
+
+
+def test_a_thousand_nodes_keep_their_digits():
+    layout = plan({"a": real([0.0], CEILING)}, 1000)
+    assert layout.places[0].fraction >= 56
+
+
+@pytest.mark.parametrize(("kind", "predictor"), [
+    (Kind(Poisson(), LINKS["identity"]), -1.0), (Kind(Gamma(), LINKS["inverse"]), 0.0),
+    (Kind(Gamma(), LINKS["inverse"]), -2.0)])
+def test_a_row_whose_mean_cannot_be(kind, predictor):
+    own = Own(np.ones((2, 1)), np.array([1.0, 2.0]), None, None)
+    assert kind.work(own, np.array([1.0, predictor])) is None
+    assert kind.work(own, np.array([1.0, 1.0])) is not None
+
+
+@pytest.mark.parametrize("rows", [1, 4096, 9001])
+def test_gram_in_pieces(rows):
+    random = np.random.default_rng(rows)
+    x, weights = random.normal(size=(rows, 7)), random.gamma(1.0, 1.0, rows)
+    np.testing.assert_allclose(gram(x, weights), x.T @ (x * weights[:, None]), rtol=1e-9, atol=1e-9)
+    weights[0] = -1.0
+    np.testing.assert_allclose(gram(x, weights), x.T @ (x * weights[:, None]), rtol=1e-9, atol=1e-9)
+
+
+def test_weights_too_large_for_an_exact_sum(run_pooled):
+    frame = pd.DataFrame({"x": np.arange(90.0) % 7, "y": np.arange(90) % 2, "w": 1e17})
+    fields = [*infer_contract({"all": frame[["x", "y"]]}).fields, Field(name="w", type="number", minimum=0,
+                                                                         maximum=1e18)]
+    with pytest.raises(RefusedError) as caught:
+        run_pooled({"a": frame[:40], "b": frame[40:]}, GlmFit(),
+                   {"outcome": "y", "features": ["x"], "family": "binomial", "weights": "w"},
+                   contract=Contract(id="test.heavy/v1", fields=tuple(fields)))
+    assert caught.value.code == "glm.range-too-wide"
+
+
+def test_a_wide_contract_costs_nothing_where_the_rows_are_not(run_pooled):
+    """Bounds that followed the contract's ranges refused this model; no row is near them."""
+    random = np.random.default_rng(8)
+    frame = pd.DataFrame({"x": random.normal(size=240)})
+    frame["k"] = random.poisson(np.exp(0.5 + 0.4 * frame.x)) * 1000
+    fields = (Field(name="x", type="number", minimum=-5e6, maximum=5e6),
+              Field(name="k", type="number", minimum=0, maximum=2e6))
+    fit = run_pooled({"a": frame[:100], "b": frame[100:]}, GlmFit(),
+                     {"outcome": "k", "features": ["x"], "family": "poisson"},
+                     contract=Contract(id="test.wide/v1", fields=fields))
+    sm = pytest.importorskip("statsmodels.api")
+    theirs = sm.GLM(frame.k, sm.add_constant(frame[["x"]]), family=sm.families.Poisson()).fit(tol=1e-13)
+    np.testing.assert_allclose(fit.params, theirs.params, rtol=1e-8)
+
+
+class Everybody(Alone):
+    """A cohort of one that agrees."""
+
+    async def agree(self, values):
+        return values
+
+
+def test_an_observed_information_without_an_inverse_gives_no_robust_errors():
+    own = Own(np.ones((40, 2)), np.arange(40.0) % 2, None, None)  # the same column twice
+    likelihood = Likelihood(Everybody(), Kind(Binomial(), LINKS["logit"]), own)
+    with pytest.raises(RefusedError) as caught:
+        asyncio.run(sandwich(likelihood, np.zeros(2), clustered=False))
+    assert caught.value.code == "glm.no-robust-covariance"

@@ -54,8 +54,12 @@ class Column:
 
     @property
     def unit(self) -> float:
-        """How much of the standardised column is one natural unit: a spread of a number, the whole of a level."""
-        return 1.0 if self.numeric else self.place.scale
+        """How much of the standardised column is one natural unit: a spread of a number, the whole of a level or mark.
+
+        A rare 0/1 number has a spread far under 1, and a step of 1 in its coefficient is no small one.
+        """
+        marked = abs((self.high - self.low) * self.place.scale - 1.0) < 1e-9
+        return self.place.scale if marked or not self.numeric else 1.0
 
     @property
     def numeric(self) -> bool:

@@ -1,6 +1,7 @@
-"""Distributions with their canonical links: what one row contributes, and how much a node's rows ever can.
+"""Distributions of the outcome: variance, deviance, and what their likelihood needs beside it.
 
-With a canonical link Newton's method, Fisher scoring and iteratively reweighted least squares are one and the same.
+Source: McCullagh and Nelder (1989), Generalized Linear Models, 2nd ed., table 2.1; the negative binomial in the form
+with variance mu + alpha mu² is that of Hilbe (2011), Negative Binomial Regression, 2nd ed., section 8.2.
 """
 
 from __future__ import annotations
@@ -10,179 +11,239 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sealane.computations.glm.links import Mean
 from sealane.computations.newton import Array
 
-
-@dataclass(frozen=True, slots=True)
-class Contribution:
-    """A node's rows at one linear predictor: weights and residuals ``(n_kept,)``, and the sum of unit deviances."""
-
-    weights: Array
-    residuals: Array
-    deviance: float
-
-
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """Public facts that bound a contribution: rows over the cohort, ranges, and the most that means may sum to."""
-
-    rows: int
-    outcome: tuple[float, float]
-    predictor: tuple[float, float]
-    mean_total: float
-
-    @property
-    def steepest(self) -> float:
-        """Largest absolute value of the linear predictor."""
-        return max(abs(self.predictor[0]), abs(self.predictor[1]))
-
-
-@dataclass(frozen=True, slots=True)
-class Caps:
-    """Bounds at one node on the sum of weights, the sum of absolute residuals, and the deviance."""
-
-    weights: float
-    residuals: float
-    deviance: float
+_TINY = 1e-300
+"""Stands in for a probability that has underflown, so that its logarithm is finite."""
 
 
 class Family(Protocol):
-    """A distribution of the outcome with its canonical link."""
+    """A distribution of the outcome."""
 
     @property
     def name(self) -> str:
         """Name in parameters."""
 
     @property
-    def link(self) -> str:
-        """Name of the link."""
+    def dispersed(self) -> bool:
+        """Whether its dispersion is estimated; else it is 1."""
 
-    def predictor(self, mean: float) -> float:
-        """Return the linear predictor of a mean."""
+    def variance(self, mean: Mean) -> Array:
+        """Return the variance that belongs to each mean, for a dispersion of 1."""
 
-    def mean(self, predictor: Array) -> Array:
-        """Return the means of linear predictors."""
+    def variance_slope(self, mean: Mean) -> Array:
+        """Return its derivative by the mean."""
 
-    def within(self, predictor: Array, mean_total: float) -> bool:
-        """Say whether a node's means stay under the total that its bounds are built on."""
+    def inside(self, mean: Mean) -> bool:
+        """Say whether every mean is one that the distribution can have."""
 
-    def contribute(self, y: Array, predictor: Array) -> Contribution:
-        """Evaluate a node's rows."""
+    def deviances(self, y: Array, mean: Mean) -> Array:
+        """Return the unit deviance of each row: twice what its log-likelihood lacks of the best."""
 
-    def caps(self, reach: Reach) -> Caps:
-        """Bound what any node's rows can come to, with operations that give the same bits on every machine."""
+    def saturated(self, y: Array) -> Array:
+        """Return each row's log-likelihood where its mean is the outcome, less what depends on the dispersion."""
 
-    def saturated(self, y: Array) -> float:
-        """Return the log-likelihood of a model that fits every row exactly, over a node's rows."""
+    def likelihood(self, deviance: float, saturated: float, total: float, scale: float) -> float:
+        """Return the log-likelihood.
+
+        Args:
+            deviance: over the cohort, in the outcome's units.
+            saturated: the sum of ``saturated``.
+            total: rows, or the sum of their weights.
+            scale: the dispersion.
+        """
 
 
 class Gaussian:
-    """Normal errors, identity link; the outcome is standardised."""
+    """Normal errors."""
 
-    name, link = "gaussian", "identity"
+    name, dispersed = "gaussian", True
 
-    def predictor(self, mean: float) -> float:
-        """Return the mean itself."""
-        return mean
+    def variance(self, mean: Mean) -> Array:
+        """Return 1."""
+        return np.ones_like(mean.value)
 
-    def mean(self, predictor: Array) -> Array:
-        """Return the predictors themselves."""
-        return predictor
+    def variance_slope(self, mean: Mean) -> Array:
+        """Return 0."""
+        return np.zeros_like(mean.value)
 
-    def within(self, predictor: Array, mean_total: float) -> bool:
-        """Return True: the bounds need no such total."""
-        return True
+    def inside(self, mean: Mean) -> bool:
+        """Take every finite mean."""
+        return bool(np.isfinite(mean.value).all())
 
-    def contribute(self, y: Array, predictor: Array) -> Contribution:
-        """Evaluate residuals and their squares."""
-        residuals = y - predictor
-        return Contribution(np.ones_like(y), residuals, float(residuals @ residuals))
+    def deviances(self, y: Array, mean: Mean) -> Array:
+        """Return squared residuals."""
+        return np.asarray((y - mean.value) ** 2, dtype=np.float64)
 
-    def caps(self, reach: Reach) -> Caps:
-        """Take the largest residual that the two ranges allow."""
-        widest = max(reach.outcome[1] - reach.predictor[0], reach.predictor[1] - reach.outcome[0])
-        return Caps(float(reach.rows), reach.rows * widest, reach.rows * widest * widest)
+    def saturated(self, y: Array) -> Array:
+        """Return 0."""
+        return np.zeros_like(y)
 
-    def saturated(self, y: Array) -> float:
-        """Return 0: the log-likelihood is taken from the deviance alone."""
-        return 0.0
+    def likelihood(self, deviance: float, saturated: float, total: float, scale: float) -> float:
+        """Return it at the given variance."""
+        return -0.5 * (total * math.log(2.0 * math.pi * scale) + deviance / scale)
 
 
 class Binomial:
-    """One trial per row, logit link."""
+    """One trial per row."""
 
-    name, link = "binomial", "logit"
+    name, dispersed = "binomial", False
 
-    def predictor(self, mean: float) -> float:
-        """Return the log odds."""
-        return math.log(mean / (1.0 - mean))
+    def variance(self, mean: Mean) -> Array:
+        """Return p (1 - p)."""
+        return mean.value * mean.other
 
-    def mean(self, predictor: Array) -> Array:
-        """Return probabilities, without overflow on either side."""
-        small = np.exp(-np.abs(predictor))
-        return np.asarray(np.where(predictor >= 0, 1.0, small) / (1.0 + small), dtype=np.float64)
+    def variance_slope(self, mean: Mean) -> Array:
+        """Return 1 - 2p."""
+        return mean.other - mean.value
 
-    def within(self, predictor: Array, mean_total: float) -> bool:
-        """Return True: the bounds need no such total."""
-        return True
+    def inside(self, mean: Mean) -> bool:
+        """Take probabilities; 0 and 1 only where the link rounds to them."""
+        return bool((mean.value >= 0.0).all() and (mean.other >= 0.0).all())
 
-    def contribute(self, y: Array, predictor: Array) -> Contribution:
-        """Evaluate from log-sum-exp, so that steep predictors lose no digits."""
-        mean = self.mean(predictor)
-        other = self.mean(-predictor)
-        deviance = 2.0 * float((np.logaddexp(0.0, predictor) - y * predictor).sum())
-        return Contribution(mean * other, np.where(y > 0, other, -mean), deviance)
+    def deviances(self, y: Array, mean: Mean) -> Array:
+        """Return -2 log of the probability of what happened."""
+        return -2.0 * np.log(np.maximum(np.where(y > 0.0, mean.value, mean.other), _TINY))
 
-    def caps(self, reach: Reach) -> Caps:
-        """Use p(1 - p) <= 1/4 and log(1 + e^|t|) <= 1 + |t|."""
-        return Caps(0.25 * reach.rows, float(reach.rows), 2.0 * reach.rows * (1.0 + reach.steepest))
-
-    def saturated(self, y: Array) -> float:
+    def saturated(self, y: Array) -> Array:
         """Return 0: each row would be certain."""
-        return 0.0
+        return np.zeros_like(y)
+
+    def likelihood(self, deviance: float, saturated: float, total: float, scale: float) -> float:
+        """Return half the deviance, negative."""
+        return saturated - 0.5 * deviance
 
 
 class Poisson:
-    """Counts (or any amounts that are not negative), log link."""
+    """Counts (or any amounts that are not negative)."""
 
-    name, link = "poisson", "log"
+    name, dispersed = "poisson", False
 
-    def predictor(self, mean: float) -> float:
-        """Return the logarithm."""
-        return math.log(mean)
+    def variance(self, mean: Mean) -> Array:
+        """Return the mean."""
+        return mean.value
 
-    def mean(self, predictor: Array) -> Array:
-        """Return the exponentials."""
-        return np.exp(predictor)
+    def variance_slope(self, mean: Mean) -> Array:
+        """Return 1."""
+        return np.ones_like(mean.value)
 
-    def within(self, predictor: Array, mean_total: float) -> bool:
-        """Add the means up, far from overflow."""
-        return float(np.exp(np.minimum(predictor, 700.0)).sum()) <= mean_total
+    def inside(self, mean: Mean) -> bool:
+        """Take means above 0."""
+        return bool((mean.value > 0.0).all())
 
-    def contribute(self, y: Array, predictor: Array) -> Contribution:
-        """Evaluate; the caller has made sure that the means stay under their total."""
-        mean = self.mean(predictor)
-        residuals = y - mean
-        deviance = 2.0 * float((_times_log(y) - y * predictor - residuals).sum())
-        return Contribution(mean, residuals, deviance)
+    def deviances(self, y: Array, mean: Mean) -> Array:
+        """Return 2 (y log(y / mean) - (y - mean))."""
+        return 2.0 * (_times_log(y, mean.value) - (y - mean.value))
 
-    def caps(self, reach: Reach) -> Caps:
-        """Use |y log y| <= y * bits(y) + 1, and that a node's means sum to at most ``mean_total``."""
-        largest = reach.outcome[1]
-        per_row = largest * (max(math.frexp(largest)[1], 0) + 2.0 + reach.steepest) + 1.0
-        amount = reach.rows * largest + reach.mean_total
-        return Caps(reach.mean_total, amount, 2.0 * (reach.rows * per_row + reach.mean_total))
+    def saturated(self, y: Array) -> Array:
+        """Return y log y - y - log y!."""
+        return np.asarray(_times_log(y, np.ones_like(y)) - y - _log_gamma(y + 1.0), dtype=np.float64)
 
-    def saturated(self, y: Array) -> float:
-        """Return the sum of y log y - y - log y!."""
-        log_factorials = math.fsum(math.lgamma(value + 1.0) for value in y.tolist())
-        return float((_times_log(y) - y).sum()) - log_factorials
+    def likelihood(self, deviance: float, saturated: float, total: float, scale: float) -> float:
+        """Return what the deviance leaves of the saturated one."""
+        return saturated - 0.5 * deviance
 
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (Gaussian(), Binomial(), Poisson())}
+class Gamma:
+    """Amounts above 0 whose deviation grows with their mean."""
+
+    name, dispersed = "gamma", True
+
+    def variance(self, mean: Mean) -> Array:
+        """Return the mean's square."""
+        return mean.value * mean.value
+
+    def variance_slope(self, mean: Mean) -> Array:
+        """Return twice the mean."""
+        return 2.0 * mean.value
+
+    def inside(self, mean: Mean) -> bool:
+        """Take finite means above 0."""
+        return bool((mean.value > 0.0).all() and np.isfinite(mean.value).all())
+
+    def deviances(self, y: Array, mean: Mean) -> Array:
+        """Return 2 ((y - mean) / mean - log(y / mean))."""
+        ratio = y / mean.value
+        return 2.0 * (ratio - 1.0 - np.log(np.maximum(ratio, _TINY)))
+
+    def saturated(self, y: Array) -> Array:
+        """Return -log y."""
+        return -np.log(y)
+
+    def likelihood(self, deviance: float, saturated: float, total: float, scale: float) -> float:
+        """Return it at a shape of 1 / scale."""
+        shape = 1.0 / scale
+        return (total * (shape * math.log(shape) - math.lgamma(shape) - shape) - 0.5 * shape * deviance + saturated)
 
 
-def _times_log(y: NDArray[np.float64]) -> Array:
-    return np.asarray(y * np.log(np.where(y > 0, y, 1.0)), dtype=np.float64)
+@dataclass(frozen=True, slots=True)
+class NegativeBinomial:
+    """Counts that vary more than a Poisson's: variance mu + alpha mu²."""
+
+    alpha: float
+    name = "negative-binomial"
+    dispersed = False
+
+    def variance(self, mean: Mean) -> Array:
+        """Return mu + alpha mu²."""
+        return mean.value * (1.0 + self.alpha * mean.value)
+
+    def variance_slope(self, mean: Mean) -> Array:
+        """Return 1 + 2 alpha mu."""
+        return 1.0 + 2.0 * self.alpha * mean.value
+
+    def inside(self, mean: Mean) -> bool:
+        """Take means above 0."""
+        return bool((mean.value > 0.0).all())
+
+    def deviances(self, y: Array, mean: Mean) -> Array:
+        """Return 2 (y log(y / mu) - (y + 1/alpha) log((1 + alpha y) / (1 + alpha mu)))."""
+        a = self.alpha
+        spread = (y + 1.0 / a) * (np.log1p(a * y) - np.log1p(a * mean.value))
+        return np.asarray(2.0 * (_times_log(y, mean.value) - spread), dtype=np.float64)
+
+    def saturated(self, y: Array) -> Array:
+        """Return the log-likelihood at a mean of y."""
+        size = 1.0 / self.alpha
+        constant = _log_gamma(y + size) - _log_gamma(np.full_like(y, size)) - _log_gamma(y + 1.0)
+        grown = self.alpha * y
+        return np.asarray(constant + _times_log(grown, np.ones_like(y)) / self.alpha - (y + size) * np.log1p(grown),
+                          dtype=np.float64)
+
+    def likelihood(self, deviance: float, saturated: float, total: float, scale: float) -> float:
+        """Return what the deviance leaves of the saturated one."""
+        return saturated - 0.5 * deviance
+
+
+ALLOWED: dict[str, tuple[str, ...]] = {
+    "gaussian": ("identity", "log", "inverse"),
+    "binomial": ("logit", "probit", "cloglog", "log", "identity"),
+    "poisson": ("log", "identity"),
+    "gamma": ("inverse", "log", "identity"),
+    "negative-binomial": ("log", "identity"),
+}
+"""Links of each family, its default first: those of statsmodels."""
+
+CANONICAL = {("gaussian", "identity"), ("binomial", "logit"), ("poisson", "log")}
+"""Where the score is the residual itself and the weight the variance, so that no digit is lost in a quotient."""
+
+
+def family_of(name: str, alpha: float | None = None) -> Family:
+    """Return the family of that name; ``alpha`` only for the negative binomial."""
+    if name == "negative-binomial":
+        return NegativeBinomial(1.0 if alpha is None else alpha)
+    plain: dict[str, Family] = {one.name: one for one in (Gaussian(), Binomial(), Poisson(), Gamma())}
+    return plain[name]
+
+
+def _times_log(y: Array, by: Array) -> Array:
+    """Return y log(y / by), 0 where y is 0."""
+    return np.asarray(y * np.log(np.where(y > 0.0, y, 1.0) / np.where(y > 0.0, by, 1.0)), dtype=np.float64)
+
+
+def _log_gamma(values: Array) -> Array:
+    from scipy.special import gammaln  # late: few models need it
+
+    return np.asarray(gammaln(values), dtype=np.float64)

@@ -1,39 +1,41 @@
-"""``glm.fit``: linear, logistic and Poisson regression over the rows of all institutions, equal to a pooled fit.
+"""``glm.fit``: generalised linear models over the rows of all institutions, equal to a pooled fit.
 
-Two sums set the model up (counts; moments) and each Newton step is one more. The released coefficients and their
+Counts set the model up, then moments, and each Newton step is one sum more. The released coefficients and their
 covariance are what a pooled fit would publish; the covariance of a linear model gives back X'X, so a study that holds
 two categories also shows how many rows share a level of each.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from sealane.computations.base import Cohort, Dataset, Payload
-from sealane.computations.design.layout import Column, Design, Measured, Placement, lay_out, matrix, original_units
-from sealane.computations.design.rebuild import describe
+from sealane.computations.design.layout import Design, Measured, lay_out, matrix
 from sealane.computations.design.screening import Counts, screen, take_counts
-from sealane.computations.design.variables import read_rows, read_variables
-from sealane.computations.disclosure import hidden_under
-from sealane.computations.glm.families import FAMILIES, Family
-from sealane.computations.glm.likelihood import Baseline, Likelihood
-from sealane.computations.glm.outcome import Outcome, read_outcome, read_values, screen_events
+from sealane.computations.design.variables import Rows, Variables, read_rows, read_variables
+from sealane.computations.disclosure import check_events_per_parameter
+from sealane.computations.glm.estimate import Task, estimate
+from sealane.computations.glm.families import Family, family_of
+from sealane.computations.glm.institutions import check_institution_rows, open_intercepts, own_shortfall
+from sealane.computations.glm.links import LINKS
+from sealane.computations.glm.outcome import AMOUNTS, Outcome, read_outcome, read_values, screen_events
 from sealane.computations.glm.parameters import GlmParameters
+from sealane.computations.glm.path import fit_path
+from sealane.computations.glm.path_result import PathResult
+from sealane.computations.glm.release import Basis, release
 from sealane.computations.glm.result import GlmResult
-from sealane.computations.newton import Array, Slope, Solution, climb
-from sealane.errors import RefusedError
-
-PERFECT = 1e-18
-"""Share of the outcome's variance left unexplained that is nothing but rounding."""
-CERTAIN = 1e-5
-"""Deviance per row under which a binomial model predicts every row without doubt."""
+from sealane.computations.glm.sandwich import check_institutions
+from sealane.computations.glm.scaling import choose_scaling
+from sealane.computations.glm.weighing import Beside, check_beside, read_beside, weigh
+from sealane.computations.glm.working import Kind, Own
+from sealane.computations.newton import Array
 
 
 class GlmFit:
-    """Generalised linear model with the canonical link."""
+    """Generalised linear model, or a path of penalised ones."""
 
     outputs = ("model",)
     individual_level = False  # sums and coefficients over the cohort
@@ -49,8 +51,8 @@ class GlmFit:
         return GlmParameters
 
     def columns(self, params: GlmParameters) -> list[str]:
-        """Return outcome and features."""
-        return [params.outcome_column, *params.model.variables]
+        """Return outcome, features, and what stands beside them."""
+        return list(dict.fromkeys([params.outcome_column, *params.model.variables, *params.beside]))
 
     async def run(self, data: Dataset, cohort: Cohort, params: GlmParameters) -> Payload:
         """Fit the model.
@@ -60,104 +62,87 @@ class GlmFit:
             RefusedError: too few rows, levels or events (``model.too-few-rows``, ``model.rare-level`` …), or a model
                 without an answer (``model.collinear``, ``model.separation``, ``model.not-converged``).
         """
-        family = FAMILIES[params.family]
+        family = family_of(params.family, params.alpha)
         outcome = read_outcome(data.contract, params)
+        check_beside(data.contract, params)
         variables = read_variables(data.contract, params.model)
         frame = data.frame(self.columns(params))
         rows = read_rows(frame, variables, params.missing)
-        y = read_values(frame, outcome, family.name)
-        rows = replace(rows, kept=rows.kept & ~np.isnan(y))
-        counts = await take_counts(cohort, rows, variables, {"events": int((y[rows.kept] > 0).sum())})
-        basis = screen(counts, variables, cohort)
-        screen_events(counts.kept, counts.others["events"], family.name, cohort.minimum_count)
-        measured = Measured(outcome.name, outcome.low, outcome.high, y[rows.kept])
-        design = await lay_out(cohort, rows, variables, counts, intercept=params.has_intercept, beside=[measured])
-        target = _target(outcome, design, family)
-        likelihood = Likelihood(cohort, design, target, family, matrix(design, rows),
-                                (y[rows.kept] - target.place.centre) / target.place.scale, counts.kept)
-        # Logarithms may differ in the last bit between machines, so the start is settled too.
-        beta, null_predictor = await _start(cohort, design, target, family)
-        first, baseline = await likelihood.start(beta, null_predictor)
-        slope = Slope(likelihood.at, design.names, design.units,
-                      CERTAIN * counts.kept if family.name == "binomial" else 0.0)
-        solution = await climb(slope, cohort, first, iterations=params.maximum_iterations, tolerance=params.tolerance)
-        return await _release(cohort, params, family, design, target, counts, baseline, solution) | {"basis": basis}
+        y, beside = read_values(frame, outcome, family.name), read_beside(frame, data.contract, params)
+        missing = {outcome.name: np.isnan(y), **beside.missing}
+        rows = replace(rows, kept=rows.kept & ~np.logical_or.reduce(list(missing.values())))
+        counts = await _count(cohort, rows, variables, y, missing, params)
+        basis = _screen(cohort, counts, variables, family, params)
+        task = await _task(cohort, params, (rows, y, beside), variables, counts, outcome, family)
+        if params.penalty is not None:
+            return await fit_path(task, params.penalty) | {"basis": basis}
+        likelihood, maximum = await estimate(task)
+        payload = await release(cohort, task.basis, maximum)
+        if params.fixed_effects:
+            payload |= await open_intercepts(cohort, likelihood, maximum.beta, task.basis.scaling.predictor,
+                                             task.basis.design)
+        return payload | {"basis": basis}
 
-    def present(self, payload: Payload) -> GlmResult:
+    def present(self, payload: Payload) -> GlmResult | PathResult:
         """Return the result with statsmodels' names."""
-        return GlmResult(payload)
+        return PathResult(payload) if payload["kind"] == "path" else GlmResult(payload)
 
 
-def _target(outcome: Outcome, design: Design, family: Family) -> Column:
-    """Return the outcome as a column: standardised in a gaussian model, else as it is."""
+async def _count(
+    cohort: Cohort, rows: Rows, variables: Variables, y: Array, missing: dict[str, Any], params: GlmParameters
+) -> Counts:
+    """Open all counts at once, those of the outcome and of columns beside it among them."""
+    known = y[rows.kept]
+    others = {"events": int((known > 0).sum()), "short": own_shortfall(known, params.family, cohort.minimum_count)}
+    for name, where in missing.items():
+        others[f"missing {name}"] = int(where.sum())
+        others[f"everywhere {name}"] = int(len(where) > 0 and bool(where.all()))
+    counts = await take_counts(cohort, rows, variables, others)
+    return replace(
+        counts, missing=counts.missing | {name: counts.others[f"missing {name}"] for name in missing},
+        missing_everywhere=counts.missing_everywhere | {n: counts.others[f"everywhere {n}"] for n in missing})
+
+
+def _screen(
+    cohort: Cohort, counts: Counts, variables: Variables, family: Family, params: GlmParameters
+) -> dict[str, Any]:
+    basis = screen(counts, variables, cohort)
+    screen_events(counts.kept, counts.others["events"], family.name, cohort.minimum_count)
+    if params.fixed_effects:
+        check_institution_rows(counts.others["short"], cohort.minimum_count)
+    return basis
+
+
+async def _task(
+    cohort: Cohort, params: GlmParameters, read: tuple[Rows, Array, Beside], variables: Variables, counts: Counts,
+    outcome: Outcome, family: Family,
+) -> Task:
+    """Lay the design out, hold events against it, and put the rows into fitted units."""
+    rows, y, beside = read
+    kept = rows.kept
+    measured = Measured(outcome.name, outcome.low, outcome.high, y[kept])
+    design = await lay_out(cohort, rows, variables, counts, intercept=params.has_intercept,
+                           centred=params.fixed_effects, beside=[measured])
+    _screen_size(cohort, counts, design, params)
     place = design.measured[outcome.name]
-    if family.name != "gaussian":
-        place = Placement(place.mean)
-    low, high = ((bound - place.centre) / place.scale for bound in (outcome.low, outcome.high))
-    return Column(outcome.name, (), place, low, high)
+    total = await weigh(cohort, counts, rows, y, beside, mean=place.mean, events=family.name not in AMOUNTS,
+                        others=family.name == "binomial")
+    kind = Kind(family, LINKS[params.link_name])
+    scaling = await choose_scaling(cohort, kind, place, total, constant=params.spans_constant)
+    own = Own(matrix(design, rows), scaling.fitted(y[kept]),
+              None if beside.offset is None else beside.offset[kept] / scaling.predictor.scale,
+              None if beside.weights is None else beside.weights[kept])
+    saturated = own.total(family.saturated(y[kept]))
+    basis = Basis(params, kind, design, scaling, counts, total.weight, cohort.size if params.fixed_effects else 0)
+    return Task(cohort, basis, own, saturated, total.offset / scaling.predictor.scale)
 
 
-async def _start(cohort: Cohort, design: Design, target: Column, family: Family) -> tuple[Array, float]:
-    """Start at the null model where there is an intercept, else at zero."""
-    place = target.place
-    null = family.predictor((place.mean - place.centre) / place.scale)
-    beta = np.zeros(len(design.columns) + 1)
-    beta[-1] = null
-    if design.intercept:
-        beta[0] = null
-    settled = await cohort.agree(beta)
-    return settled[:-1], float(settled[-1])
-
-
-async def _release(
-    cohort: Cohort, params: GlmParameters, family: Family, design: Design, target: Column, counts: Counts,
-    baseline: Baseline, solution: Solution,
-) -> Payload:
-    n, size = counts.kept, len(design.columns)
-    point = solution.point
-    gaussian = family.name == "gaussian"
-    dispersion = point.deviance / (n - size) if gaussian else 1.0
-    unit = target.place.scale ** 2 if gaussian else 1.0
-    deviance = point.deviance * unit
-    if gaussian:
-        # Scale at its maximum-likelihood value, as in statsmodels. Source: Venables and Ripley, section 7.
-        if point.deviance < PERFECT * n:
-            raise RefusedError("glm.perfect-fit", f"the features determine {params.outcome_column!r} exactly",
-                               got="no residual variation", expected="some", hint="leave out what it was computed from")
-        likelihood = -0.5 * n * (math.log(2.0 * math.pi * deviance / n) + 1.0)
-    else:
-        likelihood = baseline.saturated - 0.5 * point.deviance
-    # All of the same order, so that agreement within 1e-9 means the same for each.
-    upper = np.triu_indices(size)
-    derived = np.concatenate([
-        point.beta + solution.step, (dispersion * solution.inverse)[upper] * n, [likelihood / n]
-    ])
-    settled = await cohort.agree(derived)
-    covariance = np.zeros((size, size))
-    covariance[upper] = settled[size:-1] / n
-    covariance = np.triu(covariance) + np.triu(covariance, 1).T
-    coefficients, cov = original_units(design, settled[:size], covariance, target.place)
-    likelihood = float(settled[-1]) * n
-    return {
-        "computation": "glm.fit",
-        "family": family.name,
-        "link": family.link,
-        "outcome": params.outcome_column,
-        "design": describe(design, filled=params.missing == "mean"),
-        "intercept": params.has_intercept,
-        "confidence": params.confidence,
-        "columns": design.names,
-        "params": coefficients,
-        "covariance": cov,
-        "scale": dispersion * unit,
-        "deviance": deviance,
-        "null_deviance": baseline.null_deviance * unit,
-        "llf": likelihood,
-        "aic": -2.0 * likelihood + 2.0 * size,
-        "nobs": n,
-        "dropped": hidden_under(counts.rows - n, cohort.minimum_count),
-        "df_model": size - 1,
-        "df_resid": n - size,
-        "iterations": solution.iterations,
-    }
-
+def _screen_size(cohort: Cohort, counts: Counts, design: Design, params: GlmParameters) -> None:
+    """Hold events and institutions against the number of coefficients."""
+    size = len(design.columns) + (cohort.size if params.fixed_effects else 0)
+    if params.family not in AMOUNTS:
+        events = counts.others["events"]
+        rarer = min(events, counts.kept - events) if params.family == "binomial" else events
+        check_events_per_parameter(rarer, size)
+    if params.covariance == "institution":
+        check_institutions(counts.contributors, len(design.columns))

@@ -1,109 +1,112 @@
-"""One secure sum per step: information matrix, score and deviance at coefficients that all nodes have agreed on.
-
-Every bound follows from the contract's ranges, the opened row count and the agreed coefficients, so no row can cross
-it. A Poisson mean has no such bound: there each node checks its own means against a public total, contributes zeros if
-they exceed it, and says so in the same sum. Bounds are rounded up to powers of two: they are part of what all nodes
-hold a sum against, and must not hang on the last bit of a float.
-"""
+"""One secure sum per step: information matrix, score and deviance at coefficients that all nodes have agreed on."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from sealane.computations.base import Cohort, Term, count, real
-from sealane.computations.design.layout import SLACK, Column, Design
-from sealane.computations.glm.families import Family, Reach
+from sealane.computations.base import Cohort
+from sealane.computations.glm.intercepts import own_intercept, without_own
+from sealane.computations.glm.opening import CEILING, open_sums, out_of_range, packed, unpacked
+from sealane.computations.glm.working import Kind, Own, Working, gram
 from sealane.computations.newton import Array, Point
-from sealane.errors import RefusedError
-
-WIDEST_SUM = 2.0**68
-"""Largest bound times cohort that leaves 56 fractional bits in a ring of 128."""
-HEADROOM = 64.0
-"""How far the means of a step may sum beyond the outcomes (or rows) before it is called a runaway."""
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """Opened constants of the model: deviance of the null model, log-likelihood of the saturated one."""
+    """Opened constants of the model.
+
+    Attributes:
+        null_deviance: of a model with only an intercept, where that is known beforehand.
+        saturated: part of the log-likelihood that does not depend on the coefficients.
+        whole: diagonal of the information before institutions' own intercepts are taken out, shape ``(n_columns,)``.
+    """
 
     null_deviance: float
     saturated: float
+    whole: Array
 
 
 class Likelihood:
-    """A node's rows, ready to be evaluated with the cohort's."""
+    """A node's rows, ready to be evaluated with the cohort's.
 
-    def __init__(
-        self, cohort: Cohort, design: Design, outcome: Column, family: Family, x: Array, y: Array, rows: int,
-    ) -> None:
-        self.design, self.outcome, self.rows = design, outcome, rows
-        self._cohort, self._family, self._x, self._y = cohort, family, x, y
-        mean = outcome.place.mean
-        self._mean_total = HEADROOM * max(rows * mean, float(rows)) if family.name == "poisson" else 0.0
+    Args:
+        cohort: of the run.
+        kind: family and link.
+        own: the node's rows.
+        profiled: whether each institution has an intercept of its own.
+    """
 
-    async def start(self, beta: Array, null_predictor: float) -> tuple[Point, Baseline]:
-        """Evaluate the first coefficients together with the constants of the model: one sum."""
-        null = np.full_like(self._y, null_predictor)
-        fits = self._family.within(null, self._mean_total)
-        caps = self._family.caps(self._reach(null_predictor, null_predictor))
-        bound = self._bound(caps.deviance)
-        constants = {
-            "null": real([self._family.contribute(self._y, null).deviance if fits else 0.0], bound),
-            "saturated": real([self._family.saturated(self._y)], bound),
-        }
-        point, opened = await self._sum(beta, constants)
-        return point, Baseline(opened["null"], opened["saturated"])
+    def __init__(self, cohort: Cohort, kind: Kind, own: Own, *, profiled: bool = False) -> None:
+        self.cohort, self.kind, self.own, self.profiled = cohort, kind, own, profiled
+        self.pearson = 0.0
+        """Pearson's chi-square at the point evaluated last; infinite where it is past what can be summed."""
+
+    async def start(self, beta: Array, null_predictor: float | None, saturated: float) -> tuple[Point, Baseline]:
+        """Evaluate the first coefficients together with the constants of the model: one sum.
+
+        Args:
+            beta: coefficients.
+            null_predictor: of a model with only an intercept; None where that is fitted otherwise.
+            saturated: the node's own part of the saturated log-likelihood.
+
+        Raises:
+            RefusedError: ``glm.range-too-wide``.
+        """
+        constants = np.zeros(len(beta) + 2)
+        constants[1] = saturated
+        if null_predictor is not None:
+            null = self.kind.work(self.own, np.full_like(self.own.y, null_predictor))
+            constants[0] = np.nan if null is None else null.deviance
+        worked = self.work(beta)
+        if worked is not None:
+            constants[2:] = (self.own.x**2).T @ worked.weights if self.profiled else 0.0
+        point, opened = await self._sum(beta, worked, constants)
+        if point.runaway:
+            raise out_of_range("the terms of the model at its start")
+        return point, Baseline(float(opened[0]), float(opened[1]), opened[2:])
 
     async def at(self, beta: Array) -> Point:
         """Evaluate agreed coefficients: one sum."""
-        return (await self._sum(beta, {}))[0]
+        return (await self._sum(beta, self.work(beta), np.zeros(0)))[0]
 
-    async def _sum(self, beta: Array, constants: dict[str, Term]) -> tuple[Point, dict[str, float]]:
+    def predictor(self, beta: Array) -> Array | None:
+        """Return the node's own linear predictor, its own intercept included; None where it has no finite one."""
+        predictor = self.own.predictor(beta)
+        if not self.profiled or not len(predictor):
+            return predictor
+        intercept = own_intercept(self.kind, self.own, predictor)
+        return None if intercept is None else predictor + intercept
+
+    def work(self, beta: Array) -> Working | None:
+        """Evaluate the node's own rows; None where they have no legal mean."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            predictor = self.predictor(beta)
+            return None if predictor is None else self.kind.work(self.own, predictor)
+
+    def parts(self, worked: Working) -> dict[str, Array]:
+        """Return what the node's own rows add to information, score and totals."""
+        x = without_own(self.own.x, worked.weights) if self.profiled else self.own.x
+        return {"information": packed(gram(x, worked.weights)), "score": x.T @ worked.scores,
+                "totals": np.array([worked.deviance, _capped(worked.pearson)])}
+
+    async def _sum(self, beta: Array, worked: Working | None, constants: Array) -> tuple[Point, Array]:
         size = len(beta)
-        rows, columns = np.triu_indices(size)
-        predictor = self._x @ beta
-        information, score, deviance = np.zeros(len(rows)), np.zeros(size), 0.0
-        fits = self._family.within(predictor, self._mean_total)
-        if fits:
-            own = self._family.contribute(self._y, predictor)
-            information = ((self._x * own.weights[:, None]).T @ self._x)[rows, columns]
-            score, deviance = self._x.T @ own.residuals, own.deviance
-        caps = self._family.caps(self._reach(*_span(self.design, beta)))
-        reach = max(column.reach for column in self.design.columns)
-        opened = await self._cohort.sum({
-            "information": real(information, self._bound(caps.weights * reach * reach)),
-            "score": real(score, self._bound(caps.residuals * reach)),
-            "deviance": real([deviance], self._bound(caps.deviance)),
-            "runaway": count([0 if fits else 1], 1),
-            **constants,
-        })
-        full = np.zeros((size, size), dtype=np.float64)
-        full[rows, columns] = opened["information"]
-        full[columns, rows] = opened["information"]
-        point = Point(beta, full, opened["score"], float(opened["deviance"][0]), int(opened["runaway"][0]) > 0)
-        return point, {name: float(opened[name][0]) for name in constants}
-
-    def _reach(self, low: float, high: float) -> Reach:
-        return Reach(self.rows, (self.outcome.low, self.outcome.high), (low, high), self._mean_total)
-
-    def _bound(self, bound: float) -> float:
-        # A model without intercept on all-zero ranges would have a bound of zero, which is none.
-        rounded = 2.0 ** math.frexp(max(bound, 2.0**-20) * SLACK)[1] if math.isfinite(bound) else math.inf
-        if rounded * self._cohort.size > WIDEST_SUM:
-            widest = max(self.design.columns, key=lambda column: column.reach)
-            raise RefusedError("glm.range-too-wide", "the contract's ranges are too wide for an exact sum",
-                               got=f"{widest.name!r} may lie {widest.reach:.3g} spreads from its mean",
-                               hint="narrow the range in the contract, or take a logarithm")
-        return rounded
+        own = None if worked is None else self.parts(worked) | {"constants": constants}
+        shapes = {"information": (size * (size + 1) // 2,), "score": (size,), "totals": (2,),
+                  "constants": constants.shape}
+        if not len(constants):
+            shapes.pop("constants")
+            own = None if own is None else {name: values for name, values in own.items() if name != "constants"}
+        opened = await open_sums(self.cohort, own, shapes)
+        deviance, self.pearson = opened.sums["totals"].tolist()
+        self.pearson = self.pearson if self.pearson < CEILING else math.inf
+        point = Point(beta, unpacked(opened.sums["information"], size), opened.sums["score"], deviance, opened.runaway)
+        return point, opened.sums.get("constants", constants)
 
 
-def _span(design: Design, beta: Array) -> tuple[float, float]:
-    """Return the range of the linear predictor over every row that the contract allows; exactly rounded sums."""
-    pairs: Sequence[tuple[float, float]] = [
-        (b * column.low, b * column.high) for b, column in zip(beta.tolist(), design.columns, strict=True)
-    ]
-    return math.fsum(min(pair) for pair in pairs), math.fsum(max(pair) for pair in pairs)
+def _capped(pearson: float) -> float:
+    """Return a chi-square that no row at odds with near certainty takes past the ceiling: it steers nothing."""
+    return min(CEILING, pearson)

@@ -13,6 +13,9 @@ from sealane.computations.glm.parameters import GlmParameters
 from sealane.errors import InputError, RefusedError
 from sealane.governance.contract import Contract, Field
 
+AMOUNTS = ("gaussian", "gamma")
+"""Families without events."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -54,7 +57,7 @@ def read_outcome(contract: Contract, params: GlmParameters) -> Outcome:
     if field.type not in ("number", "integer", "boolean"):
         raise wrong("a numeric field")
     low, high = limits(field)
-    if params.family == "poisson" and low < 0:
+    if params.family != "gaussian" and low < 0:
         raise wrong("a field whose minimum is 0 or more")
     return Outcome(field, low, high)
 
@@ -72,16 +75,19 @@ def read_values(frame: pd.DataFrame, outcome: Outcome, family: str) -> NDArray[n
     if family == "binomial" and bool((~np.isnan(values) & (values != 0) & (values != 1)).any()):
         raise InputError("glm.outcome-values", f"column {outcome.name!r} holds values other than 0 and 1",
                          expected="0 or 1")
+    if family == "gamma" and bool((values <= 0).any()):
+        raise InputError("glm.outcome-values", f"column {outcome.name!r} holds values that are not above 0",
+                         expected="amounts above 0")
     return values
 
 
 def screen_events(kept: int, positive: int, family: str, minimum_count: int) -> None:
-    """Hold the rows with and without an event against the minimum count; nothing to hold in a gaussian model.
+    """Hold the rows with and without an event against the minimum count; none in a model of amounts.
 
     Raises:
         RefusedError: ``glm.constant-outcome`` or ``glm.too-few-events``.
     """
-    if family == "gaussian":
+    if family in AMOUNTS:
         return
     others = kept - positive
     if positive == 0 or (family == "binomial" and others == 0):

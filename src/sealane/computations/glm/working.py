@@ -1,0 +1,113 @@
+"""What a node's rows contribute at one linear predictor: the terms of Fisher scoring, row by row.
+
+With a canonical link this is Newton's method too. Source: Green (1984), Iteratively reweighted least squares, J. R.
+Stat. Soc. B 46(2); McCullagh and Nelder (1989), section 2.5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sealane.computations.glm.families import CANONICAL, Family
+from sealane.computations.glm.links import Link
+from sealane.computations.newton import Array
+
+_CHUNK = 4096
+"""Rows worked on at a time: a weighted copy of 50 columns then stays in a core's cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A node's own rows: private.
+
+    Attributes:
+        x: the standardised design, shape ``(n_kept, n_columns)``.
+        y: outcomes in the units in which they are fitted.
+        offset: a known part of the predictor in the same units; None for none.
+        weights: how often each row counts; None for once.
+    """
+
+    x: Array
+    y: Array
+    offset: Array | None
+    weights: Array | None
+
+    def predictor(self, beta: Array) -> Array:
+        """Return the linear predictor of each row."""
+        predictor = np.asarray(self.x @ beta, dtype=np.float64)
+        return predictor if self.offset is None else predictor + self.offset
+
+    def total(self, values: Array) -> float:
+        """Return the weighted sum of a value per row."""
+        return float(values.sum() if self.weights is None else self.weights @ values)
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """Rows at one predictor, weights of rows included: ``weights`` and ``scores`` by row, and two sums."""
+
+    weights: Array
+    scores: Array
+    deviance: float
+    pearson: float
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A family with a link."""
+
+    family: Family
+    link: Link
+
+    @property
+    def canonical(self) -> bool:
+        """Whether the score is the residual itself."""
+        return (self.family.name, self.link.name) in CANONICAL
+
+    def work(self, own: Own, predictor: Array) -> Working | None:
+        """Evaluate a node's rows; None where a row's mean is none that the family can have."""
+        mean = self.link.evaluate(predictor)
+        if not self.family.inside(mean):
+            return None
+        variance = self.family.variance(mean)
+        residuals = np.where(own.y > 0.0, mean.other, -mean.value) if self.family.name == "binomial" else (
+            own.y - mean.value)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            if self.canonical:
+                weights, scores = variance, residuals
+            else:
+                leverage = mean.slope / variance
+                weights, scores = mean.slope * leverage, residuals * leverage
+            pearson = own.total(residuals * residuals / variance)
+        if own.weights is not None:
+            weights, scores = weights * own.weights, scores * own.weights
+        return Working(weights, scores, own.total(self.family.deviances(own.y, mean)), pearson)
+
+    def curvature(self, own: Own, predictor: Array) -> Array:
+        """Return minus the second derivative of each row's log-likelihood by its predictor, dispersion left out."""
+        mean = self.link.evaluate(predictor)
+        variance = self.family.variance(mean)
+        if self.canonical:
+            curvature = variance
+        else:
+            bend = self.link.bend(predictor, mean) - mean.slope**2 * self.family.variance_slope(mean) / variance
+            curvature = (mean.slope**2 - (own.y - mean.value) * bend) / variance
+        return np.asarray(curvature if own.weights is None else curvature * own.weights, dtype=np.float64)
+
+
+def gram(x: Array, weights: Array) -> Array:
+    """Return X'WX, shape ``(n_columns, n_columns)``, symmetric; weights may be negative."""
+    from scipy.linalg.blas import dsyrk  # late: slow to load, and only a node needs it
+
+    size = x.shape[1]
+    total = np.zeros((size, size), dtype=np.float64, order="F")
+    positive = bool((weights >= 0.0).all())
+    roots = np.sqrt(weights) if positive else weights
+    for low in range(0, len(weights), _CHUNK):
+        piece = x[low : low + _CHUNK]
+        scaled = (piece * roots[low : low + _CHUNK, None]).T
+        # A symmetric product costs half of a general one; BLAS wants columns first, which the transpose is.
+        total = dsyrk(1.0, scaled, beta=1.0, c=total, overwrite_c=1) if positive else total + scaled @ piece
+    return np.asarray(np.triu(total) + np.triu(total, 1).T if positive else (total + total.T) / 2.0)
