@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -189,7 +190,9 @@ def test_odds_ratios(federation: Any) -> None:
 def test_what_a_model_rests_on() -> None:
     told = {"computation": "glm.fit", "basis": {"contributing": 3, "institutions": 4, "missing_everywhere": ["dose"]}}
     assert "Rows of 3 of 4 institutions are in it. Missing in all rows of some institution: dose." in page(told)
-    whole = {"computation": "glm.fit", "basis": {"contributing": 4, "institutions": 4, "missing_everywhere": []}}
+    assert "fitted by Firth's penalised likelihood" in html.unescape(page(told | {"method": "firth"}))
+    everyone = {"contributing": 4, "institutions": 4, "missing_everywhere": []}
+    whole = {"computation": "glm.fit", "method": "maximum-likelihood", "basis": everyone}
     assert "institutions are in it" not in page(whole)
 
 

@@ -11,6 +11,9 @@ from sealane.client.report.markup import NOTHING, Markup, element
 from sealane.client.report.results.read import Held, find
 from sealane.client.report.tables import enumerated
 
+FALLBACKS = {"firth": "Firth's penalised likelihood", "ridge": "a ridge"}
+"""How a model was fitted for which the maximum of the likelihood does not exist."""
+
 
 class BasisPart(Held):
     """What a model says of the institutions behind it."""
@@ -25,6 +28,7 @@ class BasisHeld(Held):
     """A result with a basis."""
 
     basis: BasisPart
+    method: str = ""
 
 
 def basis(result: Mapping[str, Any]) -> Markup:
@@ -40,4 +44,6 @@ def basis(result: Mapping[str, Any]) -> Markup:
         told.append(f"Missing in all rows of some institution: {enumerated(said.missing_everywhere)}.")
     if said.without_events:
         told.append(f"Institutions without a single event: {said.without_events}.")
+    if found.method in FALLBACKS:
+        told.append(f"The outcome was separated, so the model is fitted by {FALLBACKS[found.method]}.")
     return element("p", {"class": "note"}, " ".join(told)) if told else NOTHING
