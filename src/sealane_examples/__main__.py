@@ -1,4 +1,4 @@
-"""``python -m sealane_examples finance prepare OUT_DIR`` and ``... finance evaluate DIR``.
+"""``python -m sealane_examples EXAMPLE prepare OUT_DIR`` and ``... EXAMPLE evaluate DIR``.
 
 One JSON document on standard output. On a refusal standard output stays empty, the last line on standard error is
 ``{"error": {...}}`` (see :meth:`sealane.errors.SealaneError.to_dict`), and the exit status says which branch it was.
@@ -23,37 +23,60 @@ QUESTION_LIMIT = 4 << 20
 """Most bytes read from standard input: a model of some thousand coefficients is far smaller."""
 
 
-def finance_prepare(directory: Path) -> dict[str, Any]:
-    """Write the finance example's files."""
-    from sealane_examples.finance.prepare import prepare
+def prepare(name: str, directory: Path) -> dict[str, Any]:
+    """Write an example's files."""
+    if name == "finance":
+        from sealane_examples.finance.prepare import prepare as finance
 
-    return prepare(directory)
+        return finance(directory)
+    from sealane_examples.healthcare.prepare import prepare as healthcare
+
+    return healthcare(name, directory)
 
 
-def finance_evaluate(directory: Path) -> dict[str, Any]:
+def evaluate(name: str, directory: Path) -> dict[str, Any]:
     """Answer the question on standard input."""
-    from sealane_examples.finance.evaluate import evaluate, parse_question
+    text = question_text()
+    if name in ("finance", "heart-disease"):
+        from sealane_examples.logistic import parse_question
 
+        question = parse_question(text)
+        if name == "finance":
+            from sealane_examples.finance.evaluate import evaluate as finance
+
+            return finance(directory, question)
+        from sealane_examples.healthcare.evaluate_heart import evaluate as heart
+
+        return heart(directory, question)
+    from sealane_examples.healthcare import breast_cancer, dialysis, evaluate_survival
+
+    example = (dialysis if name == "dialysis" else breast_cancer).EXAMPLE
+    return evaluate_survival.evaluate(directory, example, evaluate_survival.parse_question(text))
+
+
+def question_text() -> str:
+    """Return what is asked on standard input."""
     text = sys.stdin.buffer.read(QUESTION_LIMIT + 1)
     if len(text) > QUESTION_LIMIT:
         raise InputError(
             "example.question-malformed", "the question is too long", expected=f"at most {QUESTION_LIMIT} bytes"
         )
-    return evaluate(directory, parse_question(text.decode("utf-8", errors="replace")))
+    return text.decode("utf-8", errors="replace")
 
 
-STEPS = {("finance", "prepare"): finance_prepare, ("finance", "evaluate"): finance_evaluate}
+STEPS = {"prepare": prepare, "evaluate": evaluate}
+EXAMPLES = ("breast-cancer", "dialysis", "finance", "heart-disease")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one step of one example and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m sealane_examples", description="Prepare and judge an example.")
-    parser.add_argument("example", choices=sorted({example for example, _ in STEPS}))
-    parser.add_argument("step", choices=sorted({step for _, step in STEPS}))
+    parser.add_argument("example", choices=EXAMPLES)
+    parser.add_argument("step", choices=sorted(STEPS))
     parser.add_argument("directory", type=Path, help="where the prepared files are, or go")
     chosen = parser.parse_args(arguments)
     try:
-        answer = STEPS[chosen.example, chosen.step](chosen.directory)
+        answer = STEPS[chosen.step](chosen.example, chosen.directory)
     except SealaneError as error:
         print(json.dumps({"error": error.to_dict()}), file=sys.stderr)
         return error.exit_code

@@ -17,10 +17,11 @@ class Example:
         licence: what is known of the terms, for a reader.
         contract: identifier of the data contract that every institution's table conforms to.
         institutions: names of the institutions; each gets ``NAME.parquet``.
-        outcome: the 0/1 column that is modelled.
+        outcome: the 0/1 column that is modelled: for a survival study, whether the event happened.
         features: columns of the model, in order.
         categorical: those of ``features`` that are categories.
         purpose: one of the sector pack's, for the study.
+        duration: the column of times, for a survival study.
     """
 
     name: str
@@ -34,3 +35,4 @@ class Example:
     features: tuple[str, ...]
     categorical: tuple[str, ...]
     purpose: str
+    duration: str | None = None

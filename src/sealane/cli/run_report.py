@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sealane.client.report import render_report
+from sealane.client.report.results.regression import coefficients, ratio
 from sealane.client.session import Opened
 from sealane.core.clock import to_text
 from sealane.errors import UnavailableError
@@ -20,13 +21,14 @@ NAMES = ("report.html", "report.json")
 def report_fields(opened: Opened, created: datetime) -> dict[str, Any]:
     """Return the fields of ``report.json``."""
     study, status = opened.study, opened.status
+    result = opened.present().to_dict()
     return {
         "sector": study.sector,
         "study": {"name": study.name, "hash": study.hash, "purpose": study.purpose, "computation": study.computation,
                   "scheme": study.scheme, "minimum_cohort": study.minimum_cohort,
                   "participants": [{"name": p.name, "fingerprint": p.fingerprint} for p in study.participants]},
         "cohort": sorted(status.cohort), "rounds": status.exchanges,
-        "coefficients": _coefficients(opened.present().to_dict()),
+        "coefficients": [one.model_dump() for one in coefficients(result)], "ratio": ratio(result), "result": result,
         "bytes_sent": dict(sorted(status.bytes_sent.items())), "wall_s": round(status.elapsed_s, 3),
         "run": status.run_id, "created": to_text(created),
     }
@@ -54,12 +56,3 @@ def _write(path: Path, text: str) -> Path:
         return beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
-
-
-def _coefficients(result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the coefficients of a model with their intervals; none for a computation that has none."""
-    values: Mapping[str, float] = result.get("coefficients") or {}
-    errors: Mapping[str, float] = result.get("standard_errors") or {}
-    limits: Mapping[str, list[float]] = result.get("confidence_intervals") or {}
-    return [{"name": name, "joint": value, "se": errors.get(name), "low": limits.get(name, [None, None])[0],
-             "high": limits.get(name, [None, None])[1]} for name, value in values.items()]

@@ -7,105 +7,20 @@ model is worth.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
-from sealane.errors import InputError
-from sealane_examples.design import INTERCEPT, design_columns, design_matrix, linear_scores
+from sealane_examples.design import linear_scores
 from sealane_examples.finance import EXAMPLE
-from sealane_examples.finance.prepare import HELD_OUT
 from sealane_examples.finance.split import assign_regions
-from sealane_examples.ranking import Ranking, rank
-
-NORMAL_975 = 1.959963984540054
-"""97.5 % point of the standard normal distribution: a 95 % interval has this many standard errors each side."""
-
-
-class JointModel(BaseModel):
-    """What the federation released; other fields of its result are let be."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    params: dict[str, FiniteFloat] = Field(min_length=1)
-    bse: dict[str, FiniteFloat] = Field(default_factory=dict)
-
-
-class Question(BaseModel):
-    """What ``evaluate`` reads on standard input."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    features: list[str] = Field(min_length=1)
-    categorical: list[str] = Field(default_factory=list)
-    joint: JointModel
-
-
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """A model fitted by statsmodels, outside the federation."""
-
-    params: dict[str, float]
-    bse: dict[str, float]
-
-
-def parse_question(text: str) -> Question:
-    """Return the question, checked.
-
-    Raises:
-        InputError: it is not the JSON described by :class:`Question`.
-    """
-    try:
-        return Question.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(
-            "example.question-malformed",
-            "the question on standard input is malformed",
-            got=first["msg"],
-            expected='{"features": [...], "categorical": [...], "joint": {"params": {...}, "bse": {...}}}',
-            hint=f"look at {'.'.join(map(str, first['loc'])) or 'the whole text'}",
-        ) from error
-
-
-def read_part(directory: Path, name: str) -> pd.DataFrame:
-    """Return one prepared table.
-
-    Raises:
-        InputError: it is not there or not readable.
-    """
-    path = directory / f"{name}.parquet"
-    try:
-        with duckdb.connect() as connection:
-            return connection.execute("SELECT * FROM read_parquet(?)", [str(path)]).df()
-    except duckdb.Error as error:
-        raise InputError(
-            "example.part-unreadable",
-            f"{path.name} cannot be read",
-            got=type(error).__name__,
-            hint=f"run: python -m sealane_examples {EXAMPLE.name} prepare DIR",
-        ) from error
-
-
-def fit(rows: pd.DataFrame, question: Question) -> Fitted:
-    """Fit the logistic model on the rows, on their own units, as statsmodels does."""
-    # An extra; its whole API would take another second to import.
-    from statsmodels.genmod.families import Binomial
-    from statsmodels.genmod.generalized_linear_model import GLM
-
-    columns = design_columns(rows, question.features, question.categorical, question.joint.params)
-    model = GLM(rows[EXAMPLE.outcome].to_numpy(), design_matrix(rows, columns), family=Binomial())
-    result = model.fit(tol=1e-12, maxiter=100)
-    return Fitted(
-        params=dict(zip(columns, map(float, result.params), strict=True)),
-        bse=dict(zip(columns, map(float, result.bse), strict=True)),
-    )
+from sealane_examples.fold import HELD_OUT
+from sealane_examples.logistic import Question, by_model, coefficients, curve, fit
+from sealane_examples.ranking import rank
+from sealane_examples.written import read_part
 
 
 def evaluate(directory: Path, question: Question) -> dict[str, Any]:
@@ -114,40 +29,31 @@ def evaluate(directory: Path, question: Question) -> dict[str, Any]:
     Raises:
         InputError: the prepared files or the question do not fit the example.
     """
-    parts = {name: read_part(directory, name) for name in EXAMPLE.institutions}
-    fold = read_part(directory, HELD_OUT)
+    parts = {name: read_part(directory, name, EXAMPLE.name) for name in EXAMPLE.institutions}
+    fold = read_part(directory, HELD_OUT, EXAMPLE.name)
     pooled_rows = pd.concat(list(parts.values()), ignore_index=True)
 
-    pooled = fit(pooled_rows, question)
-    models = {name: fit(rows, question).params for name, rows in parts.items()}
-    models |= {"joint": question.joint.params, "pooled": pooled.params}
+    pooled = fit(pooled_rows, EXAMPLE.outcome, question)
+    models = {name: fit(rows, EXAMPLE.outcome, question).params for name, rows in parts.items()}
+    joint = question.joint
+    models |= {"joint": joint.params, "pooled": pooled.params}
 
     outcome = fold[EXAMPLE.outcome].to_numpy(dtype=np.int64)
     scores = {name: linear_scores(fold, params) for name, params in models.items()}
     ranked = {name: rank(outcome, values) for name, values in scores.items()}
+    of = EXAMPLE.institutions
     return {
         "metrics": {
-            "auc": by_model({name: ranking.auc for name, ranking in ranked.items()}),
-            "auc_se": by_model({name: ranking.auc_se for name, ranking in ranked.items()}),
-            "ks": by_model({name: ranking.ks for name, ranking in ranked.items()}),
+            "auc": by_model({name: ranking.auc for name, ranking in ranked.items()}, of),
+            "auc_se": by_model({name: ranking.auc_se for name, ranking in ranked.items()}, of),
+            "ks": by_model({name: ranking.ks for name, ranking in ranked.items()}, of),
             "within": within(fold, outcome, scores),
         },
         "roc": {name: curve(ranking) for name, ranking in ranked.items()},
-        "coefficients": coefficients(question.joint, pooled, pooled_rows),
+        "coefficients": coefficients(joint.params, joint.bse, pooled.params, pooled_rows),
         "rows": {name: len(rows) for name, rows in parts.items()},
         "heldout": {"rows": len(fold), "bad": int(outcome.sum())},
     }
-
-
-def by_model(values: Mapping[str, float]) -> dict[str, Any]:
-    """Return ``{"alone": {region: x}, "joint": x, "pooled": x}``."""
-    alone = {name: values[name] for name in EXAMPLE.institutions}
-    return {"alone": alone, "joint": values["joint"], "pooled": values["pooled"]}
-
-
-def curve(ranking: Ranking) -> dict[str, list[float]]:
-    """Return the thinned ROC curve."""
-    return {"fpr": ranking.fpr, "tpr": ranking.tpr}
 
 
 def within(
@@ -162,26 +68,3 @@ def within(
         found[name] = {label: rank(outcome[own], scores[model][own]).auc for label, model in shown.items()}
         found[name] |= {"rows": int(own.sum()), "bad": int(outcome[own].sum())}
     return found
-
-
-def coefficients(joint: JointModel, pooled: Fitted, rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return one row per coefficient of the joint model.
-
-    ``scale`` is the standard deviation of a numeric column (1 for a level), by which a plot can put all on one axis.
-    """
-    table: list[dict[str, Any]] = []
-    for name, value in joint.params.items():
-        error = joint.bse.get(name)
-        numeric = name in rows.columns and name != INTERCEPT
-        table.append(
-            {
-                "name": name,
-                "joint": value,
-                "se": error,
-                "low": None if error is None else value - NORMAL_975 * error,
-                "high": None if error is None else value + NORMAL_975 * error,
-                "pooled": pooled.params.get(name),
-                "scale": float(rows[name].std()) if numeric else 1.0,
-            }
-        )
-    return table

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +10,11 @@ import pandas as pd
 
 from sealane.errors import InputError
 from sealane_examples.finance.source import load_loans
-from sealane_examples.finance.split import assign_regions, held_out
+from sealane_examples.finance.split import SEED, assign_regions
+from sealane_examples.fold import HELD_OUT, held_out
+from sealane_examples.written import Written, check_digest, write_parquet
 
-HELD_OUT = "heldout"
-
-# What the rows must be, whatever wrote the file: SHA-256 of the table as CSV (see canonical_csv). Checked always.
+# What the rows must be, whatever wrote the file: SHA-256 of the table as CSV (written.canonical_csv). Checked always.
 CONTENT_SHA256 = {
     "midwest": "a00d14264d8a511623f889cec385dd3dc52d883653691e77d336093e6fdc0535",
     "northeast": "4447c3c04624fce266972d9af72c32e09f79a7c9c80ba3fd41224e67def9c117",
@@ -38,27 +34,6 @@ FILE_SHA256 = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """One file that was written."""
-
-    path: Path
-    rows: int
-    bad: int
-    sha256: str
-    file_sha256: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON-ready values."""
-        return {
-            "path": str(self.path),
-            "rows": self.rows,
-            "bad": self.bad,
-            "sha256": self.sha256,
-            "file_sha256": self.file_sha256,
-        }
-
-
 def split_loans(loans: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Return the training rows by region, and all regions' held-out rows under ``heldout``.
 
@@ -68,38 +43,10 @@ def split_loans(loans: pd.DataFrame) -> dict[str, pd.DataFrame]:
     if not outcome.isin(["bad", "good"]).all():
         raise InputError("example.source-changed", "an outcome is neither bad nor good")
     regions = assign_regions(loans["addr_state"])
-    fold = held_out(loans["rownames"], regions + "/" + outcome)
+    fold = held_out(loans["rownames"], regions + "/" + outcome, SEED)
     table = loans.drop(columns=["rownames", "Class"]).assign(bad=(outcome == "bad").astype("int64"))
     parts = {region: table[(regions == region) & ~fold] for region in sorted(set(regions))}
     return {**parts, HELD_OUT: table[fold]}
-
-
-def canonical_csv(path: Path) -> bytes:
-    """Return a Parquet file's table as CSV: a header, rows in file order, floats in their shortest exact form."""
-    with duckdb.connect() as connection:
-        result = connection.execute("SELECT * FROM read_parquet(?)", [str(path)])
-        names = [column[0] for column in result.description or []]
-        rows = result.fetchall()
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([repr(value) if isinstance(value, float) else value for value in row] for row in rows)
-    return text.getvalue().encode("utf-8")
-
-
-def write_parquet(table: pd.DataFrame, path: Path) -> Written:
-    """Write the table and hash what can be read back."""
-    with duckdb.connect(config={"threads": 1, "preserve_insertion_order": True}) as connection:
-        connection.register("loans", table)
-        target = str(path).replace("'", "''")
-        connection.execute(f"COPY (SELECT * FROM loans) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")  # noqa: S608
-    return Written(
-        path=path,
-        rows=len(table),
-        bad=int(table["bad"].sum()),
-        sha256=hashlib.sha256(canonical_csv(path)).hexdigest(),
-        file_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-    )
 
 
 def check_written(name: str, written: Written) -> None:
@@ -108,18 +55,9 @@ def check_written(name: str, written: Written) -> None:
     Raises:
         InputError: the rows, or under the pinned DuckDB the bytes, are others.
     """
-    pinned = [("rows", written.sha256, CONTENT_SHA256[name])]
+    check_digest("rows", name, written.sha256, CONTENT_SHA256[name])
     if duckdb.__version__ == FILE_SHA256_DUCKDB:
-        pinned.append(("bytes", written.file_sha256, FILE_SHA256[name]))
-    for what, found, expected in pinned:
-        if found != expected:
-            raise InputError(
-                "example.output-changed",
-                f"the {what} written for {name} are not the reviewed ones",
-                got=found,
-                expected=expected,
-                hint="the versions in constraints.txt give the reviewed files",
-            )
+        check_digest("bytes", name, written.file_sha256, FILE_SHA256[name])
 
 
 def prepare(directory: Path) -> dict[str, Any]:
@@ -133,10 +71,10 @@ def prepare(directory: Path) -> dict[str, Any]:
         InputError: the source or the output is not what was reviewed.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    written = {}
+    described = {}
     for name, table in split_loans(load_loans()).items():
-        written[name] = write_parquet(table, directory / f"{name}.parquet")
-        check_written(name, written[name])
-    described = {name: part.to_dict() for name, part in written.items()}
+        written = write_parquet(table, directory / f"{name}.parquet")
+        check_written(name, written)
+        described[name] = written.to_dict() | {"bad": int(table["bad"].sum())}
     fold = described.pop(HELD_OUT)
     return {"regions": described, "heldout": fold}

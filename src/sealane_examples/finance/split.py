@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import pandas as pd
 
 from sealane.errors import InputError
 
 SEED = 2016
 """Chosen before any model was fitted: the year of the loans."""
-HELD_OUT_PERCENT = 20
 
 # The four regions of the US Census Bureau, by postal code; the District of Columbia belongs to the South.
 STATES = {
@@ -34,15 +31,3 @@ def assign_regions(states: pd.Series[str]) -> pd.Series[str]:
         raise InputError("example.unknown-state", "a state belongs to no census region", got=", ".join(unknown[:5]))
     return regions
 
-
-def held_out(row_numbers: pd.Series[int], strata: pd.Series[str]) -> pd.Series[bool]:
-    """Mark one fold: the same share of every stratum (rounded to nearest), in an order that only the seed decides.
-
-    The order is that of SHA-256 over seed and row number, which no library's generator can change under us.
-    """
-    order = row_numbers.map(
-        lambda number: int.from_bytes(hashlib.sha256(f"{SEED}:{number}".encode()).digest()[:7], "big")
-    )
-    rank = order.groupby(strata).rank(method="first")
-    size = order.groupby(strata).transform("size")
-    return rank <= (size * HELD_OUT_PERCENT + 50) // 100

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from command_line import Done, run
 
-from sealane.cli import demo_steps, local_federation
-from sealane.cli.demo_steps import Outcome, find_example
+from sealane.cli import demo_steps, example_data, local_federation
+from sealane.cli.demo_steps import Outcome
+from sealane.cli.example_data import find_example
 from sealane.cli.local_federation import READY_SECONDS
 from sealane.errors import InputError, RefusedError, SealaneError, UnavailableError
 
@@ -38,7 +39,7 @@ def child(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
         assert list(command[:3]) == [sys.executable, "-m", "sealane_examples"]
         return real([sys.executable, "-c", program], **options)
 
-    monkeypatch.setattr(demo_steps.subprocess, "run", instead)
+    monkeypatch.setattr(example_data.subprocess, "run", instead)
 
 
 def demo(out: Path) -> Done:
@@ -94,7 +95,7 @@ def test_an_example_package_that_takes_too_long(
     tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     child(monkeypatch, "import time; time.sleep(60)")
-    monkeypatch.setattr(demo_steps, "CHILD_SECONDS", 0.3)
+    monkeypatch.setattr(example_data, "CHILD_SECONDS", 0.3)
     began = time.monotonic()
     done = demo(tmp_path / "out")
     assert (done.code, done.error["code"], done.error["expected"]) == (75, "demo.child-timeout", "within 0.3 s")

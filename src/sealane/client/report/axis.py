@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sealane.client.report.markup import Markup, element
@@ -41,6 +42,27 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
     return [low, high]
 
 
+def ratio_ticks(low: float, high: float, most: int = 7) -> list[float]:
+    """Return logarithms of round ratios within ``[low, high]``, themselves logarithms: 1 and its neighbours."""
+    for steps in ((1.0, 1.5, 2.0, 3.0, 5.0, 7.0), (1.0, 2.0, 5.0), (1.0,)):
+        found = [math.log(step * 10.0**power) for power in range(-9, 10) for step in steps]
+        kept = [value + 0.0 for value in found if low <= value <= high]
+        if len(kept) <= most:
+            return kept
+    return [0.0]
+
+
+def ratio_text(value: float) -> str:
+    """Return a ratio, given by its logarithm, as a tick has it: no more figures than it needs."""
+    return f"{math.exp(value):.3g}"
+
+
+def ratio_value(value: float) -> str:
+    """Return a ratio, given by its logarithm, with two decimals, or three figures where those would hide it."""
+    ratio = math.exp(min(max(value, -700.0), 700.0))
+    return f"{ratio:.2f}" if 0.1 <= ratio < 1000 else f"{ratio:.3g}"
+
+
 def tick_text(value: float) -> str:
     """Return a tick's label, with a true minus sign."""
     return f"{value:.6g}".replace("-", "−")
@@ -69,12 +91,14 @@ def drawing(identity: str, width: int, height: float, title: str, description: s
     return element("svg", {"class": "chart", **named, **size}, heading, words, *parts)
 
 
-def bottom_axis(scale: Scale, values: list[float], top: float, bottom: float, title: str, suffix: str = "") -> Markup:
+def bottom_axis(
+    scale: Scale, values: list[float], top: float, bottom: float, title: str, text: Callable[[float], str] = tick_text
+) -> Markup:
     """Return vertical grid lines, tick labels below them, and the axis title below those."""
     parts = []
     for value in values:
         parts.append(line(scale(value), top, scale(value), bottom, "grid"))
-        parts.append(label(scale(value), bottom + 18, tick_text(value) + suffix, "tick", "middle"))
+        parts.append(label(scale(value), bottom + 18, text(value), "tick", "middle"))
     parts.append(line(scale.start, bottom, scale.end, bottom, "axis"))
     middle = (scale.start + scale.end) / 2
     return Markup("".join([*parts, label(middle, bottom + 40, title, "axis-title", "middle")]))

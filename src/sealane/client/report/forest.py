@@ -1,12 +1,24 @@
-"""Forest plot: each coefficient with its interval, joint beside pooled."""
+"""Forest plot: each coefficient or ratio with its interval, joint beside pooled."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sealane.client.report.axis import LETTER, Scale, bottom_axis, drawing, label, line, ticks
+from sealane.client.report.axis import (
+    LETTER,
+    Scale,
+    bottom_axis,
+    drawing,
+    label,
+    line,
+    ratio_text,
+    ratio_ticks,
+    ratio_value,
+    tick_text,
+    ticks,
+)
 from sealane.client.report.markup import Markup, element
 
 NARROW = 480
@@ -33,9 +45,16 @@ class Estimate:
 
 
 def coefficient_plot(
-    estimates: Sequence[Estimate], unit: str, identity: str = "coefficients", width: int = 680
+    estimates: Sequence[Estimate],
+    unit: str,
+    identity: str = "coefficients",
+    width: int = 680,
+    *,
+    ratio: bool = False,
+    title: str = "Coefficients",
+    marks: str = "joint, 95 % interval",
 ) -> Markup:
-    """Return the estimates as SVG, in the given order.
+    """Return the estimates as SVG, in the given order; with ``ratio`` they are logarithms of what is written.
 
     Raises:
         ValueError: there is none.
@@ -48,23 +67,25 @@ def coefficient_plot(
     names = [readable(one.name) for one in shown]
     left = 12.0 if narrow else min(max(map(len, names)) * LETTER + 18, width * 0.42)
     right = width - (12.0 if narrow else 148.0)
+    text = ratio_value if ratio else signed
     bottom = top + row * len(shown) + 4
     low, high = extent(shown)
     across = Scale(low, high, left, right)
-    parts = [legend(12.0 if narrow else left, 14.0, any(one.pooled is not None for one in shown))]
-    parts.append(bottom_axis(across, ticks(low, high, 5 if narrow else 7), top, bottom, unit))
+    parts = [legend(12.0 if narrow else left, 14.0, marks, any(one.pooled is not None for one in shown))]
+    grid = (ratio_ticks if ratio else ticks)(low, high, 5 if narrow else 7)
+    parts.append(bottom_axis(across, grid, top, bottom, unit, ratio_text if ratio else tick_text))
     parts.append(line(across(0), top, across(0), bottom, "zero"))
     for index, (one, name) in enumerate(zip(shown, names, strict=True)):
         upper = top + row * index
         y = upper + (31.0 if narrow else row / 2)
         if narrow:
             parts.append(label(left, upper + 16, fitted(name, width - 24 - 6 * LETTER)))
-            parts.append(label(right, upper + 16, signed(one.joint), "value", "end"))
+            parts.append(label(right, upper + 16, text(one.joint), "value", "end"))
         else:
             parts.append(label(left - 12, y + 4, fitted(name, left - 12), anchor="end"))
-            parts.append(label(width - 4, y + 4, interval_text(one), "value", "end"))
+            parts.append(label(width - 4, y + 4, interval_text(one, text), "value", "end"))
         parts.append(mark(one, across, y))
-    return drawing(identity, width, bottom + 52, "Coefficients", description(shown), *parts)
+    return drawing(identity, width, bottom + 52, title, description(shown, title, text), *parts)
 
 
 def mark(one: Estimate, across: Scale, y: float) -> Markup:
@@ -79,13 +100,13 @@ def mark(one: Estimate, across: Scale, y: float) -> Markup:
     return Markup("".join(parts))
 
 
-def legend(x: float, y: float, pooled: bool) -> Markup:
+def legend(x: float, y: float, marks: str, pooled: bool) -> Markup:
     """Return what the marks mean."""
     parts = [line(x, y, x + 28, y, "interval clear")]
     parts.append(element("circle", {"class": "dot clear", "cx": x + 14, "cy": y, "r": 4}))
-    parts.append(label(x + 36, y + 4, "joint, 95 % interval"))
+    parts.append(label(x + 36, y + 4, marks))
     if pooled:
-        start = x + 36 + 20 * LETTER + 18
+        start = x + 36 + len(marks) * LETTER + 18
         parts.append(element("circle", {"class": "ring", "cx": start, "cy": y, "r": 7}))
         parts.append(label(start + 14, y + 4, "pooled"))
     return Markup("".join(parts))
@@ -126,11 +147,11 @@ def fitted(name: str, room: float) -> str:
     return f"{name[:head]}…{name[len(name) - (letters - head - 1) :]}"
 
 
-def interval_text(one: Estimate) -> str:
+def interval_text(one: Estimate, text: Callable[[float], str]) -> str:
     """Return ``0.12 (0.10, 0.15)``."""
     if one.low is None or one.high is None:
-        return signed(one.joint)
-    return f"{signed(one.joint)} ({signed(one.low)}, {signed(one.high)})"
+        return text(one.joint)
+    return f"{text(one.joint)} ({text(one.low)}, {text(one.high)})"
 
 
 def signed(value: float) -> str:
@@ -138,8 +159,9 @@ def signed(value: float) -> str:
     return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
 
 
-def description(estimates: Sequence[Estimate]) -> str:
+def description(estimates: Sequence[Estimate], title: str, text: Callable[[float], str]) -> str:
     """Return the plot in words."""
-    clear = [f"{readable(one.name)} {one.joint:.2f}" for one in estimates if one.clear]
-    told = f"Intervals that leave zero out: {', '.join(clear)}." if clear else "No interval leaves zero out."
-    return f"{len(estimates)} coefficients with 95 % intervals. {told} The table below has all numbers."
+    none = "1" if text is ratio_value else "zero"
+    clear = [f"{readable(one.name)} {text(one.joint)}" for one in estimates if one.clear]
+    told = f"Intervals that leave {none} out: {', '.join(clear)}." if clear else f"No interval leaves {none} out."
+    return f"{title}: {len(estimates)} with 95 % intervals. {told} The table below has all numbers."

@@ -114,10 +114,73 @@ class CoefficientPart(Part):
 
 
 class HeldOutPart(Part):
-    """The rows that no step has trained on."""
+    """The rows that no step has trained on.
+
+    Args:
+        incomplete: rows of the fold that are left out because a feature is missing.
+    """
 
     rows: Count
     bad: Count
+    incomplete: Count = 0
+
+
+class CalibrationGroup(Part):
+    """Held-out rows of like predicted risk: mean prediction, and the share observed with its 95 % interval."""
+
+    predicted: Rate
+    observed: Rate
+    low: Rate
+    high: Rate
+    rows: Count
+
+
+class CalibrationPart(Part):
+    """Whether one model's risks are what happens on the held-out rows.
+
+    Args:
+        slope: 1 where risks are spread as they should be, under 1 where they are too extreme.
+        slope_se: its standard error.
+        intercept: 0 where as many events happen as are predicted, with the slope held at 1.
+        intercept_se: its standard error.
+        groups: tenths of predicted risk.
+    """
+
+    slope: FiniteFloat
+    slope_se: FiniteFloat
+    intercept: FiniteFloat
+    intercept_se: FiniteFloat
+    groups: list[CalibrationGroup] = Field(default_factory=list)
+
+
+class ConcordancePart(Part):
+    """Share of pairs of held-out rows whose order of events a survival model gets right.
+
+    Args:
+        all: on all held-out rows.
+        within: on each institution's own.
+    """
+
+    all: ByModel
+    within: dict[str, WithinPart] = Field(default_factory=dict)
+
+
+class GridPart(Part):
+    """What putting event times on a public grid did to a survival model.
+
+    Args:
+        resolution: width of the grid's intervals.
+        unit: of the resolution.
+        furthest_from_pooled: largest difference of a coefficient from the pooled fit on the same grid.
+        furthest_from_ungridded_in_se: largest difference from the pooled fit on times as they were, in standard errors.
+        ungridded: coefficients of that fit.
+    """
+
+    resolution: FiniteFloat
+    unit: str | None = None
+    furthest_from_pooled: FiniteFloat
+    furthest_from_ungridded_in_se: FiniteFloat
+    ungridded: dict[str, FiniteFloat] = Field(default_factory=dict)
 
 
 class DataPart(Part):
@@ -145,7 +208,14 @@ class Report(Part):
         metrics: how well the result ranks held-out rows.
         roc: curves by model: an institution's name, ``joint`` or ``pooled``.
         coefficients: the model.
-        heldout: the fold behind ``metrics`` and ``roc``.
+        ratio: what the exponential of a coefficient is, such as ``Hazard ratio``; None where it is nothing.
+        calibration: by model, as ``roc``.
+        concordance: how well a survival model orders the held-out rows.
+        grid: cost of the grid of event times.
+        result: the released result with what follows from it, as the computation's ``to_dict`` gives it.
+        heldout: the fold behind ``metrics``, ``roc``, ``calibration`` and ``concordance``.
+        event: what a row with the outcome is called.
+        notes: what a reader has to know beside the numbers.
         bytes_sent: bytes that each node sent.
         wall_s: seconds from start to end.
         timings: seconds by step.
@@ -161,7 +231,14 @@ class Report(Part):
     metrics: MetricsPart | None = None
     roc: dict[str, CurvePart] = Field(default_factory=dict)
     coefficients: list[CoefficientPart] = Field(default_factory=list)
+    ratio: str | None = None
+    calibration: dict[str, CalibrationPart] = Field(default_factory=dict)
+    concordance: ConcordancePart | None = None
+    grid: GridPart | None = None
+    result: dict[str, Any] = Field(default_factory=dict)
     heldout: HeldOutPart | None = None
+    event: str = "bad"
+    notes: list[str] = Field(default_factory=list)
     bytes_sent: dict[str, Count] = Field(default_factory=dict)
     wall_s: Seconds | None = None
     timings: dict[str, Seconds] = Field(default_factory=dict)

@@ -26,6 +26,11 @@ def render_report(report: Report | Mapping[str, Any]) -> str:
     told = report if isinstance(report, Report) else parse_report(report)
     title, lead = sections.headline(told)
     kicker = " · ".join(filter(None, ["Sealane", told.sector, told.study.name, told.created]))
+    return document(title, kicker, lead, join(sections.body(told), provenance.body(told)))
+
+
+def document(title: str, kicker: str, lead: str, main: Markup, file: str = "report.json") -> str:
+    """Return a whole page around its sections."""
     header = element(
         "header",
         {},
@@ -33,10 +38,9 @@ def render_report(report: Report | Mapping[str, Any]) -> str:
         element("h1", {}, title),
         element("p", {"class": "lead"}, lead),
     )
-    main = element("main", {}, sections.body(told), provenance.body(told))
-    footer = element("footer", {}, element("p", {}, "Made by Sealane from the numbers in report.json."))
-    page = element("html", {"lang": "en"}, head(title), element("body", {}, header, main, footer))
-    return f"<!doctype html>\n{page}\n"
+    footer = element("footer", {}, element("p", {}, f"Made by Sealane from the numbers in {file}."))
+    body = element("body", {}, header, element("main", {}, main), footer)
+    return f"<!doctype html>\n{element('html', {'lang': 'en'}, head(title), body)}\n"
 
 
 def head(title: str) -> Markup:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from sealane.client.report.bars import Bar, bars
 from sealane.client.report.markup import NOTHING, Markup, element, join
-from sealane.client.report.model import Report
-from sealane.client.report.sections import section
-from sealane.client.report.tables import code, count, definitions, enumerated, figure, seconds, size, table
+from sealane.client.report.model import DataPart, Report
+from sealane.client.report.tables import code, count, definitions, enumerated, figure, seconds, section, size, table
 
 SCHEMES = {
     "masking": (
@@ -96,9 +95,11 @@ def kilo(most: int) -> tuple[float, str]:
 
 def data(report: Report) -> Markup:
     """Return which rows were used, and on what terms."""
-    used = report.data
-    if used is None:
-        return NOTHING
+    return NOTHING if report.data is None else used_rows(report.data)
+
+
+def used_rows(used: DataPart) -> Markup:
+    """Return one data set: its source, licence and digests."""
     digest = used.sha256 if isinstance(used.sha256, str) else None
     facts = definitions(
         {

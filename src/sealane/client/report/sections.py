@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+from sealane.client.report import validation
 from sealane.client.report.bars import Bar, bars
 from sealane.client.report.forest import Estimate, coefficient_plot
 from sealane.client.report.markup import NOTHING, Markup, element, join
 from sealane.client.report.model import CoefficientPart, MetricsPart, Report
+from sealane.client.report.results.basis import basis
+from sealane.client.report.results.comparison import comparison
+from sealane.client.report.results.correlation import correlation
+from sealane.client.report.results.counts import counts
+from sealane.client.report.results.effects import effects
+from sealane.client.report.results.harmonise import harmonise
+from sealane.client.report.results.histogram import histogram
+from sealane.client.report.results.incidence import incidence
+from sealane.client.report.results.kaplan_meier import kaplan_meier
+from sealane.client.report.results.meta import meta
+from sealane.client.report.results.mixed import mixed
+from sealane.client.report.results.outbreak import outbreak
+from sealane.client.report.results.proportionality import proportionality
+from sealane.client.report.results.quantiles import quantiles
+from sealane.client.report.results.signals import signals
+from sealane.client.report.results.suppressed import suppressed
+from sealane.client.report.results.table_one import table_one
 from sealane.client.report.roc import roc_curves, series_of
-from sealane.client.report.tables import count, enumerated, estimate, figure, rate, table
+from sealane.client.report.tables import count, enumerated, estimate, figure, rate, section, table
 
 NORMAL_975 = 1.959963984540054
 INTERCEPT = "Intercept"
+RESULTS = (
+    harmonise, table_one, counts, histogram, quantiles, correlation, comparison, kaplan_meier, incidence,
+    proportionality, meta, mixed, effects, signals, outbreak, suppressed,
+)
+"""Sections that a released result decides: each shows what it finds, the last what is hidden."""
 JOINT, POOLED = "Joint", "Pooled (outside the federation)"
-
-
-def section(title: str, *parts: str) -> Markup:
-    """Return a section under its heading."""
-    return element("section", {}, element("h2", {}, title), *parts)
 
 
 def headline(report: Report) -> tuple[str, str]:
@@ -51,7 +69,8 @@ def metrics(report: Report) -> Markup:
     fold = ""
     if report.heldout is not None:
         fold = (
-            f" All are scored on the same {count(report.heldout.rows)} held-out rows, {report.heldout.bad} of them bad."
+            f" All are scored on the same {count(report.heldout.rows)} held-out rows, {report.heldout.bad} of them "
+            f"{report.event}."
         )
     names = [*found.auc.alone, JOINT, *([POOLED] if found.auc.pooled is not None else [])]
     columns = ["Model", "AUC", *(["± SE"] if found.auc_se else []), *(["KS"] if found.ks else [])]
@@ -59,7 +78,7 @@ def metrics(report: Report) -> Markup:
     parts = [
         table(f"Alone, joint and pooled.{fold}", columns, rows, marked=JOINT),
         figure(lambda identity, width: auc_bars(found, identity, width), "auc", auc_caption(found)),
-        within(found),
+        within(found, report.event.capitalize()),
     ]
     return section("Alone, joint, pooled", *parts)
 
@@ -108,7 +127,7 @@ def auc_caption(found: MetricsPart) -> str:
     )
 
 
-def within(found: MetricsPart) -> Markup:
+def within(found: MetricsPart, event: str) -> Markup:
     """Return AUC at home: a model cannot gain here from telling institutions apart."""
     if not found.within:
         return NOTHING
@@ -117,9 +136,9 @@ def within(found: MetricsPart) -> Markup:
         for name, part in found.within.items()
     ]
     caption = (
-        "AUC within each institution: scored on its own held-out rows only. With so few bad rows these vary a lot."
+        "AUC within each institution: scored on its own held-out rows only. With so few rows these vary a lot."
     )
-    return table(caption, ["Held-out rows of", "Alone", "Joint", "Pooled", "Rows", "Bad"], rows)
+    return table(caption, ["Held-out rows of", "Alone", "Joint", "Pooled", "Rows", event], rows)
 
 
 def roc(report: Report) -> Markup:
@@ -144,11 +163,16 @@ def coefficients(report: Report) -> Markup:
     found = report.coefficients
     if not found:
         return NOTHING
-    plotted, unit, caption = on_one_axis([one for one in found if one.name != INTERCEPT])
+    plotted, unit, caption = on_one_axis([one for one in found if not one.name.endswith(INTERCEPT)], report.ratio)
     chart = NOTHING
+    ratio = report.ratio
     if plotted:
         chart = figure(
-            lambda identity, width: coefficient_plot(plotted, unit, identity, width), "coefficients", caption
+            lambda identity, width: coefficient_plot(
+                plotted, unit, identity, width, ratio=ratio is not None, title=f"{ratio}s" if ratio else "Coefficients"
+            ),
+            "coefficients",
+            caption,
         )
     columns = ["Coefficient", "Joint", "SE", "95 % from", "to"]
     pooled = any(one.pooled is not None for one in found)
@@ -157,15 +181,24 @@ def coefficients(report: Report) -> Markup:
         for one in found
     ]
     numbers = table("All coefficients, each on its column's own unit", columns + ["Pooled"] * pooled, rows, dense=True)
-    return section("Coefficients", chart, element("details", {}, element("summary", {}, "All numbers"), numbers))
+    heading = f"{ratio}s" if ratio else "Coefficients"
+    return section(heading, chart, element("details", {}, element("summary", {}, "All numbers"), numbers))
 
 
-def on_one_axis(found: list[CoefficientPart]) -> tuple[list[Estimate], str, str]:
+def on_one_axis(found: list[CoefficientPart], ratio: str | None) -> tuple[list[Estimate], str, str]:
     """Return the estimates on a unit that they share, that unit, and a caption.
 
-    With known scales it is one standard deviation of the column; without, one standard error of the estimate.
+    With known scales it is one standard deviation of the column. Without, a ratio is that of one unit of the column,
+    and what has no ratio is shown in units of its standard error.
     """
-    marks = "A filled dot has an interval that leaves zero out. The intercept is left out of the plot."
+    left_out = "1" if ratio else "zero"
+    marks = f"A filled dot has an interval that leaves {left_out} out. The intercept is left out of the plot."
+    if ratio and all(one.scale is not None for one in found):
+        caption = f"Numbers: {ratio.lower()} per standard deviation. Levels and flags: against the reference. {marks}"
+        return [scaled(one, one.scale or 0.0) for one in found], ratio, caption
+    if ratio:
+        caption = f"Numbers: {ratio.lower()} per unit of the column. Levels: against the reference. {marks}"
+        return [scaled(one, 1.0) for one in found], ratio, caption
     if all(one.scale is not None for one in found):
         caption = f"Numbers: change of the linear score per standard deviation. Levels: against the reference. {marks}"
         return [scaled(one, one.scale or 0.0) for one in found], "Change of the linear score", caption
@@ -184,6 +217,13 @@ def scaled(one: CoefficientPart, scale: float) -> Estimate:
     return Estimate(one.name, one.joint * scale, times(one.low), times(one.high), times(one.pooled))
 
 
+def notes(report: Report) -> Markup:
+    """Return what a reader has to know beside the numbers."""
+    return join(*(element("p", {"class": "note"}, one) for one in report.notes))
+
+
 def body(report: Report) -> Markup:
     """Return all sections about the result."""
-    return join(metrics(report), roc(report), coefficients(report))
+    judged = (metrics, roc, validation.calibration, validation.concordance, coefficients, validation.grid)
+    opening = join(notes(report), basis(report.result))
+    return join(opening, *(told(report) for told in judged), *(told(report.result) for told in RESULTS))

@@ -19,6 +19,9 @@ body { margin: 0; background: var(--page); color: var(--ink);
 main, header, footer { max-width: 760px; margin: 0 auto; padding: 0 20px; }
 header { padding-top: 36px; } footer { padding-bottom: 48px; color: var(--soft); font-size: 14px; }
 h1 { font-size: 27px; line-height: 1.25; margin: 4px 0 12px; } h2 { font-size: 20px; margin: 44px 0 8px; }
+h2.chapter { font-size: 24px; margin-top: 64px; padding-top: 14px; border-top: 2px solid var(--rule); }
+h3 { font-size: 18px; margin: 30px 0 8px; } h4 { font-size: 16px; margin: 24px 0 4px; }
+nav a { color: var(--joint); } details :is(h2, h3):first-of-type { margin-top: 16px; }
 .kicker { color: var(--soft); margin: 0; font-size: 14px; } .lead { font-size: 18px; margin: 0 0 8px; }
 .note, figcaption { color: var(--soft); font-size: 14px; } p { margin: 8px 0; overflow-wrap: break-word; }
 figure { margin: 12px 0 0; } figcaption { margin-top: 4px; }
@@ -48,6 +51,12 @@ svg.chart text.tick, svg.chart text.axis-title { fill: var(--soft); } svg.chart 
 .alone-0 { stroke: var(--a0); } .alone-1 { stroke: var(--a1); stroke-dasharray: 9 3; }
 .alone-2 { stroke: var(--a2); stroke-dasharray: 2 3; } .alone-3 { stroke: var(--a3); stroke-dasharray: 9 3 2 3; }
 .alone-4 { stroke: var(--a4); stroke-dasharray: 12 4; } .alone-5 { stroke: var(--a5); stroke-dasharray: 4 2; }
+.band { stroke: none; opacity: .14; } .curve.thin { stroke-width: 1.5; }
+.band.alone-0 { fill: var(--a0); } .band.alone-1 { fill: var(--a1); } .band.alone-2 { fill: var(--a2); }
+.band.alone-3 { fill: var(--a3); } .band.alone-4 { fill: var(--a4); } .band.alone-5 { fill: var(--a5); }
+svg.chart text.ink-0 { fill: var(--a0); } svg.chart text.ink-1 { fill: var(--a1); }
+svg.chart text.ink-2 { fill: var(--a2); } svg.chart text.ink-3 { fill: var(--a3); }
+svg.chart text.ink-4 { fill: var(--a4); } svg.chart text.ink-5 { fill: var(--a5); }
 .interval { stroke: var(--joint); stroke-width: 2.5; stroke-linecap: round; } .dot { fill: var(--joint); }
 .interval.unclear { opacity: .45; } .dot.unclear { fill: var(--page); stroke: var(--joint); stroke-width: 2; }
 .ring { fill: none; stroke: var(--ink); stroke-width: 1.25; }

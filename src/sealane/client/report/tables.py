@@ -17,6 +17,7 @@ def table(
     *,
     marked: str | None = None,
     dense: bool = False,
+    words: bool = False,
 ) -> Markup:
     """Return a table: the first column names the row, the others are aligned as numbers unless they are code.
 
@@ -26,8 +27,10 @@ def table(
         rows: cells, as many as headings.
         marked: name of the row to bring out.
         dense: set small, for many columns of long numbers.
+        words: no cell is a number.
     """
-    numeric = [bool(index) and not any(isinstance(row[index], Markup) for row in rows) for index in range(len(columns))]
+    worded = [words or any(isinstance(row[index], Markup) for row in rows) for index in range(len(columns))]
+    numeric = [bool(index) and not worded[index] for index in range(len(columns))]
     heads = [
         element("th", {"scope": "col"} | ({"class": "n"} if aligned else {}), name)
         for name, aligned in zip(columns, numeric, strict=True)
@@ -37,7 +40,7 @@ def table(
             "tr",
             {"class": "joint"} if row[0] == marked else {},
             element("th", {"scope": "row"}, row[0]),
-            *(element("td", {} if isinstance(cell, Markup) else {"class": "n"}, cell) for cell in row[1:]),
+            *(element("td", {} if words or isinstance(cell, Markup) else {"class": "n"}, cell) for cell in row[1:]),
         )
         for row in rows
     ]
@@ -50,6 +53,11 @@ def table(
     )
     # Focusable, so that a keyboard can scroll what does not fit a narrow window.
     return element("div", {"class": "scroll", "role": "region", "aria-label": caption, "tabindex": 0}, whole)
+
+
+def section(title: str, *parts: str) -> Markup:
+    """Return a section under its heading."""
+    return element("section", {}, element("h2", {}, title), *parts)
 
 
 def definitions(pairs: Mapping[str, str | None]) -> Markup:
@@ -78,6 +86,11 @@ def rate(value: float | None) -> str:
 def estimate(value: float | None) -> str:
     """Return a coefficient to four figures, on whatever unit it has."""
     return "–" if value is None else f"{value:.4g}".replace("-", "−")
+
+
+def p_value(value: float) -> str:
+    """Return a p value: three decimals, and no claim of more."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def count(value: int) -> str:

