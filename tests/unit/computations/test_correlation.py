@@ -97,6 +97,18 @@ def test_a_pair_known_at_too_few_institutions_is_hidden() -> None:
     assert not np.isnan(found.r.loc["x", "k"])
 
 
+def test_two_valued_columns_are_correlated_where_each_value_has_rows(run_pooled: Callable[..., Any]) -> None:
+    frame = made()[["x", "k"]].dropna()
+    frame["yes"] = frame["x"] > 50
+    frame["rare"] = np.arange(len(frame)) < 4
+    for method in ("pearson", "spearman"):
+        found = run_pooled(parts(frame), Correlation(), {"columns": list(frame), "method": method, "cells": 10_000})
+        exact = frame[["x", "k", "yes"]].astype(float).corr(method=method)
+        within = 1e-9 if method == "pearson" else 2e-4
+        np.testing.assert_allclose(found.r.loc[exact.index, exact.index], exact, atol=within)
+        assert found.rules.loc["rare"].tolist() == ["minimum-count"] * 3 + [None]
+
+
 def test_a_line_and_rounding(run_pooled: Callable[..., Any]) -> None:
     frame = pd.DataFrame({"x": np.arange(60.0), "y": -2 * np.arange(60.0) + 7, "z": np.arange(60.0) ** 2})
     found = run_pooled(parts(frame), Correlation(), {"columns": ["x", "y", "z"], "digits": 2})
