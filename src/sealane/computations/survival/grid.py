@@ -19,8 +19,8 @@ from sealane.computations.columns import limits
 from sealane.errors import InputError
 from sealane.governance.contract import Field
 
-DEFAULT_CELLS = 500
-"""Intervals that the default resolution stays at or under."""
+DEFAULT_CELLS = 5_000
+"""Intervals that the default resolution stays at or under: ten days in a hundred years; merging does the rest."""
 MAXIMUM_CELLS = 20_000
 """Intervals of one grid; a week is one of 5,218 in a hundred years."""
 ROUNDING = 1e-9
