@@ -52,6 +52,11 @@ def test_the_default_resolution_follows_from_the_range(high, kind, width):
     assert not grid.chosen
 
 
+def test_a_default_resolution_divides_the_horizon():
+    assert fine_grid(days(20_000), None, 7301.0).resolution == 1.0  # 2 would do for the number of intervals
+    assert fine_grid(days(20_000), None, 7302.0).resolution == 2.0
+
+
 @pytest.mark.parametrize(("high", "resolution", "horizon", "code"), [
     (0, 1.0, None, "survival.no-time"), (100, 1.0, 101.0, "survival.horizon"), (100, 7.0, 50.0, "survival.horizon"),
     (1e6, 1.0, None, "survival.grid-too-fine")])

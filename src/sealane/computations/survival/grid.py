@@ -115,9 +115,10 @@ def fine_grid(field: Field, resolution: float | None, horizon: float | None) -> 
                              got=f"{horizon:g}", expected=f"at most {end:g}")
         end = horizon
     width = resolution if resolution is not None else _default(end, whole=field.type != "number")
-    steps = end / width
-    last = round(steps) if abs(steps - round(steps)) <= ROUNDING * max(1.0, steps) else math.ceil(steps)
-    if horizon is not None and last * width > horizon * (1.0 + ROUNDING):
+    if resolution is None and horizon is not None:
+        width = next((part for part in (width, width / 2, width / 5) if _whole(horizon / part)), width)
+    last = round(end / width) if _whole(end / width) else math.ceil(end / width)
+    if horizon is not None and not _whole(horizon / width):
         raise InputError("survival.horizon", "the horizon is no whole number of grid intervals",
                          got=f"{horizon:g}", expected=f"a multiple of the resolution {width:g}")
     if last + 1 > MAXIMUM_CELLS:
@@ -182,6 +183,10 @@ def refine(counts: Places, coarse: Merged, minimum_count: int) -> Merged:
         edges += [] if found is None else [first + place for place in found.edges]
         first = edge + 1
     return Merged(tuple(edges), int(np.count_nonzero(counts)))
+
+
+def _whole(steps: float) -> bool:
+    return abs(steps - round(steps)) <= ROUNDING * max(1.0, steps)
 
 
 def _obeys(numbers: NDArray[np.int64], minimum_count: int) -> bool:
