@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from sealane.computations.forest import draw
 from sealane.errors import InputError
 
 if TYPE_CHECKING:
@@ -72,17 +73,10 @@ def draw_forest(ratios: pd.DataFrame, ax: Any, title: str) -> Any:
     Args:
         ratios: index names, columns ``ratio``, ``lower`` and ``upper``.
         ax: to draw on, or None.
-        title: under the axis.
+        title: above the axes.
     """
-    ax = ax or _axes()
-    place = np.arange(len(ratios))[::-1]
-    middle = ratios["ratio"].to_numpy()
-    ax.errorbar(middle, place, xerr=[middle - ratios["lower"], ratios["upper"] - middle], fmt="s", capsize=3)
-    ax.axvline(1.0, linestyle="--", linewidth=1.0, color="grey")
-    ax.set_xscale("log")
-    ax.set_yticks(place, ratios.index)
-    ax.set_xlabel(title)
-    return ax
+    logs = pd.DataFrame(np.log(ratios.to_numpy()), index=ratios.index, columns=["effect", "low", "high"])
+    return draw(logs, ax, title=title, exponentiate=True)
 
 
 def _axes() -> Any:
