@@ -91,7 +91,11 @@ def test_a_pair_known_at_too_few_institutions_is_hidden() -> None:
     frames = {name: made(90)[["x", "k"]].assign(only=np.arange(90.0) if name == "n0" else np.nan)
               for name in ("n0", "n1", "n2")}
     fed = sealane.simulate(frames)
-    found = fed.run("statistics.correlation", columns=["x", "k", "only"])
+    found = fed.run("statistics.correlation", columns=["x", "k", "only"], waive_differencing=list(frames))
+    assert found.basis == {("x", "only"): 1, ("k", "only"): 1}
+    assert "x and only: rows at 1 of 3 institutions" in found.summary()
+    found = sealane.simulate(frames).run("statistics.correlation", columns=["x", "k", "only"])
+    assert found.basis == {}
     assert found.rules.loc["only"].tolist() == ["minimum-cohort", "minimum-cohort", None]
     assert found.r.loc["x", "only":].isna().all()
     assert not np.isnan(found.r.loc["x", "k"])

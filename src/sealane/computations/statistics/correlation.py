@@ -114,11 +114,12 @@ class Correlation:
         else:
             found = await _spearman(cohort, joint, grids, wanted)
         return {"computation": self.name, "columns": list(params.columns), "method": params.method,
-                "minimum_count": cohort.minimum_count, "digits": params.digits,
+                "minimum_count": cohort.minimum_count, "institutions": cohort.size, "digits": params.digits,
                 "grid": {name: grid.width for name, grid in zip(params.columns, grids, strict=True)}
                 if params.method == "spearman" else None,
                 "pairs": [_pair(pair, number, rule, rows, found.get(pair), cohort.minimum_count, params.digits)
-                          for pair, number, rule in zip(pairs, numbers, rules, strict=True)]}
+                          | {"institutions": None if rule else have} for pair, number, rule, have in
+                          zip(pairs, numbers, rules, total["institutions"].tolist(), strict=True)]}
 
     def present(self, payload: Payload) -> CorrelationResult:
         """Return the correlations as matrices."""
