@@ -100,7 +100,7 @@ def report(run_id: str, out: Path) -> None:
     fields = report_fields(opened, system_clock())
     files = write_report(fields, out)
     show({"run": opened.status.run_id, "files": [str(file) for file in files], "report": fields},
-         lambda: "\n".join([opened.present().summary(), "", *map(str, files)]))
+         lambda: "\n".join([_words(opened), "", *map(str, files)]))
 
 
 def _follow(connection: Connection, run_id: str) -> None:
@@ -126,11 +126,17 @@ def _document(opened: Opened) -> dict[str, Any]:
     return {**describe(opened.status), "endorsed_by": list(opened.endorsed_by), "result": opened.present().to_dict()}
 
 
+def _words(opened: Opened) -> str:
+    """Return a result in plain text; where the field's library calls a table its summary, that is what it prints as."""
+    result = opened.present()
+    return str(result.summary()) if callable(result.summary) else str(result)
+
+
 def _text(opened: Opened) -> str:
     from sealane.cli.run_view import sent
 
     status = opened.status
-    return (f"{opened.present().summary()}\n\n{status.run_id}: {status.exchanges} rounds in {status.elapsed_s:.1f} s, "
+    return (f"{_words(opened)}\n\n{status.run_id}: {status.exchanges} rounds in {status.elapsed_s:.1f} s, "
             f"{sent(status)}; endorsed by {', '.join(opened.endorsed_by)}")
 
 

@@ -49,7 +49,7 @@ _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for comp
     Quantiles(),
     Table(),
 )}
-LATE = ("formulaic.parser", "scipy.linalg.blas", "scipy.special")
+LATE = ("formulaic.parser", "scipy.special")
 """What computations import at a node when they need it: in a sandbox beforehand, as its children begin anew."""
 
 

@@ -25,7 +25,8 @@ STUDY = make_study(
     computation="statistics.describe", parameters={"columns": ["bad"]}, expires="2030-01-01T00:00:00Z",
     participants=[Participant(name=name, fingerprint=fingerprint(name.encode())) for name in ("a", "b", "c")])
 PAYLOAD = {
-    "computation": "statistics.describe", "rows": 40, "minimum_count": 10, "by": None, "groups": ["all"],
+    "computation": "statistics.describe", "rows": 40, "minimum_count": 10, "institutions": 3, "by": None,
+    "groups": ["all"],
     "rounded_to": None, "digits": None, "promise": None, "group_rules": {}, "columns": {
         "bad": {"type": "number", "unit": None, "groups": {"all": {
             "count": 40, "missing": 0, "mean": 0.5, "std": 0.5, "variance": 0.25, "skewness": 0.0, "rules": {}}}}}}

@@ -173,10 +173,16 @@ def test_a_group_of_one_institution_is_refused() -> None:
     asked = {"method": "t", "outcome": "y", "by": "at"}
     with raises("test.few-institutions", RefusedError):
         sealane.simulate(frames).run("statistics.test", **asked)
+    found = sealane.simulate(frames).run("statistics.quantiles", columns=["y"], by="at",
+                                         waive_differencing=list(frames))
+    assert found.basis == {("y", "here"): 1, ("y", "there"): 2}
+    assert "y of there: values at 2 of 3 institutions" in found.summary()
     found = sealane.simulate(frames).run("statistics.test", waive_differencing=list(frames), **asked)
     expected = stats.ttest_ind(frames["n0"].y.dropna(), pd.concat([frames["n1"], frames["n2"]]).y.dropna(),
                                equal_var=False)
     assert found.statistic == pytest.approx(expected.statistic)
+    assert found.basis == {"here": 1, "there": 2}
+    assert "here: rows at 1 of 3 institutions" in found.summary()
 
 
 @pytest.mark.parametrize("wrong", [{"method": "z"}, {"by": "y"}, {"groups": ["a"]}, {"groups": ["a", "a"]},

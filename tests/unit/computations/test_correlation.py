@@ -91,10 +91,26 @@ def test_a_pair_known_at_too_few_institutions_is_hidden() -> None:
     frames = {name: made(90)[["x", "k"]].assign(only=np.arange(90.0) if name == "n0" else np.nan)
               for name in ("n0", "n1", "n2")}
     fed = sealane.simulate(frames)
-    found = fed.run("statistics.correlation", columns=["x", "k", "only"])
+    found = fed.run("statistics.correlation", columns=["x", "k", "only"], waive_differencing=list(frames))
+    assert found.basis == {("x", "only"): 1, ("k", "only"): 1}
+    assert "x and only: rows at 1 of 3 institutions" in found.summary()
+    found = sealane.simulate(frames).run("statistics.correlation", columns=["x", "k", "only"])
+    assert found.basis == {}
     assert found.rules.loc["only"].tolist() == ["minimum-cohort", "minimum-cohort", None]
     assert found.r.loc["x", "only":].isna().all()
     assert not np.isnan(found.r.loc["x", "k"])
+
+
+def test_two_valued_columns_are_correlated_where_each_value_has_rows(run_pooled: Callable[..., Any]) -> None:
+    frame = made()[["x", "k"]].dropna()
+    frame["yes"] = frame["x"] > 50
+    frame["rare"] = np.arange(len(frame)) < 4
+    for method in ("pearson", "spearman"):
+        found = run_pooled(parts(frame), Correlation(), {"columns": list(frame), "method": method, "cells": 10_000})
+        exact = frame[["x", "k", "yes"]].astype(float).corr(method=method)
+        within = 1e-9 if method == "pearson" else 2e-4
+        np.testing.assert_allclose(found.r.loc[exact.index, exact.index], exact, atol=within)
+        assert found.rules.loc["rare"].tolist() == ["minimum-count"] * 3 + [None]
 
 
 def test_a_line_and_rounding(run_pooled: Callable[..., Any]) -> None:

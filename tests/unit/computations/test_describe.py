@@ -199,8 +199,11 @@ def test_values_of_too_few_institutions_are_hidden() -> None:
     found = fed.run("statistics.describe", columns=["x", "y"], quantiles=False)
     assert found.suppressed["y"] == dict.fromkeys(MOMENTS, "minimum-cohort")
     assert found["x"].notna().all()
+    assert found.basis == {}
     shown = fed.run("statistics.describe", columns=["x", "y"], quantiles=False, waive_differencing=["a", "b", "c"])
     assert shown["y"]["mean"] == pytest.approx(frames["a"].y.mean())
+    assert shown.basis == {"y": 1}
+    assert "y: values at 1 of 3 institutions" in shown.summary()
 
 
 def test_rounding(run_pooled: Callable[..., Any]) -> None:

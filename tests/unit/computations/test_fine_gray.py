@@ -191,5 +191,10 @@ def test_parameters_that_contradict_each_other():
 def test_result(run_pooled):
     ours = run_pooled(spread(ROWS), FineGray(), ASKED)
     assert "heart" in repr(ours)
+    assert ours.wald_test(["age"])["p"] == pytest.approx(ours.summary["p"]["age"], rel=1e-9)
+    assert ours.wald_test()["degrees_freedom"] == 2
+    with pytest.raises(InputError) as caught:
+        ours.wald_test(["dose"])
+    assert caught.value.code == "fine-gray.unknown-column"
     assert ours.to_dict()["summary"]["age"]["coef"] == ours.params_["age"]
     assert [label.get_text() for label in ours.plot().get_yticklabels()] == ["age", "arm[T.new]"]

@@ -143,6 +143,15 @@ def test_fewest_institutions_without_a_waiver(combined, method, institutions, ex
     combined(method, effect=EFFECT[:3], variance=VARIANCE[:3], exposed=True, **extra)
 
 
+def test_one_institution_with_nearly_all_of_the_weight(combined):
+    variance = np.array([0.001, 0.04, 0.05, 0.02, 0.03])
+    with pytest.raises(RefusedError) as caught:
+        combined("dl", effect=EFFECT[:5], variance=variance)
+    assert caught.value.code == "meta.dominated"
+    combined("unweighted", effect=EFFECT[:5], variance=variance)
+    assert combined("dl", effect=EFFECT[:5], variance=variance, exposed=True)["tau2"][0] > 0
+
+
 def test_iterations_stop_before_they_give_estimates_away(combined):
     with pytest.raises(RefusedError) as caught:
         combined("reml", effect=EFFECT[:8], variance=VARIANCE[:8])

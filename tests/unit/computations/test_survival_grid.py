@@ -43,13 +43,18 @@ def test_times_past_the_horizon_are_past_the_grid():
 
 
 @pytest.mark.parametrize(("high", "kind", "width"), [
-    (500, "integer", 1), (501, "integer", 2), (2500, "integer", 5), (70, "integer", 1), (70, "number", 0.2),
-    (5, "number", 0.01), (7300, "number", 20), (0.37, "number", 0.001)])
+    (5000, "integer", 1), (5001, "integer", 2), (25000, "integer", 5), (70, "integer", 1), (70, "number", 0.02),
+    (5, "number", 0.001), (7300, "number", 2), (36600, "number", 10), (0.37, "number", 0.0001)])
 def test_the_default_resolution_follows_from_the_range(high, kind, width):
     grid = fine_grid(days(high, kind), None, None)
     assert grid.resolution == pytest.approx(width, rel=1e-12)
-    assert grid.last <= 500
+    assert grid.last <= 5000
     assert not grid.chosen
+
+
+def test_a_default_resolution_divides_the_horizon():
+    assert fine_grid(days(20_000), None, 7301.0).resolution == 1.0  # 2 would do for the number of intervals
+    assert fine_grid(days(20_000), None, 7302.0).resolution == 2.0
 
 
 @pytest.mark.parametrize(("high", "resolution", "horizon", "code"), [

@@ -14,12 +14,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from sealane.computations.base import Cohort, real
+from sealane.computations.base import Cohort, count, real
 from sealane.computations.design.variables import Array
 from sealane.errors import RefusedError
 
 FURTHEST = 2.0**10
 """Largest estimate, and largest variance, in standardised units: no meaningful effect of one spread comes near."""
+DOMINANT = 0.85
+"""Largest share of the weights that one institution may have: with more, the mean is nearly its own estimate."""
 WIDEST = 67
 """Bits before the point of a sum that a ring of 128 holds beside 56 fractional bits, with some to spare."""
 
@@ -76,6 +78,21 @@ class Estimates:
         opened = await self._cohort.sum({
             name: real(values[0] * scales[name], bound * scales[name]) for name, (values, bound) in terms.items()})
         return {name: opened[name] / scales[name] for name in terms}
+
+    async def check_shares(self, total: Array) -> None:
+        """Open how many institutions have nearly all of the weight of some coefficient, and refuse if one has.
+
+        Raises:
+            RefusedError: ``meta.dominated``.
+        """
+        if self._shown:
+            return
+        dominant = bool((self.weights(np.zeros_like(total)) > DOMINANT * total).any())
+        opened = await self._cohort.sum({"dominant": count([int(dominant)], 1)})
+        if int(opened["dominant"][0]):
+            raise RefusedError("meta.dominated", "one institution has nearly all of the weight: dominance",
+                               got=f"over {DOMINANT:.0%} of a coefficient's", expected="weights that are more even",
+                               hint='method = "unweighted" counts each alike; or every institution waives')
 
 
 def check_openings(cohort: Cohort, number: int) -> None:

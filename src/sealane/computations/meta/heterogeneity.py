@@ -60,7 +60,7 @@ async def combine(own: Estimates, method: str, *, hartung_knapp: bool, iteration
     if method == "unweighted":
         return await _unweighted(own, hartung_knapp=hartung_knapp)
     zero = np.zeros(own.theta.shape[1])
-    fixed = await _mean(own, zero)
+    fixed = await _fixed(own, zero)
     df = own.institutions - 1
     if method == "fixed":
         opened = await _about(own, zero, fixed.mean, ())
@@ -112,6 +112,15 @@ def _reml(tau2: Array, total: Array, opened: dict[str, Array]) -> Array:
     score = opened["w2d2"] - (total - w2 / total)
     information = w2 - 2.0 * w3 / total + (w2 / total) * (w2 / total)
     return np.asarray(np.maximum(tau2 + score / information, 0.0) - tau2, dtype=np.float64)
+
+
+async def _fixed(own: Estimates, zero: Array) -> Mean:
+    """Open the weights first: nothing else is opened where one institution has nearly all of them."""
+    weights = own.weights(zero)
+    total = (await own.add({"w": (weights, own.heaviest)}))["w"]
+    await own.check_shares(total)
+    opened = await own.add({"wt": (weights * own.theta, own.heaviest * FURTHEST)})
+    return Mean(opened["wt"] / total, 1.0 / total)
 
 
 async def _mean(own: Estimates, tau2: Array) -> Mean:

@@ -45,20 +45,31 @@ class Marginal:
 
     async def at(self, parameters: Array) -> Point:
         """Evaluate agreed (β, σ): one sum."""
-        own = integrate(self._x, self._y, parameters[:-1], float(parameters[-1]), self._points)
-        size = len(parameters)
+        sigma, size = float(parameters[-1]), len(parameters)
+        # With σ = 0 the integrands are polynomials in u of at most the second degree: three points are exact.
+        own = integrate(self._x, self._y, parameters[:-1], sigma, self._points if sigma else 3)
         rows, columns = np.triu_indices(size)
-        local = np.concatenate([[own.value], own.score, own.observed[rows, columns], own.complete[rows, columns]])
+        local = np.concatenate([[own.value], own.score, own.information[rows, columns]])
         fits = bool(np.isfinite(local).all() and (np.abs(local) <= self._most).all())
         opened = await self._cohort.sum({
             "terms": real(local if fits else np.zeros_like(local), self._most),
             "runaway": count([0 if fits else 1], 1)})
-        value, score, observed, complete = np.split(opened["terms"], [1, 1 + size, 1 + size + len(rows)])
-        information = _square(observed, size)
+        value, score, upper = np.split(opened["terms"], [1, 1 + size])
+        information = _square(upper, size)
         if factor(information) is None:
-            # Away from the maximum: the other is never indefinite, and its steps lead uphill too.
-            information = _square(complete, size)
+            information = self._uphill(information, sigma)
         return Point(parameters, information, score, -2.0 * float(value[0]), int(opened["runaway"][0]) > 0)
+
+    def _uphill(self, information: Array, sigma: float) -> Array:
+        """Return a matrix whose steps lead uphill where the likelihood is not concave.
+
+        In β alone it always is, as an integral over a log-concave function. In σ it need not be above the maximum:
+        there the information of k known intercepts, 2 k / σ², stands in.
+        """
+        out = information.copy()
+        out[-1, :] = out[:, -1] = 0.0
+        out[-1, -1] = 2.0 * self._cohort.size / (sigma * sigma) if sigma else 1.0
+        return out
 
     async def at_fixed(self, beta: Array) -> Point:
         """Evaluate agreed β of the model without random intercepts: one sum."""

@@ -18,6 +18,8 @@ from sealane.computations.design.variables import Array
 MODE_STEPS = 100
 FARTHEST_STEP = 2.0
 """Longest step towards the mode, in deviations of the intercept: the integrand is concave, but may be steep."""
+BLOCK = 1 << 15
+"""Rows evaluated at all points at a time: memory stays small however many rows there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +29,14 @@ class Integral:
     Attributes:
         value: log-likelihood.
         score: by (β, σ), shape ``(p + 1,)``.
-        complete: mean information for a known intercept, never indefinite, shape ``(p + 1, p + 1)``.
-        observed: information.
+        information: shape ``(p + 1, p + 1)``.
         mean: of u, given the rows.
         variance: of u, given the rows.
     """
 
     value: float
     score: Array
-    complete: Array
-    observed: Array
+    information: Array
     mean: float
     variance: float
 
@@ -48,21 +48,28 @@ def integrate(x: Array, y: Array, beta: Array, sigma: float, points: int) -> Int
     spread = 1.0 / math.sqrt(1.0 + sigma * sigma * float(_weights(fixed + sigma * mode).sum()))
     places, weights = np.polynomial.hermite.hermgauss(points)
     u = mode + math.sqrt(2.0) * spread * places
-    predictor = fixed[:, None] + sigma * u[None, :]
-    logs = (y @ predictor) - np.logaddexp(0.0, predictor).sum(axis=0) - u * u / 2.0 + places * places + np.log(weights)
-    top = float(logs.max())
+    blocks = [slice(at, at + BLOCK) for at in range(0, len(y), BLOCK)]
+    logs = places * places + np.log(weights) - u * u / 2.0
+    for block in blocks:
+        predictor = fixed[block, None] + sigma * u
+        logs += y[block] @ predictor - np.logaddexp(0.0, predictor).sum(axis=0)
+    top = float(logs.max(initial=-math.inf))
     shares = np.exp(logs - top)
     total = float(shares.sum())
     shares /= total
     value = top + math.log(total) + math.log(math.sqrt(2.0) * spread) - 0.5 * math.log(2.0 * math.pi)
-    residuals = y[:, None] - _mean(predictor)
-    scores = np.vstack([x.T @ residuals, u * residuals.sum(axis=0)])
+    size = x.shape[1]
+    scores, complete = np.zeros((size + 1, points)), np.zeros((size + 1, size + 1))
+    for block in blocks:
+        predictor = fixed[block, None] + sigma * u
+        residuals = y[block, None] - _mean(predictor)
+        scores[:size] += x[block].T @ residuals
+        scores[size] += u * residuals.sum(axis=0)
+        complete += _complete(x[block], _weights(predictor), u, shares)
     score = scores @ shares
-    complete = _complete(x, _weights(predictor), u, shares)
     centred = scores - score[:, None]
     mean = float(u @ shares)
-    return Integral(value, score, complete, complete - (centred * shares) @ centred.T, mean,
-                    float(((u - mean) ** 2) @ shares))
+    return Integral(value, score, complete - (centred * shares) @ centred.T, mean, float(((u - mean) ** 2) @ shares))
 
 
 def _complete(x: Array, weights: Array, u: Array, shares: Array) -> Array:

@@ -108,12 +108,15 @@ class Comparison:
             number_of(column)
         asked = _asked(params, groups)
         head = {"computation": self.name, "method": params.method, "outcome": params.outcome, "by": params.by,
-                "minimum_count": cohort.minimum_count, "confidence": params.confidence, "unit": field.unit}
+                "minimum_count": cohort.minimum_count, "institutions": cohort.size,
+                "confidence": params.confidence, "unit": field.unit}
         (counts,), institutions = await count_rows(cohort, [column], groups)
         known = counts[:-1].sum(axis=0)
         chosen = _chosen(cohort, params, groups, asked, known.tolist(), institutions.get(0))
         rest = int(counts.sum() - known[chosen].sum())
-        head |= {"groups": [groups.levels[g] for g in chosen], "left_out": hidden_under(rest, cohort.minimum_count)}
+        head |= {"groups": [groups.levels[g] for g in chosen],
+                 "contributing": [institutions[0][g] for g in chosen] if institutions else None,
+                 "left_out": hidden_under(rest, cohort.minimum_count)}
         if params.method == "chi2":
             table = counts[:-1][:, chosen]
             if table_reasons(table, cohort.minimum_count).number:

@@ -30,6 +30,7 @@ class ComparisonResult:
             ``cohens_d`` (pooled deviation) where both groups are shown.
         grid: width of the cells within which values share a rank; 0 where ranks are exact, None for other tests.
         counts: for chi2 the table of outcome by group.
+        basis: by group, how many institutions have rows of it, where not all have; not for chi2.
         left_out: rows in no group or without an outcome; None where that would tell too much.
         trace: rounds, bytes and seconds, if whoever ran it set them.
     """
@@ -38,6 +39,9 @@ class ComparisonResult:
         self._payload = dict(payload)
         self.method: str = payload["method"]
         self.left_out: int | None = payload["left_out"]
+        self.basis: dict[str, int] = {
+            group: number for group, number in zip(payload["groups"], payload["contributing"] or [], strict=False)
+            if number != payload["institutions"]}
         self.grid: float | None = payload.get("grid")
         names = pd.Index(payload["groups"], name=payload["by"])
         self.counts: pd.DataFrame | None = None
@@ -91,6 +95,8 @@ class ComparisonResult:
                          f"{high:.6g}")
         if self.grid:
             lines.append(f"ranks on a grid of width {self.grid:.3g}")
+        lines += [f"{group}: rows at {number} of {self._payload['institutions']} institutions"
+                  for group, number in self.basis.items()]
         table = self.groups if self.counts is None else self.counts
         return "\n".join(lines) + "\n\n" + table.to_string(na_rep="hidden", float_format=lambda v: f"{v:.6g}")
 

@@ -16,29 +16,29 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from sealane.computations.base import Cohort, Dataset, Parameters, Payload, count, real
-from sealane.computations.columns import MAXIMUM_ROWS, limits
+from sealane.computations.columns import MAXIMUM_ROWS, floats, limits
 from sealane.computations.disclosure import Rule
 from sealane.computations.promise import Name
-from sealane.computations.statistics.cells import Column, column_of
 from sealane.computations.statistics.correlation_result import CorrelationResult
 from sealane.computations.statistics.grid import Grid, grid_of, mid_ranks
 from sealane.computations.statistics.moments import SLACK
-from sealane.computations.statistics.quantiles import number_of
 from sealane.computations.statistics.rounding import Digits, to_digits
 from sealane.computations.suppression import BESIDE, SMALL
 from sealane.errors import InputError, RefusedError
+from sealane.governance import contract as governed
 
 MAXIMUM_ENTRIES = 4_000_000
 _CONSTANT = 1e-24
 """Of the squared half range: a spread below it is what rounding leaves of none."""
 Pair = tuple[int, int]
+Values = NDArray[np.float64]
 
 
 class CorrelationParameters(Parameters):
     """Parameters of ``statistics.correlation``.
 
     Attributes:
-        columns: 2 to 200 numbers.
+        columns: 2 to 200 numbers, integers or booleans, which are read as 0 and 1.
         method: ``pearson`` or ``spearman``.
         cells: of the grid on which ranks are taken.
         digits: significant digits to which shown correlations are rounded.
@@ -85,69 +85,96 @@ class Correlation:
             RefusedError: fewer rows than the minimum count.
         """
         frame = data.frame(list(params.columns))
-        columns = [number_of(column_of(frame[name], data.contract.field(name))) for name in params.columns]
+        fields = [_number(data.contract.field(name)) for name in params.columns]
+        columns = [floats(frame[field.name], field) for field in fields]
         pairs = list(combinations(range(len(columns)), 2))
-        grids = [grid_of(column.field, params.cells) for column in columns]
+        grids = [grid_of(field, params.cells) for field in fields]
         entries = sum(grids[i].cells + grids[j].cells for i, j in pairs)
         if params.method == "spearman" and entries > MAXIMUM_ENTRIES:
             raise InputError("correlation.too-many-cells", "ranks of so many pairs take too many counts", got=entries,
                              expected=f"at most {MAXIMUM_ENTRIES}", hint="fewer columns or cells")
-        known = [~np.isnan(_values(column)) for column in columns]
-        both = np.array([int((known[i] & known[j]).sum()) for i, j in pairs], dtype=np.int64)
+        joint = {(i, j): _both(columns[i], columns[j]) for i, j in pairs}
+        both = np.array([len(x) for x, _ in joint.values()], dtype=np.int64)
+        highest = np.array([[_highest(part, fields[k]) for k, part in zip(pair, parts, strict=True)]
+                            for pair, parts in joint.items()], dtype=np.int64)
         total = await cohort.sum({"rows": count([len(frame)], MAXIMUM_ROWS), "both": count(both, MAXIMUM_ROWS),
-                                  "institutions": count(both > 0, 1)})
+                                  "institutions": count(both > 0, 1), "highest": count(highest, MAXIMUM_ROWS)})
         rows, numbers = int(total["rows"][0]), total["both"].tolist()
         if rows < cohort.minimum_count:
             raise RefusedError("correlation.too-few-rows", "too few rows to correlate",
                                got=f"under {cohort.minimum_count}", expected=f"at least {cohort.minimum_count}")
-        rules = [_rule(cohort, number, institutions)
-                 for number, institutions in zip(numbers, total["institutions"].tolist(), strict=True)]
+        rules = [_rule(cohort, number, institutions,
+                       [top for k, top in zip(pair, tops, strict=True) if _two(fields[k])])
+                 for pair, number, institutions, tops in zip(pairs, numbers, total["institutions"].tolist(),
+                                                             total["highest"].tolist(), strict=True)]
         wanted = {pair: number for pair, number, rule in zip(pairs, numbers, rules, strict=True) if rule is None}
         if params.method == "pearson":
-            units = [_unit(column) for column in columns]
-            found = await _pearson(cohort, units, wanted)
+            found = await _pearson(cohort, {(i, j): (_unit(x, fields[i]), _unit(y, fields[j]))
+                                            for (i, j), (x, y) in joint.items()}, wanted)
         else:
-            found = await _spearman(cohort, columns, grids, wanted)
+            found = await _spearman(cohort, joint, grids, wanted)
         return {"computation": self.name, "columns": list(params.columns), "method": params.method,
-                "minimum_count": cohort.minimum_count, "digits": params.digits,
+                "minimum_count": cohort.minimum_count, "institutions": cohort.size, "digits": params.digits,
                 "grid": {name: grid.width for name, grid in zip(params.columns, grids, strict=True)}
                 if params.method == "spearman" else None,
                 "pairs": [_pair(pair, number, rule, rows, found.get(pair), cohort.minimum_count, params.digits)
-                          for pair, number, rule in zip(pairs, numbers, rules, strict=True)]}
+                          | {"institutions": None if rule else have} for pair, number, rule, have in
+                          zip(pairs, numbers, rules, total["institutions"].tolist(), strict=True)]}
 
     def present(self, payload: Payload) -> CorrelationResult:
         """Return the correlations as matrices."""
         return CorrelationResult(payload)
 
 
-def _values(column: Column) -> NDArray[np.float64]:
-    assert column.values is not None
-    return column.values
+def _number(field: governed.Field) -> governed.Field:
+    if field.type not in ("number", "integer", "boolean"):
+        raise InputError("statistics.not-a-number", f"column {field.name!r} is no number", got=field.type,
+                         expected="number, integer or boolean")
+    return field
 
 
-def _unit(column: Column) -> NDArray[np.float64]:
-    low, high = limits(column.field)
-    return (_values(column) - (low + high) / 2) / max((high - low) / 2, 2.0**-500)
+def _two(field: governed.Field) -> bool:
+    """Return whether a column has two values only, so that a correlation is about the rows of each."""
+    return field.type == "boolean" or (field.type == "integer" and limits(field)[1] - limits(field)[0] == 1.0)
 
 
-def _rule(cohort: Cohort, number: int, institutions: int) -> Rule | None:
-    if number < max(cohort.minimum_count, 3):
+def _highest(values: Values, field: governed.Field) -> int:
+    return int((values == limits(field)[1]).sum()) if _two(field) else 0
+
+
+def _unit(values: Values, field: governed.Field) -> Values:
+    low, high = limits(field)
+    return (values - (low + high) / 2) / max((high - low) / 2, 2.0**-500)
+
+
+def _rule(cohort: Cohort, number: int, institutions: int, tops: list[int]) -> Rule | None:
+    """Return the rule that hides a pair.
+
+    Args:
+        cohort: of the run.
+        number: rows that know both.
+        institutions: how many have such rows.
+        tops: rows with the higher value of each column that has two.
+    """
+    least = max(cohort.minimum_count, 3)
+    if number < least or any(0 < rows < least for top in tops for rows in (top, number - top)):
         return SMALL
     return "minimum-cohort" if institutions < (1 if cohort.exposed else cohort.smallest) else None
 
 
 async def _pearson(
-    cohort: Cohort, units: list[NDArray[np.float64]], wanted: dict[Pair, int]
+    cohort: Cohort, units: dict[Pair, tuple[Values, Values]], wanted: dict[Pair, int]
 ) -> dict[Pair, float | None]:
     """Return the correlation of each pair, None where one of them does not vary.
 
-    Values are in units of half their range. Sums are taken about the means of each pair's own rows, in two steps.
+    Values of each pair's rows are in units of half their range. Sums are taken about the means of those rows, in two
+    steps.
     """
     if not wanted:
         return {}
     rows = np.array(list(wanted.values()), dtype=np.float64)
     bound = float(rows.max()) * SLACK
-    joint = [_both(units[i], units[j]) for i, j in wanted]
+    joint = [units[pair] for pair in wanted]
     sums = (await cohort.sum({"sums": real([[x.sum(), y.sum()] for x, y in joint], bound)}))["sums"]
     means = await cohort.agree(sums / rows[:, None])
     products = [[float(((x - a) ** 2).sum()), float(((y - b) ** 2).sum()), float(((x - a) * (y - b)).sum())]
@@ -164,19 +191,18 @@ def _quotient(x: float, y: float, product: float, rows: int) -> float | None:
     return min(max(product / (math.sqrt(x) * math.sqrt(y)), -1.0), 1.0)
 
 
-def _both(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _both(x: Values, y: Values) -> tuple[Values, Values]:
     kept = ~np.isnan(x) & ~np.isnan(y)
     return x[kept], y[kept]
 
 
 async def _spearman(
-    cohort: Cohort, columns: list[Column], grids: list[Grid], wanted: dict[Pair, int]
+    cohort: Cohort, joint: dict[Pair, tuple[Values, Values]], grids: list[Grid], wanted: dict[Pair, int]
 ) -> dict[Pair, float | None]:
     """Return the correlation of ranks: histograms of each pair's rows, then the sum of products of doubled ranks."""
     if not wanted:
         return {}
-    places = {(i, j): [grids[k].places(part) for k, part in zip((i, j), _both(_values(columns[i]), _values(columns[j])),
-                                                                strict=True)] for i, j in wanted}
+    places = {pair: [grids[k].places(part) for k, part in zip(pair, joint[pair], strict=True)] for pair in wanted}
     local = [np.bincount(part, minlength=grids[k].cells).astype(np.int64)
              for pair, parts in places.items() for k, part in zip(pair, parts, strict=True)]
     most = max(wanted.values())

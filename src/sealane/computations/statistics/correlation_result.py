@@ -17,6 +17,7 @@ class CorrelationResult:
         r: the matrix, as ``DataFrame.corr()`` gives it; NaN where hidden or where a column does not vary.
         n: rows that know both; NaN where hidden. The diagonal is empty.
         pvalues: two-sided, against no correlation, by Student's t with n - 2 degrees of freedom; NaN without n.
+        basis: by pair of columns, how many institutions have rows that know both, where not all have.
         rules: the rule that hid a correlation; None where it is shown.
         grid: for Spearman by column the width of the cells within which values share a rank; 0 where ranks are exact.
         method: ``pearson`` or ``spearman``.
@@ -39,6 +40,9 @@ class CorrelationResult:
                 n[a, b] = np.nan if one["rows"] is None else one["rows"]
                 p[a, b] = _pvalue(one["r"], one["rows"])
                 rules[a, b] = one["rule"]
+        self.basis: dict[tuple[str, str], int] = {
+            (names[one["pair"][0]], names[one["pair"][1]]): one["institutions"] for one in payload["pairs"]
+            if one["institutions"] not in (None, payload["institutions"])}
         self.r, self.n, self.pvalues, self.rules = (
             pd.DataFrame(matrix, index=names, columns=names) for matrix in (r, n, p, rules))
         self.trace: Any = None
@@ -49,6 +53,8 @@ class CorrelationResult:
         if self.grid and any(self.grid.values()):
             parts.append("ranks on a grid: " + ", ".join(f"{name} {width:.3g}" for name, width in self.grid.items()
                                                          if width))
+        parts += [f"{one} and {other}: rows at {number} of {self._payload['institutions']} institutions"
+                  for (one, other), number in self.basis.items()]
         return "\n\n".join(parts)
 
     def to_dict(self) -> dict[str, Any]:

@@ -67,7 +67,8 @@ class Describe:
         frame = bounded(data.frame(self.columns(params)), params)
         groups = groups_of(frame, data.contract, params.by)
         columns = [column_of(frame[name], data.contract.field(name)) for name in params.columns]
-        head = {"computation": self.name, "minimum_count": cohort.minimum_count, "by": params.by,
+        head = {"computation": self.name, "minimum_count": cohort.minimum_count, "institutions": cohort.size,
+                "by": params.by,
                 "groups": list(groups.levels), "rounded_to": params.round_to, "digits": params.digits}
         if params.promised:
             return head | await noised(cohort, columns, groups, params)
@@ -94,7 +95,8 @@ class Describe:
             content[column.field.name] = {"type": column.field.type, "unit": column.field.unit, "groups": {
                 level: _cells(column, counts[c][:, g], [row[g] for row in hidden], params)
                 | ({} if column.values is None else
-                   _statistics(closed[c, g], rules[c, g], found.get((c, g)), searched.get((c, g)), params))
+                   _statistics(closed[c, g], rules[c, g], found.get((c, g)), searched.get((c, g)), params)
+                   | {"institutions": None if rules[c, g] else institutions[c][g]})
                 for g, level in enumerate(groups.levels)}}
         return head | {"rows": to_base(rows, params.round_to), "promise": None, "group_rules": {
             level: rule for level, rule in zip(groups.levels, hidden_groups(counts, cohort.minimum_count), strict=False)

@@ -27,6 +27,8 @@ class Description(pd.DataFrame):
         suppressed: the rule of each hidden cell, by column and cell, with groups by column, group and cell.
         quantile_error: how far each numeric column's quantiles can be from the exact ones, by column, with groups by
             (column, group).
+        basis: how many institutions have values of a numeric column at all, where not all have, by column, with groups
+            by (column, group).
         rows: rows over the cohort, rounded if asked for; with noise the noised count.
         groups: names of the groups; None without.
         standard_error: of each noised count; None without noise.
@@ -34,12 +36,13 @@ class Description(pd.DataFrame):
     """
 
     _metadata: ClassVar[list[str]] = [
-        "_payload", "levels", "suppressed", "quantile_error", "rows", "groups", "standard_error", "trace"]
+        "_payload", "levels", "suppressed", "quantile_error", "basis", "rows", "groups", "standard_error", "trace"]
 
     _payload: dict[str, Any]
     levels: dict[str, Any]
     suppressed: dict[str, Any]
     quantile_error: dict[Any, float]
+    basis: dict[Any, int]
     rows: int
     groups: list[str] | None
     standard_error: float | None
@@ -56,6 +59,9 @@ class Description(pd.DataFrame):
             parts.append(pd.DataFrame(self).T.to_string(na_rep="hidden", float_format=lambda value: f"{value:.6g}"))
         for name, levels in self.levels.items():
             parts.append(f"{name}\n" + levels.to_string(na_rep="hidden", float_format=lambda value: f"{value:.0f}"))
+        whole = self._payload["institutions"]
+        parts += [f"{name if isinstance(name, str) else ' of '.join(name)}: values at {number} of {whole} institutions"
+                  for name, number in self.basis.items()]
         if self._payload["promise"]:
             parts.append(told(self._payload["promise"]))
         return "\n\n".join(parts)
@@ -88,6 +94,9 @@ def described(payload: Mapping[str, Any]) -> Description:
     found.quantile_error = {name if by is None else (name, group): cells["quantile_error"]
                             for name, one in numeric.items() for group, cells in one.items()
                             if cells.get("quantile_error") is not None}
+    found.basis = {name if by is None else (name, group): cells["institutions"]
+                   for name, one in numeric.items() for group, cells in one.items()
+                   if cells.get("institutions") not in (None, payload["institutions"])}
     return found
 
 

@@ -43,7 +43,7 @@ def grid_of(field: governed.Field, cells: int) -> Grid:
         InputError: the contract gives no range.
     """
     low, high = limits(field)
-    if field.type == "integer":
+    if field.type in ("integer", "boolean"):
         first, last = math.ceil(low), math.floor(high)
         if last - first < cells:
             return Grid(float(first), 0.0, max(last - first + 1, 1), float(last))

@@ -114,12 +114,13 @@ class Quantiles:
         frame = bounded(data.frame(self.columns(params)), params)
         groups = groups_of(frame, data.contract, params.by)
         columns = [number_of(column_of(frame[name], data.contract.field(name))) for name in params.columns]
-        head = {"computation": self.name, "minimum_count": cohort.minimum_count, "by": params.by,
+        head = {"computation": self.name, "minimum_count": cohort.minimum_count, "institutions": cohort.size,
+                "by": params.by,
                 "groups": list(groups.levels), "probabilities": list(params.probabilities), "digits": params.digits}
         cells = [(c, g) for c in range(len(columns)) for g in range(len(groups.levels))]
         if params.promised:
             found, promise = await _noised(cohort, columns, groups, params)
-            rules = dict.fromkeys(cells)
+            rules, institutions = dict.fromkeys(cells), None
         else:
             counts, institutions = await count_rows(cohort, columns, groups)
             if int(counts[0].sum()) < cohort.minimum_count:
@@ -134,6 +135,7 @@ class Quantiles:
                              strict=True))
         return head | {"promise": promise, "columns": {column.field.name: {"unit": column.field.unit, "groups": {
             level: _shown(found.get((c, g)), rules[c, g], params)
+            | {"institutions": institutions[c][g] if institutions and not rules[c, g] else None}
             for g, level in enumerate(groups.levels)}} for c, column in enumerate(columns)}}
 
     def present(self, payload: Payload) -> QuantilesResult:

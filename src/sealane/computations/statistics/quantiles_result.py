@@ -20,6 +20,8 @@ class QuantilesResult:
         errors: in the same shape, how far each can be from the quantile of the pooled values (numpy's linear one). With
             noise it is the width of a cell, to which the noise comes.
         rules: in the same shape, the rule that hid a quantile; None where it is shown.
+        basis: how many institutions have values of a column at all, where not all have, by column, with groups by
+            (column, group).
         standard_error: of the noise in each cell of the histograms; None without a promise.
         trace: rounds, bytes and seconds, if whoever ran it set them.
     """
@@ -29,6 +31,10 @@ class QuantilesResult:
         self.values = self._table("values").astype(np.float64)
         self.errors = self._table("errors").astype(np.float64)
         self.rules = self._table("rules")
+        self.basis: dict[Any, int] = {
+            name if payload["by"] is None else (name, group): cells["institutions"]
+            for name, column in payload["columns"].items() for group, cells in column["groups"].items()
+            if cells["institutions"] not in (None, payload["institutions"])}
         self.standard_error: float | None = (payload["promise"] or {}).get("standard_error")
         self.trace: Any = None
 
@@ -48,6 +54,8 @@ class QuantilesResult:
         if worst >= 0.0:
             parts.append(f"each within {worst:.3g} of the exact quantile, or nearer"
                          f"{', noise apart' if self.standard_error is not None else ''}")
+        parts += [f"{name if isinstance(name, str) else ' of '.join(name)}: values at {number} of "
+                  f"{self._payload['institutions']} institutions" for name, number in self.basis.items()]
         if self.standard_error is not None:
             parts.append(told(self._payload["promise"]))
         return "\n\n".join(parts)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from sealane.computations.design.rebuild import rebuild
+from sealane.errors import InputError
 
 
 class FineGrayResult:
@@ -76,6 +77,26 @@ class FineGrayResult:
         risk = np.exp(x @ self.params_.to_numpy() - self._payload["centre"])
         return pd.DataFrame(-np.expm1(-steps[:, None] * risk[None, :]), index=pd.Index(at, name="time"),
                             columns=rows.index)
+
+    def wald_test(self, columns: Sequence[str] | None = None) -> pd.Series[float]:
+        """Test whether the coefficients of some columns (all if None) are 0 together: statistic, freedom and p.
+
+        With the columns of one category it compares the cumulative incidence of its levels.
+
+        Raises:
+            InputError: a column that is none of the model's.
+        """
+        from scipy.stats import chi2
+
+        names = list(self.params_.index) if columns is None else list(columns)
+        unknown = [name for name in names if name not in self.params_.index]
+        if unknown or not names:
+            raise InputError("fine-gray.unknown-column", "the model has no such column", got=", ".join(unknown)[:80],
+                             expected=f"some of {', '.join(self.params_.index[:20])}")
+        part = self.params_[names].to_numpy()
+        statistic = float(part @ np.linalg.solve(self.variance_matrix_.loc[names, names].to_numpy(), part))
+        return pd.Series({"test_statistic": statistic, "degrees_freedom": float(len(names)),
+                          "p": float(chi2.sf(statistic, len(names)))})
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the ratios with their limits and return the Axes.

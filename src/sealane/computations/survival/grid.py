@@ -19,8 +19,8 @@ from sealane.computations.columns import limits
 from sealane.errors import InputError
 from sealane.governance.contract import Field
 
-DEFAULT_CELLS = 500
-"""Intervals that the default resolution stays at or under."""
+DEFAULT_CELLS = 5_000
+"""Intervals that the default resolution stays at or under: ten days in a hundred years; merging does the rest."""
 MAXIMUM_CELLS = 20_000
 """Intervals of one grid; a week is one of 5,218 in a hundred years."""
 ROUNDING = 1e-9
@@ -115,9 +115,10 @@ def fine_grid(field: Field, resolution: float | None, horizon: float | None) -> 
                              got=f"{horizon:g}", expected=f"at most {end:g}")
         end = horizon
     width = resolution if resolution is not None else _default(end, whole=field.type != "number")
-    steps = end / width
-    last = round(steps) if abs(steps - round(steps)) <= ROUNDING * max(1.0, steps) else math.ceil(steps)
-    if horizon is not None and last * width > horizon * (1.0 + ROUNDING):
+    if resolution is None and horizon is not None:
+        width = next((part for part in (width, width / 2, width / 5) if _whole(horizon / part)), width)
+    last = round(end / width) if _whole(end / width) else math.ceil(end / width)
+    if horizon is not None and not _whole(horizon / width):
         raise InputError("survival.horizon", "the horizon is no whole number of grid intervals",
                          got=f"{horizon:g}", expected=f"a multiple of the resolution {width:g}")
     if last + 1 > MAXIMUM_CELLS:
@@ -182,6 +183,10 @@ def refine(counts: Places, coarse: Merged, minimum_count: int) -> Merged:
         edges += [] if found is None else [first + place for place in found.edges]
         first = edge + 1
     return Merged(tuple(edges), int(np.count_nonzero(counts)))
+
+
+def _whole(steps: float) -> bool:
+    return abs(steps - round(steps)) <= ROUNDING * max(1.0, steps)
 
 
 def _obeys(numbers: NDArray[np.int64], minimum_count: int) -> bool:

@@ -49,6 +49,8 @@ class KaplanMeierParameters(TimeParameters, PromisedParameters):
             raise ValueError("by is a column of its own")
         if self.promised and (self.begin is not None or self.by == INSTITUTION):
             raise ValueError("a promise goes with neither late entries nor institutions")
+        if self.promised and self.resolution is None:
+            raise ValueError("a promise needs a resolution: noise on each of many short intervals drowns the curve")
         return self
 
 

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from sealane.computations.forest import draw
 from sealane.errors import InputError
 
 if TYPE_CHECKING:
     from sealane.computations.survival.incidence_curves import Incidence
     from sealane.computations.survival.km_result import KaplanMeierResult
 
-LINE = 0.075
-"""Height of a line of numbers at risk, as a share of the axes."""
+LINE, BELOW, ASIDE = 13.0, -46.0, -22.0
+"""Height of a line of numbers at risk, where the first lies under the axis, and its names beside it; in points."""
 
 
 def draw_curves(result: KaplanMeierResult, ax: Any, *, at_risk: bool) -> Any:
@@ -41,15 +42,19 @@ def _numbers(result: KaplanMeierResult, ax: Any) -> None:
     ticks = [tick for tick in ax.get_xticks().tolist() if ax.get_xlim()[0] <= tick <= ax.get_xlim()[1]]
     ax.set_xticks(ticks)
     table = result.at_risk(ticks)
-    place = ax.get_xaxis_transform()
-    below = -0.26
-    ax.text(-0.02, below + LINE, "at risk", transform=ax.transAxes, ha="right", fontsize="small", style="italic")
-    for row, name in enumerate(table.columns):
-        colour = ax.lines[row].get_color()
+    lines = ax.lines[-len(table.columns) :]
+
+    def write(at: float, text: str, line: int, aside: float = 0.0, **style: Any) -> None:
+        ax.annotate(text, (at, 0.0), xycoords=ax.get_xaxis_transform(), xytext=(aside, BELOW - line * LINE),
+                    textcoords="offset points", annotation_clip=False, fontsize="small", **style)
+
+    begin = ax.get_xlim()[0]
+    write(begin, "at risk", 0, ASIDE, ha="right", style="italic")
+    for row, name in enumerate(table.columns, start=1):
         label = "all" if name == "KM_estimate" else name
-        ax.text(-0.02, below - row * LINE, label, transform=ax.transAxes, ha="right", fontsize="small", color=colour)
+        write(begin, label, row, ASIDE, ha="right", color=lines[row - 1].get_color())
         for tick, number in zip(ticks, table[name], strict=True):
-            ax.text(tick, below - row * LINE, f"{number:,}", transform=place, ha="center", fontsize="small")
+            write(tick, f"{number:,}", row, ha="center")
 
 
 def draw_incidence(curves: dict[str, Incidence], ax: Any, unit: str | None) -> Any:
@@ -72,17 +77,10 @@ def draw_forest(ratios: pd.DataFrame, ax: Any, title: str) -> Any:
     Args:
         ratios: index names, columns ``ratio``, ``lower`` and ``upper``.
         ax: to draw on, or None.
-        title: under the axis.
+        title: above the axes.
     """
-    ax = ax or _axes()
-    place = np.arange(len(ratios))[::-1]
-    middle = ratios["ratio"].to_numpy()
-    ax.errorbar(middle, place, xerr=[middle - ratios["lower"], ratios["upper"] - middle], fmt="s", capsize=3)
-    ax.axvline(1.0, linestyle="--", linewidth=1.0, color="grey")
-    ax.set_xscale("log")
-    ax.set_yticks(place, ratios.index)
-    ax.set_xlabel(title)
-    return ax
+    logs = pd.DataFrame(np.log(ratios.to_numpy()), index=ratios.index, columns=["effect", "low", "high"])
+    return draw(logs, ax, title=title, exponentiate=True)
 
 
 def _axes() -> Any:

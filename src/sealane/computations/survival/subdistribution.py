@@ -172,7 +172,6 @@ class SubdistributionLikelihood:
 
 
 def sums_by_place(at: Integers, values: Array, size: int) -> Array:
-    """Add rows of values up by place."""
-    out = np.zeros((size, values.shape[1]))
-    np.add.at(out, at, values)
-    return out
+    """Add rows of values up by place, shape ``(size, n_columns)``."""
+    columns = [np.bincount(at, values[:, j], size) for j in range(values.shape[1])]
+    return np.stack(columns, axis=1).astype(np.float64)
