@@ -34,14 +34,19 @@ class OutcomeParameters(FeatureParameters):
 
     @model_validator(mode="after")
     def _one_outcome(self) -> OutcomeParameters:
-        model = self.model
-        if (self.outcome is None) == (model.outcome is None):
-            raise ValueError("either outcome or the left side of the formula names the outcome")
-        if self.outcome_column in model.variables:
-            raise ValueError("the outcome is not one of the features")
-        if not model.intercept:
-            raise ValueError("this model has an intercept: leave 0 + or - 1 out of the formula")
+        check_outcome(self)
         return self
+
+
+def check_outcome(params: OutcomeParameters) -> None:
+    """Raise ValueError unless one outcome is named, in one place, and the model has an intercept."""
+    model = params.model
+    if (params.outcome is None) == (model.outcome is None):
+        raise ValueError("either outcome or the left side of the formula names the outcome")
+    if params.outcome_column in model.variables:
+        raise ValueError("the outcome is not one of the features")
+    if not model.intercept:
+        raise ValueError("this model has an intercept: leave 0 + or - 1 out of the formula")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,19 +14,19 @@ from typing import Any
 import numpy as np
 
 from sealane.computations.base import Cohort, Dataset, Payload, count
-from sealane.computations.design.layout import Design, Measured, Placement, lay_out, matrix, original_units
+from sealane.computations.design.layout import Design, Placement, lay_out, matrix, original_units
 from sealane.computations.design.screening import Counts, screen, take_counts
 from sealane.computations.design.variables import Array, read_rows, read_variables
 from sealane.computations.disclosure import ROWS_PER_COLUMN, hidden_under
 from sealane.computations.meta.estimates import FURTHEST, Estimates, check_openings, not_waived
 from sealane.computations.meta.heterogeneity import Combined, combine, openings
-from sealane.computations.meta.local import enough, fit
+from sealane.computations.meta.local import LocalFit
+from sealane.computations.meta.own_model import read_model
 from sealane.computations.meta.parameters import MetaParameters
 from sealane.computations.meta.result import MetaResult
-from sealane.computations.outcome import Outcome, read_outcome
 from sealane.errors import RefusedError
 
-LINKS = {"gaussian": "identity", "binomial": "logit", "poisson": "log"}
+LINKS = {"gaussian": "identity", "binomial": "logit", "poisson": "log", "cox": "log hazard"}
 HEAVIEST = 14
 """Bits of weight per row of the cohort: a gaussian model may leave as little as 2^-14 of the variance unexplained."""
 
@@ -49,7 +49,7 @@ class MetaFit:
 
     def columns(self, params: MetaParameters) -> list[str]:
         """Return outcome and features."""
-        return [params.outcome_column, *params.model.variables]
+        return [*params.outcome_columns, *params.model.variables]
 
     async def run(self, data: Dataset, cohort: Cohort, params: MetaParameters) -> Payload:
         """Fit at each node and combine.
@@ -62,26 +62,25 @@ class MetaFit:
         if params.by_institution and not cohort.exposed:
             raise not_waived("each institution's own estimates")
         check_openings(cohort, openings(params.method, hartung_knapp=params.hartung_knapp))
-        outcome = read_outcome(data.contract.field(params.outcome_column), params.family)
         variables = read_variables(data.contract, params.model)
         frame = data.frame(self.columns(params))
-        y = outcome.read(frame[params.outcome_column], params.family)
+        model = read_model(frame, data.contract, params)
         read = read_rows(frame, variables, params.missing)
-        rows = replace(read, kept=read.kept & ~np.isnan(y))
-        lacking = not enough(y[rows.kept], params.family, cohort.minimum_count)
+        rows = replace(read, kept=read.kept & model.known)
+        lacking = not model.enough(rows.kept, cohort.minimum_count)
         counts = await take_counts(cohort, rows, variables, {"lacking": int(lacking)})
         basis = screen(counts, variables, cohort)
         if counts.others["lacking"]:
             raise _lacking(counts.others["lacking"], cohort)
-        beside = [Measured(outcome.field.name, outcome.low, outcome.high, y[rows.kept])]
-        design = await lay_out(cohort, rows, variables, counts, intercept=True, beside=beside)
-        place = design.measured[outcome.field.name] if params.family == "gaussian" else Placement()
-        own = await _estimate(cohort, params, design, place, counts, matrix(design, rows), y[rows.kept])
+        design = await lay_out(cohort, rows, variables, counts, intercept=params.family != "cox", centred=True,
+                               beside=model.beside(rows.kept))
+        place = model.place(design)
+        own = await _estimate(cohort, design, place, counts, model.fit(matrix(design, rows), rows.kept, place))
         if cohort.exposed:
             await own.reveal()
         found = await combine(own, params.method, hartung_knapp=params.hartung_knapp,
                               iterations=params.maximum_iterations)
-        return _release(cohort, params, outcome, design, place, counts, own, found) | {"basis": basis}
+        return _release(cohort, params, design, place, counts, own, found) | {"basis": basis}
 
     def present(self, payload: Payload) -> MetaResult:
         """Return the result with statsmodels' names."""
@@ -89,16 +88,13 @@ class MetaFit:
 
 
 async def _estimate(
-    cohort: Cohort, params: MetaParameters, design: Design, place: Placement, counts: Counts, x: Array, y: Array
+    cohort: Cohort, design: Design, place: Placement, counts: Counts, own: LocalFit | None
 ) -> Estimates:
-    """Fit own rows, hold the estimates against their public bounds, and open at how many nodes that failed."""
+    """Hold own estimates against their public bounds, and open at how many nodes there are none within them."""
     units = _units(design, place)
     heaviest = 2.0 ** (math.frexp(counts.kept)[1] + HEAVIEST)
     size = len(design.columns)
     theta, variance, fits = np.zeros(size), np.ones(size), False
-    own = None
-    if len(y) >= ROWS_PER_COLUMN * size:
-        own = fit(x, (y - place.centre) / place.scale, params.family)
     if own is not None:
         coefficients, covariance = original_units(design, own.beta, own.covariance, place)
         theta = (np.array(coefficients) - _centres(design, place)) / units
@@ -109,8 +105,8 @@ async def _estimate(
     if failed:
         raise RefusedError("meta.not-estimable", "institutions cannot fit this model on rows of their own",
                            got=f"{failed} of {cohort.size} institutions",
-                           expected=f"{ROWS_PER_COLUMN} rows per column, each level, and no separation at each of them",
-                           hint="leave features out, merge levels, or fit one model over all rows with glm.fit")
+                           expected=f"{ROWS_PER_COLUMN} rows (Cox: events) per column, all levels, no separation",
+                           hint="leave features out, merge levels, or fit one model over all rows")
     return Estimates(cohort, theta, variance, heaviest)
 
 
@@ -118,23 +114,25 @@ def _lacking(number: int, cohort: Cohort) -> RefusedError:
     return RefusedError("meta.too-few-rows", "institutions have too few rows or events for a model of their own",
                         got=f"{number} of {cohort.size} institutions",
                         expected=f"at least {cohort.minimum_count} rows, and as many with each outcome, at each",
-                        hint="fit one model over all rows with glm.fit")
+                        hint="fit one model over all rows")
 
 
 def _units(design: Design, place: Placement) -> Array:
     """Return what an estimate is divided by to be of order one: a spread of the outcome for a spread of the column."""
-    shifts = math.fsum(abs(column.place.centre / column.place.scale) for column in design.columns[1:])
-    slopes = (place.scale / column.place.scale for column in design.columns[1:])
-    return np.array([place.scale * (1.0 + shifts), *slopes])
+    slopes = [place.scale / column.place.scale for column in design.columns]
+    if design.intercept:
+        shifts = math.fsum(abs(column.place.centre / column.place.scale) for column in design.columns[1:])
+        slopes[0] = place.scale * (1.0 + shifts)
+    return np.array(slopes)
 
 
 def _centres(design: Design, place: Placement) -> Array:
-    return np.array([place.centre, *([0.0] * (len(design.columns) - 1))])
+    return np.array([place.centre if design.intercept and j == 0 else 0.0 for j in range(len(design.columns))])
 
 
 def _release(
-    cohort: Cohort, params: MetaParameters, outcome: Outcome, design: Design, place: Placement, counts: Counts,
-    own: Estimates, found: Combined,
+    cohort: Cohort, params: MetaParameters, design: Design, place: Placement, counts: Counts, own: Estimates,
+    found: Combined,
 ) -> Payload:
     units, centres = _units(design, place), _centres(design, place)
 
@@ -153,7 +151,8 @@ def _release(
         "computation": "model.meta",
         "family": params.family,
         "link": LINKS[params.family],
-        "outcome": outcome.field.name,
+        "outcome": params.outcome_columns[0],
+        "event": params.event,
         "method": params.method,
         "hartung_knapp": params.hartung_knapp and found.varying is not None,
         "confidence": params.confidence,

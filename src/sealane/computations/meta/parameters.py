@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from sealane.computations.outcome import FamilyName, OutcomeParameters
+from sealane.computations.design.parameters import Name
+from sealane.computations.outcome import FamilyName, OutcomeParameters, check_outcome
+from sealane.computations.survival.rows import TimeParameters
 
 Method = Literal["fixed", "unweighted", "dl", "pm", "reml"]
 
@@ -15,7 +17,10 @@ class MetaParameters(OutcomeParameters):
     """Parameters of ``model.meta``, beside those of every regression.
 
     Attributes:
-        family: of each institution's own model: ``gaussian`` (identity link), ``binomial`` (logit), ``poisson`` (log).
+        family: of each institution's own model: ``gaussian`` (identity link), ``binomial`` (logit), ``poisson`` (log),
+            or ``cox`` (proportional hazards).
+        duration: column of the time to the event or to the last time seen, for ``cox``; then there is no ``outcome``.
+        event: column that says whether it ended in the event, for ``cox``.
         method: how estimates are combined: ``fixed`` (inverse variance), ``unweighted`` (random effects, each
             institution counts alike), or random effects with inverse variance and a variance between institutions by
             ``dl`` (DerSimonian and Laird), ``pm`` (Paule and Mandel) or ``reml``.
@@ -25,9 +30,35 @@ class MetaParameters(OutcomeParameters):
         maximum_iterations: most steps to the variance between institutions, for ``pm`` and ``reml``.
     """
 
-    family: FamilyName
+    family: FamilyName | Literal["cox"]
+    duration: Name | None = None
+    event: Name | None = None
     method: Method = "dl"
     hartung_knapp: bool = False
     by_institution: bool = False
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     maximum_iterations: Annotated[int, Field(ge=1, le=200)] = 50
+
+    @property
+    def times(self) -> TimeParameters:
+        """Duration and event as all survival computations read them."""
+        return TimeParameters(duration=self.duration, event=self.event or "")
+
+    @property
+    def outcome_columns(self) -> list[str]:
+        """The columns that the model explains."""
+        return [self.outcome_column] if self.family != "cox" else [str(self.duration), str(self.event)]
+
+    @model_validator(mode="after")
+    def _one_outcome(self) -> MetaParameters:
+        timed = self.duration is not None and self.event is not None
+        if self.family != "cox":
+            if self.duration is not None or self.event is not None:
+                raise ValueError("duration and event are those of family = \"cox\"")
+            check_outcome(self)
+            return self
+        if not timed or self.outcome is not None or self.model.outcome is not None:
+            raise ValueError("a Cox model has duration and event, and no outcome")
+        if len({self.duration, self.event, *self.model.variables}) != 2 + len(self.model.variables):
+            raise ValueError("duration, event and features are columns of their own")
+        return self

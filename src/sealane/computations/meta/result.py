@@ -128,8 +128,8 @@ class MetaResult:
         limits = self.conf_int()
         pooled = pd.DataFrame({"effect": self.params, "low": limits[0], "high": limits[1]})
         if column is None:
-            return forest.draw(pooled.drop(index="Intercept"), ax, title="Effects over the institutions",
-                               exponentiate=exponentiate)
+            slopes = pooled.drop(index="Intercept", errors="ignore")
+            return forest.draw(slopes, ax, title="Effects over the institutions", exponentiate=exponentiate)
         if self.institutions is None or column not in self.params.index:
             raise InputError("meta.no-forest", "this result has no estimates by institution of that column",
                              got=repr(column[:80]), expected="a column of a result with by_institution = true",
