@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,10 @@ from patients import CONTRACT, patients, write_patients
 
 import sealane
 from sealane.cli.local_federation import DATASET, LocalFederation, local_federation
+from sealane.cli.run_report import report_fields
+from sealane.client.report import render_report
 from sealane.computations.registry import names
+from sealane.core.clock import system_clock
 from sealane.governance.study import parse_study
 from sealane.governance.study_file import StudyFile
 from sealane.node.control import call
@@ -47,6 +51,9 @@ WAIVED = {"model.mixed"}
 NOISY = {"statistics.table"}
 """Their results differ from run to run, as they should."""
 
+OF_EVERY_RUN = {"What was hidden, and why", "How it was protected", "Traffic and time"}
+"""Sections of a report that say nothing of what was found."""
+
 
 @pytest.fixture(scope="module")
 def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalFederation]:
@@ -74,10 +81,13 @@ def test_a_computation_between_processes(computation: str, federation: LocalFede
     study = parse_study(record.study)
     federation.approve(study.hash, waive_differencing=bool(waived))
     federation.analyst.await_approvals(record, 20.0, lambda line: None)
-    real = federation.analyst.finish(federation.analyst.session.start(study.hash)).present_traced().to_dict()
+    finished = federation.analyst.finish(federation.analyst.session.start(study.hash))
+    real = finished.present_traced().to_dict()
     assert real.keys() == simulated.keys()
     if computation not in NOISY:
         assert_close(real, simulated, computation)
+    told = re.findall("<h2>(.*?)</h2>", render_report(report_fields(finished.opened, system_clock())))
+    assert len(set(told) - OF_EVERY_RUN) >= 1, told
 
 
 def assert_close(one: Any, other: Any, where: str) -> None:

@@ -66,6 +66,8 @@ def ratio(result: Mapping[str, Any]) -> str | None:
     if result.get("computation") in TIMED:
         return TIMED[str(result["computation"])]
     link = result.get("link")
+    if result.get("family") == "cox":
+        return "Hazard ratio"
     if result.get("family") in POSITIVE and link == "log":
         return "Ratio of means"
     return RATIOS.get(str(link))
