@@ -50,7 +50,10 @@ def evaluate(name: str, directory: Path) -> dict[str, Any]:
         return heart(directory, question)
     from sealane_examples.healthcare import breast_cancer, dialysis, evaluate_survival
 
-    example = (dialysis if name == "dialysis" else breast_cancer).EXAMPLE
+    example = {one.name: one for one in (breast_cancer.EXAMPLE, dialysis.EXAMPLE)}.get(name)
+    if example is None:
+        raise InputError("example.not-judged", "made-up rows are not judged", got=name,
+                         expected="finance, heart-disease, dialysis or breast-cancer")
     return evaluate_survival.evaluate(directory, example, evaluate_survival.parse_question(text))
 
 
@@ -65,7 +68,7 @@ def question_text() -> str:
 
 
 STEPS = {"prepare": prepare, "evaluate": evaluate}
-EXAMPLES = ("breast-cancer", "dialysis", "finance", "heart-disease")
+EXAMPLES = ("adverse-events", "breast-cancer", "dialysis", "finance", "heart-disease", "outbreak")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,7 +6,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from sealane_examples.example import Example
 from sealane_examples.fold import HELD_OUT
+from sealane_examples.healthcare import made_up
 from sealane_examples.written import check_digest, write_parquet
 
 MODULES = {
@@ -14,6 +16,7 @@ MODULES = {
     "dialysis": "sealane_examples.healthcare.dialysis",
     "breast-cancer": "sealane_examples.healthcare.breast_cancer",
 }
+MADE_UP = {example.name: example for example in (made_up.REPORTS, made_up.VISITS)}
 # What the rows must be: SHA-256 of each table as CSV (written.canonical_csv).
 CONTENT_SHA256: dict[str, dict[str, str]] = {
     "heart-disease": {
@@ -41,6 +44,17 @@ CONTENT_SHA256: dict[str, dict[str, str]] = {
 }
 
 
+def prepare_made_up(example: Example, directory: Path) -> dict[str, Any]:
+    """Write the made-up rows of one example into ``directory`` and describe them; nothing of them is pinned."""
+    directory.mkdir(parents=True, exist_ok=True)
+    described = {
+        institution: write_parquet(table, directory / f"{institution}.parquet").to_dict()
+        | {"events": int(table[example.outcome].sum())}
+        for institution, table in made_up.parts(example).items()
+    }
+    return {"institutions": described, "made_up": True}
+
+
 def prepare(name: str, directory: Path) -> dict[str, Any]:
     """Write all files of one example into ``directory`` and describe them.
 
@@ -51,6 +65,8 @@ def prepare(name: str, directory: Path) -> dict[str, Any]:
         UnavailableError: the data package is not installed.
         InputError: the source or the output is not what was reviewed.
     """
+    if name in MADE_UP:
+        return prepare_made_up(MADE_UP[name], directory)
     module = import_module(MODULES[name])
     directory.mkdir(parents=True, exist_ok=True)
     described: dict[str, dict[str, Any]] = {}
