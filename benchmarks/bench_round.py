@@ -25,6 +25,7 @@ from typing import Any
 
 import pandas as pd
 
+from processes import await_port, cpu_seconds, free_ports_pair, send_by_hand
 from rounds import Rounds
 from sealane.client.connection import Connection
 from sealane.computations.base import Cohort, Payload
@@ -123,13 +124,13 @@ async def _serve(role: str, home: str, *, sandboxed: bool) -> None:
 
 
 def _bench(root: Path, asked: argparse.Namespace) -> dict[str, Any]:
-    main_port, enrolment_port = _ports()
+    main_port, enrolment_port = free_ports_pair()
     settings = Settings(listen=Listen(main=main_port, enrolment=enrolment_port),
                         advertise=Advertise(main=main_port, enrolment=enrolment_port))
     initialise(root / "coordinator", settings).engine.dispose()
     processes = [_start("coordinator", root / "coordinator", root, asked)]
     try:
-        time.sleep(3)
+        await_port(enrolment_port)
         names = [f"node{i}" for i in range(asked.nodes)]
         _prepare(root, names)
         processes += [_start("node", root / name, root, asked) for name in names]
@@ -176,15 +177,15 @@ def _measure(
         for name in names:
             # Signed in this process and sent by hand: the benchmark's nodes have no control socket.
             signed = open_home(root / name).decisions().approve(study.hash)
-            _send(root / name, signed)
+            send_by_hand(root / name, signed)
         analyst.await_approvals(record, 30.0, lambda line: None)
         runs = []
         analyst.finish(analyst.session.start(study.hash))  # warms every process up
-        before = _cpu_seconds(processes)
+        before = cpu_seconds(processes)
         for _ in range(3):
             finished = analyst.finish(analyst.session.start(study.hash))
             runs.append(finished.trace)
-        cpu = (_cpu_seconds(processes) - before) * 1000 / len(runs) / asked.rounds
+        cpu = (cpu_seconds(processes) - before) * 1000 / len(runs) / asked.rounds
     seconds = [s * 1000 for name in names for s in json.loads((root / f"{name}.seconds").read_text())[5:]]
     return {
         "what": f"masked sum of {asked.entries} counts over {asked.nodes} nodes, mTLS on loopback, journals fsynced",
@@ -200,44 +201,10 @@ def _measure(
     }
 
 
-def _cpu_seconds(processes: list[subprocess.Popen[bytes]]) -> float:
-    """Return the processor time that processes have used, from proc(5)."""
-    ticks = 0
-    for process in processes:
-        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _send(home: Path, signed: Any) -> None:
-    """Hand a statement to the coordinator over a short stream of the node's own."""
-    from sealane._version import __version__
-    from sealane.node.stream import open_link
-    from sealane.rpc.identity import load_identity
-    from sealane.rpc.notices import Hello
-
-    async def speak() -> None:
-        async with open_link(load_identity(home)) as link:
-            link.send(Hello(__version__, ()))
-            link.send(signed)
-            async for message in link:
-                if signed in getattr(message, "statements", ()):
-                    return
-
-    asyncio.run(asyncio.wait_for(speak(), 10))
-
-
 def _start(role: str, home: Path, root: Path, asked: argparse.Namespace) -> subprocess.Popen[bytes]:
     environment = os.environ | {"BENCH_SECONDS": str(root / f"{home.name}.seconds")}
     return subprocess.Popen([sys.executable, __file__, "--serve", role, str(home), *["--sandbox"] * asked.sandbox],
                             env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def _ports() -> tuple[str, str]:
-    from sealane.cli.local_federation import free_ports
-
-    first, second = free_ports(2)
-    return first, second
 
 
 if __name__ == "__main__":

@@ -124,6 +124,7 @@ def _review_text(found: dict[str, Any]) -> str:
         "\n".join(f"  - {line}" for line in found["allows"]),
         facts([("results go to", ", ".join(found["recipients"]) or "nobody"),
                ("kinds of result", ", ".join(found["outputs"])), ("privacy", found["privacy"]),
+               ("other nodes also see", found["opens"]),
                *_ledger(found["ledger"]),
                ("parameters", "exactly these"),
                *((f"  {name}", json.dumps(value)) for name, value in found["parameters"].items())]),

@@ -101,7 +101,8 @@ class Computation(Protocol[P]):
     """One named computation, such as ``glm.fit``.
 
     One whose result is made of aggregates also declares ``individual_level = False``: without it a result is taken
-    for a model that may remember single people (see :func:`sealane.computations.registry.individual_level`).
+    for a model that may remember single people (see :func:`sealane.computations.registry.individual_level`). ``opens``
+    says in plain words what the nodes see of opened sums beside the result; a steward reads it before signing.
     """
 
     @property

@@ -80,6 +80,15 @@ def individual_level(name: str) -> bool:
     return bool(getattr(get(name), "individual_level", True))
 
 
+def opens(name: str) -> str:
+    """Return in plain words what nodes see of opened sums beside a computation's result.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    return str(getattr(get(name), "opens", "unknown: the computation does not say"))
+
+
 def read_parameters(name: str, values: Mapping[str, Any]) -> Parameters:
     """Check a study's parameters against what the computation takes.
 

@@ -10,13 +10,14 @@ from sealane.governance.tariff import Tariff
 from sealane.governance.terms import Terms, declared_budget, differences
 
 
-def review(study: Study, terms: Terms, defaults: Defaults) -> dict[str, Any]:
+def review(study: Study, terms: Terms, defaults: Defaults, opens: str) -> dict[str, Any]:
     """Return what an agreement under ``terms`` would allow, to whom, at what cost, and what the defaults change.
 
     Args:
         study: what was proposed.
         terms: what this institution would sign now.
         defaults: of the institution.
+        opens: what the computation lets nodes see beside the result.
     """
     recipients = [party.name for party in study.recipients if party.fingerprint in terms.recipients]
     others = [party.name for party in study.participants]
@@ -35,6 +36,7 @@ def review(study: Study, terms: Terms, defaults: Defaults) -> dict[str, Any]:
         "recipients": recipients,
         "outputs": list(terms.outputs),
         "privacy": _privacy(study),
+        "opens": opens,
         "parameters": study.parameters,
         "narrower": narrower,
         "notes": _notes(study, recipients, defaults),

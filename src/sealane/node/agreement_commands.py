@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
+from sealane.computations.registry import opens
 from sealane.core.ids import RUN_ID
 from sealane.errors import InputError, RefusedError, SealaneError
 from sealane.governance.agreement import Agreement, verify_agreement
@@ -67,8 +68,8 @@ def study_review(place: Place, *, study: str, dataset: str | None = None,
     found = find_study(place.register, study)
     decisions = place.home.decisions()
     terms = decisions.terms(found, own or {})
-    return {"name": found.name, "hash": found.hash, **review(found, terms, decisions.defaults()),
-            "ledger": _outlook(place, found, dataset)}
+    said = review(found, terms, decisions.defaults(), opens(found.computation))
+    return {"name": found.name, "hash": found.hash, **said, "ledger": _outlook(place, found, dataset)}
 
 
 @checked

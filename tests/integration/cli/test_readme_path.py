@@ -403,7 +403,9 @@ def test_an_agreement_from_offer_to_revocation(federation: Federation, tmp_path:
     review = run_well("study", "review", study, "--rounds", "150", "--home", nodes["south"])
     assert review["narrower"] == {"rounds": {"study": 200, "here": 150}, "runs": {"study": 10, "here": 4}}
     assert review["recipients"] == ["alice"]
-    assert "no noise is added" in run("study", "review", study, "--home", nodes["south"]).out
+    told = run("study", "review", study, "--home", nodes["south"]).out
+    assert "no noise is added" in told
+    assert "other nodes also see" in told
     refused("agreement.wider-than-study", 3, "study", "approve", study, "--rounds", "500", "--home", nodes["south"])
     refused("agreement.unknown-choice", 2, "study", "approve", study, "--recipient", "bob", "--home", nodes["south"])
     refused("agreement.recipient-abroad", 3, "study", "approve", study, "--jurisdiction", "DE", "--home",

@@ -147,6 +147,13 @@ def test_one_sum_serves_a_linear_path_and_all_its_folds(run_pooled, frames, new_
     assert meeting.sums == 4  # counts, moments, rows by fold, cross-products
 
 
+def test_the_rounds_of_a_logistic_path_with_all_its_folds(run_pooled, frames, new_meeting):
+    meeting = new_meeting(list(frames))
+    fit(run_pooled, frames, "binomial", meeting, kind="lasso", number=20, folds=5)
+    assert meeting.sums <= 4 + 4 * 20
+    assert meeting.agreements <= 8
+
+
 def test_the_rules_and_what_a_reader_finds(run_pooled, frames):
     least = fit(run_pooled, frames, "gaussian", kind="lasso", number=20)
     simple = fit(run_pooled, frames, "gaussian", kind="lasso", number=20, rule="1se")

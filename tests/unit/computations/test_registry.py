@@ -13,6 +13,12 @@ def test_every_computation_answers_to_its_name():
         assert registry.get(name).name == name
 
 
+def test_every_computation_says_what_nodes_see_beside_its_result():
+    for name in registry.names():
+        assert 20 < len(registry.opens(name)) <= 120
+        assert "unknown" not in registry.opens(name)
+
+
 def test_columns_are_what_the_gate_will_check():
     params = registry.read_parameters("glm.fit", {"outcome": "y", "features": ["x", "z"], "family": "poisson"})
     assert registry.get("glm.fit").columns(params) == ["y", "x", "z"]

@@ -32,6 +32,7 @@ class Ipw:
 
     outputs = ("model",)
     individual_level = False  # sums and coefficients over the cohort
+    opens = "all sums of the two fits, counts of levels, and how scores and weights spread in bands"
 
     @property
     def name(self) -> str:

@@ -39,6 +39,7 @@ class GlmFit:
 
     outputs = ("model",)
     individual_level = False  # sums and coefficients over the cohort
+    opens = "counts of levels and combinations, and each step's cross-products, scores and deviance"
 
     @property
     def name(self) -> str:

@@ -156,10 +156,10 @@ async def _advance(
     """Move models towards what they want, each halved until its objective does not rise; in place."""
     share = dict.fromkeys(moving, 1.0)
     for _ in range(HALVINGS):
-        proposed = np.stack([places[m].beta + share[m] * (wanted[m] - places[m].beta) for m in moving])
-        # Exact zeros stay so: agreeing adopts one node's bytes.
-        settled = await steps.cohort.agree(proposed)
-        for model, place in zip(moving, await evaluate(steps, list(settled), moving), strict=True):
+        # Not agreed at each step, which would double the rounds: all that leads here rounds one way only, from agreed
+        # coefficients and opened sums, and what comes of it is agreed before it is released.
+        proposed = [places[m].beta + share[m] * (wanted[m] - places[m].beta) for m in moving]
+        for model, place in zip(moving, await evaluate(steps, proposed, moving), strict=True):
             allowed = _cost(steps, model, places[model], pull) + 1e-12
             if not place.runaway and _cost(steps, model, place, pull) <= allowed:
                 places[model] = place

@@ -14,8 +14,8 @@ from sealane.computations.glm.families import CANONICAL, Family
 from sealane.computations.glm.links import Link
 from sealane.computations.newton import Array
 
-_CHUNK = 4096
-"""Rows worked on at a time: a weighted copy of 50 columns then stays in a core's cache."""
+_CHUNK = 16_384
+"""Rows worked on at a time: the weighted copy stays small, and BLAS has enough to do between its barriers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +99,13 @@ class Kind:
 
 def gram(x: Array, weights: Array) -> Array:
     """Return X'WX, shape ``(n_columns, n_columns)``, symmetric; weights may be negative."""
-    from scipy.linalg.blas import dsyrk  # late: slow to load, and only a node needs it
-
     size = x.shape[1]
-    total = np.zeros((size, size), dtype=np.float64, order="F")
+    total = np.zeros((size, size), dtype=np.float64)
     positive = bool((weights >= 0.0).all())
     roots = np.sqrt(weights) if positive else weights
     for low in range(0, len(weights), _CHUNK):
         piece = x[low : low + _CHUNK]
-        scaled = (piece * roots[low : low + _CHUNK, None]).T
-        # A symmetric product costs half of a general one; BLAS wants columns first, which the transpose is.
-        total = dsyrk(1.0, scaled, beta=1.0, c=total, overwrite_c=1) if positive else total + scaled @ piece
-    return np.asarray(np.triu(total) + np.triu(total, 1).T if positive else (total + total.T) / 2.0)
+        scaled = piece * roots[low : low + _CHUNK, None]
+        # A product of a matrix with its own transpose costs half of a general one, which NumPy notices.
+        total += scaled.T @ (scaled if positive else piece)
+    return (total + total.T) / 2.0

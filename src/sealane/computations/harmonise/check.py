@@ -45,6 +45,7 @@ class Harmonise:
 
     outputs = ("statistics",)
     individual_level = False  # verdicts on whole columns, and counts over the cohort
+    opens = "how many institutions' medians lie under public cells, and each institution's verdict per column"
 
     @property
     def name(self) -> str:

@@ -36,6 +36,7 @@ class MetaFit:
 
     outputs = ("model",)
     individual_level = False  # sums over institutions; single institutions' estimates only where all waived it
+    opens = "weighted sums over the institutions' own estimates, fewer than would give one of them away"
 
     @property
     def name(self) -> str:

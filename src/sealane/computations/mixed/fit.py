@@ -30,6 +30,7 @@ class MixedFit:
 
     outputs = ("model",)
     individual_level = False  # totals of institutions that waived it, and coefficients over all of them
+    opens = "each institution's rows, sums and cross-products, which is why every one of them waives that"
 
     @property
     def name(self) -> str:

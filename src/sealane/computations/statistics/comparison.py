@@ -73,6 +73,7 @@ class Comparison:
 
     outputs = ("statistics",)
     individual_level = False
+    opens = "small counts, and moments or histograms of every group"
 
     @property
     def name(self) -> str:

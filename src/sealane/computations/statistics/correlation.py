@@ -61,6 +61,7 @@ class Correlation:
 
     outputs = ("statistics",)
     individual_level = False
+    opens = "the histograms of each pair, or their moments and cross-products"
 
     @property
     def name(self) -> str:

@@ -35,6 +35,7 @@ class Describe:
 
     outputs = ("statistics",)
     individual_level = False  # sums and counts over the cohort
+    opens = "small counts, moments, and the counts at each step of the search for quantiles"
 
     @property
     def name(self) -> str:

@@ -65,6 +65,7 @@ class Histogram:
 
     outputs = ("statistics",)
     individual_level = False
+    opens = "all cells, small ones too; with noise only noised ones"
 
     @property
     def name(self) -> str:

@@ -81,6 +81,7 @@ class Quantiles:
 
     outputs = ("statistics",)
     individual_level = False
+    opens = "the counts at each step of the search; with noise only noised ones"
 
     @property
     def name(self) -> str:

@@ -73,6 +73,7 @@ class Table:
 
     outputs = ("statistics",)
     individual_level = False
+    opens = "all cells, small ones too; with noise only noised ones"
 
     @property
     def name(self) -> str:

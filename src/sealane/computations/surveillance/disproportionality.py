@@ -68,6 +68,7 @@ class Disproportionality:
 
     outputs = ("statistics",)
     individual_level = False  # counts over the cohort
+    opens = "all cells of all tables, small ones too"
 
     @property
     def name(self) -> str:

@@ -87,6 +87,7 @@ class Outbreak:
 
     outputs = ("statistics",)
     individual_level = False  # counts over the cohort
+    opens = "small weekly counts, and the number of rows with a later date; with noise only noised ones"
 
     @property
     def name(self) -> str:

@@ -77,6 +77,7 @@ class AftFit:
 
     outputs = ("model",)
     individual_level = False  # sums and coefficients over the cohort
+    opens = "counts of levels, and each step's cross-products, scores and deviance"
 
     @property
     def name(self) -> str:

@@ -36,6 +36,7 @@ class Cox:
 
     outputs = ("model",)
     individual_level = False  # sums and coefficients over the cohort
+    opens = "events and leavings per grid time, and risk-set sums on merged times at each step"
 
     @property
     def name(self) -> str:

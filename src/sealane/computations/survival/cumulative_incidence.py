@@ -54,6 +54,7 @@ class CumulativeIncidence:
 
     outputs = ("statistics",)
     individual_level = False  # counts over the cohort
+    opens = "events and leavings per grid time, and totals of hidden groups"
 
     @property
     def name(self) -> str:

@@ -59,6 +59,7 @@ class KaplanMeier:
 
     outputs = ("statistics",)
     individual_level = False  # counts over the cohort
+    opens = "events and leavings per grid time, and totals of hidden groups; with noise only noised ones"
 
     @property
     def name(self) -> str:
