@@ -7,9 +7,11 @@ import asyncio
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sealane.computations.base import real
-from sealane.computations.glm.families import Binomial, Gamma, Poisson
+from sealane.computations.glm.families import ALLOWED, Binomial, Gamma, Poisson, family_of
 from sealane.computations.glm.fit import GlmFit
 from sealane.computations.glm.likelihood import Likelihood
 from sealane.computations.glm.links import LINKS
@@ -109,3 +111,28 @@ def test_an_observed_information_without_an_inverse_gives_no_robust_errors():
     with pytest.raises(RefusedError) as caught:
         asyncio.run(sandwich(likelihood, np.zeros(2), clustered=False))
     assert caught.value.code == "glm.no-robust-covariance"
+
+
+ROWS = st.lists(st.tuples(st.floats(0, 1), st.floats(-40, 40), st.integers(1, 9)), min_size=1, max_size=12)
+
+
+@pytest.mark.parametrize(("family", "link"), [(name, link) for name, links in ALLOWED.items() for link in links])
+@settings(max_examples=40, deadline=None)
+@given(rows=ROWS)
+def test_legal_rows_are_evaluated_or_said_to_be_past_the_border(family, link, rows):
+    """Whatever the predictor: sums are finite with no negative weight or deviance, or the node's count says so."""
+    share, predictor, weights = (np.array(column, dtype=np.float64) for column in zip(*rows, strict=True))
+    y = np.round(share) if family == "binomial" else np.round(share * 50) + (family == "gamma")
+    own = Own(np.column_stack([np.ones_like(y), share]), y, None, weights)
+    kind = Kind(family_of(family, 0.7), LINKS[link])
+    likelihood = Likelihood(Alone(), kind, own)
+    worked = kind.work(own, predictor)
+    opened = asyncio.run(open_sums(Alone(), None if worked is None else likelihood.parts(worked),
+                                   {"information": (3,), "score": (2,), "totals": (2,)}))
+    if opened.runaway:
+        return
+    assert all(np.isfinite(values).all() for values in opened.sums.values())
+    assert opened.sums["information"][[0, 2]].min() >= 0.0
+    deviance, pearson = opened.sums["totals"]
+    assert deviance >= -1e-6 * weights.sum()
+    assert pearson >= 0.0

@@ -12,6 +12,9 @@ from sealane.errors import RefusedError
 sm = pytest.importorskip("statsmodels.api")
 smf = pytest.importorskip("statsmodels.formula.api")
 
+pytestmark = [pytest.mark.filterwarnings("ignore:.*does not respect the domain"),
+              pytest.mark.filterwarnings("ignore:cov_type not fully supported")]
+
 L, F = sm.families.links, sm.families
 KINDS = [
     ("gaussian", "identity", "pressure", F.Gaussian()), ("gaussian", "log", "pressure", F.Gaussian(L.Log())),

@@ -14,6 +14,9 @@ from sealane.errors import InputError, RefusedError
 sm = pytest.importorskip("statsmodels.api")
 smf = pytest.importorskip("statsmodels.formula.api")
 
+pytestmark = [pytest.mark.filterwarnings("ignore:.*does not respect the domain"),
+              pytest.mark.filterwarnings("ignore:cov_type not fully supported")]
+
 L, F = sm.families.links, sm.families
 KINDS = [
     ("gaussian", "identity", "pressure", F.Gaussian()), ("binomial", "logit", "event", F.Binomial()),

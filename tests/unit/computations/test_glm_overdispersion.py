@@ -56,3 +56,14 @@ def test_counts_that_vary_less_than_a_poisson(run_pooled):
     with pytest.raises(RefusedError) as caught:
         run_pooled(split(frame), GlmFit(), {"outcome": "k", "features": ["x"], "family": "negative-binomial"})
     assert caught.value.code == "glm.no-overdispersion"
+
+
+def test_the_split_of_rows_does_not_matter(run_pooled):
+    random = np.random.default_rng(9)
+    frame = pd.DataFrame({"x": random.normal(size=300)})
+    frame["k"] = random.poisson(np.exp(1 + 0.3 * frame.x) * random.gamma(2, 0.5, 300))
+    params = {"outcome": "k", "features": ["x"], "family": "negative-binomial"}
+    whole = run_pooled({"all": frame}, GlmFit(), params)
+    parts = run_pooled(split(frame, 5), GlmFit(), params)
+    np.testing.assert_allclose(parts.params, whole.params, rtol=1e-8)
+    np.testing.assert_allclose(parts.cov_params(), whole.cov_params(), rtol=1e-7)

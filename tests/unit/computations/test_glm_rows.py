@@ -15,6 +15,9 @@ from sealane.governance.contract import Contract, Field, infer_contract
 sm = pytest.importorskip("statsmodels.api")
 smf = pytest.importorskip("statsmodels.formula.api")
 
+pytestmark = [pytest.mark.filterwarnings("ignore:.*does not respect the domain"),
+              pytest.mark.filterwarnings("ignore:cov_type not fully supported")]
+
 N = 600
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from sealane.computations.base import Cohort
 from sealane.computations.glm.families import Poisson
+from sealane.computations.glm.intercepts import PROFILED
 from sealane.computations.glm.likelihood import Baseline, Likelihood
 from sealane.computations.glm.overdispersion import Joint
 from sealane.computations.glm.release import Basis, Maximum
@@ -20,8 +21,8 @@ from sealane.errors import RefusedError
 CERTAIN = 1e-5
 """Deviance per row under which a binomial model predicts every row without doubt."""
 FLAT = 1e-5
-"""Largest slope per row at a maximum. Where means near the border of what they may be, weights grow without end and
-steps vanish though the slope does not."""
+"""Largest slope per row at a maximum, for links that do not take every predictor. Where means near the border of what
+they may be, weights grow without end and steps vanish though the slope does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ async def estimate(task: Task) -> tuple[Likelihood, Maximum]:
         if error.code != "model.separation" or task.basis.params.on_separation == "refuse":
             raise
         return await _separated(task, likelihood, baseline, null_deviance, first.beta)
-    if float(np.abs(solution.point.score).max()) > FLAT * task.basis.weight:
+    bordered = (task.basis.kind.family.name, task.basis.kind.link.name) not in PROFILED
+    if bordered and float(np.abs(solution.point.score).max()) > FLAT * task.basis.weight:
         raise RefusedError("glm.boundary", "the best fit has means on the border of what the family allows",
                            got=f"link {task.basis.kind.link.name}", expected="a maximum inside",
                            hint="use a link that takes every predictor, such as log or logit")

@@ -82,9 +82,8 @@ class Likelihood:
 
     def work(self, beta: Array) -> Working | None:
         """Evaluate the node's own rows; None where they have no legal mean."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            predictor = self.predictor(beta)
-            return None if predictor is None else self.kind.work(self.own, predictor)
+        predictor = self.predictor(beta)
+        return None if predictor is None else self.kind.work(self.own, predictor)
 
     def parts(self, worked: Working) -> dict[str, Array]:
         """Return what the node's own rows add to information, score and totals."""

@@ -85,7 +85,7 @@ def _cloglog(predictor: Array) -> Mean:
 
 
 def _inverse(predictor: Array) -> Mean:
-    with np.errstate(divide="ignore", over="ignore"):
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         value = 1.0 / predictor
         return Mean(value, 1.0 - value, -value * value)
 

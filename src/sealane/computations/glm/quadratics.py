@@ -113,15 +113,14 @@ async def evaluate(steps: Steps, betas: Sequence[Array], models: Sequence[int]) 
     size = len(betas[0])
     own: dict[str, Array] | None = {}
     triangles, scores, totals = [], [], []
-    with np.errstate(over="ignore", invalid="ignore"):
-        for model, beta in zip(models, betas, strict=True):
-            parts = _parts(steps, beta, model)
-            if parts is None:
-                own = None
-                break
-            triangles.append(packed(parts[0]))
-            scores.append(parts[1])
-            totals.append(parts[2])
+    for model, beta in zip(models, betas, strict=True):
+        parts = _parts(steps, beta, model)
+        if parts is None:
+            own = None
+            break
+        triangles.append(packed(parts[0]))
+        scores.append(parts[1])
+        totals.append(parts[2])
     if own is not None:
         own = {"information": np.stack(triangles), "score": np.stack(scores), "totals": np.stack(totals)}
     count = len(models)

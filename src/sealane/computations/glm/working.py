@@ -6,6 +6,7 @@ Stat. Soc. B 46(2); McCullagh and Nelder (1989), section 2.5.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,23 +68,28 @@ class Kind:
         return (self.family.name, self.link.name) in CANONICAL
 
     def work(self, own: Own, predictor: Array) -> Working | None:
-        """Evaluate a node's rows; None where a row's mean is none that the family can have."""
+        """Evaluate a node's rows; None where a row's mean is none that the family can have, or is past all floats."""
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
+            return self._work(own, predictor)
+
+    def _work(self, own: Own, predictor: Array) -> Working | None:
         mean = self.link.evaluate(predictor)
         if not self.family.inside(mean):
             return None
         variance = self.family.variance(mean)
         residuals = np.where(own.y > 0.0, mean.other, -mean.value) if self.family.name == "binomial" else (
             own.y - mean.value)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            if self.canonical:
-                weights, scores = variance, residuals
-            else:
-                leverage = mean.slope / variance
-                weights, scores = mean.slope * leverage, residuals * leverage
-            pearson = own.total(residuals * residuals / variance)
+        if self.canonical:
+            weights, scores = variance, residuals
+        else:
+            leverage = mean.slope / variance
+            weights, scores = mean.slope * leverage, residuals * leverage
+        pearson = own.total(residuals * residuals / variance)
         if own.weights is not None:
             weights, scores = weights * own.weights, scores * own.weights
-        return Working(weights, scores, own.total(self.family.deviances(own.y, mean)), pearson)
+        deviance = own.total(self.family.deviances(own.y, mean))
+        finite = math.isfinite(deviance) and bool(np.isfinite(weights).all() and np.isfinite(scores).all())
+        return Working(weights, scores, deviance, pearson) if finite else None
 
     def curvature(self, own: Own, predictor: Array) -> Array:
         """Return minus the second derivative of each row's log-likelihood by its predictor, dispersion left out."""

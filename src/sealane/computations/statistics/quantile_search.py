@@ -66,10 +66,15 @@ class _Interval:
             self.low = max(self.low, point)
 
     def value(self) -> float:
-        return self.high if self.whole else (self.low + self.high) / 2
+        """Return the decimal with the fewest digits that the interval holds: 0.5 and not 0.49999."""
+        if self.whole:
+            return self.high
+        middle = (self.low + self.high) / 2
+        return next((short for digits in range(-15, 20) if self.low <= (short := round(middle, digits)) <= self.high),
+                    middle)
 
     def error(self) -> float:
-        return 0.0 if self.whole else (self.high - self.low) / 2
+        return 0.0 if self.whole else max(self.value() - self.low, self.high - self.value())
 
 
 def ranks(rows: int, probabilities: Sequence[float], minimum: int) -> list[tuple[int, int, float] | None]:
