@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import sealane  # noqa: F401 — before any test imports grpc, which is then held to TLS 1.3
 
 # What several folders of tests share lies in files of its own, imported by name.
 sys.path.insert(0, str(Path(__file__).with_name("support")))
+
+# How long an example takes says how busy the machine is, and nothing of the code.
+settings.register_profile("sealane", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("sealane")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
