@@ -80,6 +80,24 @@ def test_an_example_package_that_fails(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_healthcare_example_that_fails_leaves_nothing(
+    tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child(monkeypatch, "import sys; sys.exit('ModuleNotFoundError: no such data package')")
+    done = run("demo", "healthcare", "--json", "--out", tmp_path / "out")
+    assert (done.code, done.error["code"]) == (2, "demo.child-failed")
+    assert done.error["got"] == "ModuleNotFoundError: no such data package"
+    assert list(temporary.iterdir()) == []
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["heart-disease", "breast-cancer", "dialysis", "adverse-events", "outbreak"])
+def test_examples_of_healthcare_are_found(name: str) -> None:
+    found = find_example(name)
+    assert (found.name, found.sector) == (name, "healthcare")
+    assert found.contract.startswith("healthcare.")
+
+
 def test_an_error_that_the_example_package_explains(
     tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

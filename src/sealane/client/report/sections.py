@@ -19,6 +19,7 @@ from sealane.client.report.results.kaplan_meier import kaplan_meier
 from sealane.client.report.results.meta import meta
 from sealane.client.report.results.mixed import mixed
 from sealane.client.report.results.outbreak import outbreak
+from sealane.client.report.results.penalty import penalty
 from sealane.client.report.results.proportionality import proportionality
 from sealane.client.report.results.quantiles import quantiles
 from sealane.client.report.results.signals import signals
@@ -31,7 +32,7 @@ NORMAL_975 = 1.959963984540054
 INTERCEPT = "Intercept"
 RESULTS = (
     harmonise, table_one, counts, histogram, quantiles, correlation, comparison, kaplan_meier, incidence,
-    proportionality, meta, mixed, effects, signals, outbreak, suppressed,
+    proportionality, penalty, meta, mixed, effects, signals, outbreak, suppressed,
 )
 """Sections that a released result decides: each shows what it finds, the last what is hidden."""
 JOINT, POOLED = "Joint", "Pooled (outside the federation)"

@@ -187,6 +187,15 @@ def test_odds_ratios(federation: Any) -> None:
     assert f">{expected:.2f} (" in shown
 
 
+def test_path_of_penalties(federation: Any) -> None:
+    result = federation.run("glm.fit", outcome="event", features=["age", "time"], family="binomial",
+                            penalty={"kind": "lasso", "number": 6, "folds": 3})
+    shown = page(result.to_dict())
+    assert "A path of 6 penalties (lasso)" in shown
+    assert f"λ = {result.to_dict()['lambda']:.3g}, by the rule min of 3-fold cross-validation" in shown
+    assert "Path of penalties" not in page({"computation": "glm.fit", "penalty": None, "coefficients": {"a": 1.0}})
+
+
 def test_what_a_model_rests_on() -> None:
     told = {"computation": "glm.fit", "basis": {"contributing": 3, "institutions": 4, "missing_everywhere": ["dose"]}}
     assert "Rows of 3 of 4 institutions are in it. Missing in all rows of some institution: dose." in page(told)
