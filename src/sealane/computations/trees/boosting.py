@@ -157,6 +157,11 @@ class Boosting:
 
     async def _one(self, library: Library, state: _State, number: int) -> bool:
         """Grow the trees of one round, and return whether there was anything to split."""
+        if self._asked.target.objective == "poisson" and number:
+            # The extremes of all trees together bound a mean far above any that a row has, and with it the gradient.
+            above = [int(bool((state.score[0] > level).any())) for level in state.span.levels()]
+            opened = await self._cohort.sum({f"levels {number}": count(above, 1)})
+            state.span = state.span.lowered(opened[f"levels {number}"].tolist())
         first, second = self._loss.gradients(state.score, self._outcome, self._weight)
         largest = self._loss.bounds(state.span)
         grids = tuple(grid(self._used, one * self._asked.heaviest, self._cohort.size) for one in largest)

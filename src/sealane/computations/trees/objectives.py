@@ -16,6 +16,7 @@ from sealane.computations.trees.parameters import Objective
 
 Array = NDArray[np.float64]
 Single = NDArray[np.float32]
+LEVELS = 64
 MARGIN = 1.001
 """What a bound is larger by, for single precision rounds up."""
 
@@ -33,6 +34,16 @@ class Span:
         low[place] += min(leaves)
         high[place] += max(leaves)
         return Span(tuple(low), tuple(high))
+
+    def levels(self) -> list[float]:
+        """Return scores from the lowest to the highest that a row can have, of a single score."""
+        step = (self.high[0] - self.low[0]) / LEVELS
+        return [self.low[0] + step * place for place in range(LEVELS + 1)]
+
+    def lowered(self, above: list[int]) -> Span:
+        """Return tighter limits, from how many institutions have a row above each of the :meth:`levels`."""
+        high = next((level for level, number in zip(self.levels(), above, strict=True) if number == 0), self.high[0])
+        return Span(self.low, (high,))
 
     @property
     def largest(self) -> float:

@@ -15,6 +15,8 @@ from sealane.errors import InputError
 from sealane.governance.contract import Contract, Field
 
 MOST_CLASSES = 50
+MOST_LEAVES = 100_000
+"""Of all trees: the model file then stays under 16 MB, which a node's sandbox lets through."""
 
 Array = NDArray[np.float64]
 
@@ -104,7 +106,12 @@ def read_asked(contract: Contract, params: GbdtParameters) -> Asked:
             raise InputError("trees.weight-type", f"column {weight.name!r} cannot be a weight", got=weight.type,
                              expected="a numeric field whose minimum is 0 or more")
         heaviest = limits(weight)[1]
-    return Asked(_target(contract.field(params.outcome), params), features, weight, heaviest)
+    target = _target(contract.field(params.outcome), params)
+    leaves = params.rounds * target.scores * params.params.num_leaves
+    if leaves > MOST_LEAVES:
+        raise InputError("trees.too-large", "so many trees of so many leaves make too large a model", got=leaves,
+                         expected=f"at most {MOST_LEAVES} leaves", hint="ask for fewer rounds or leaves")
+    return Asked(target, features, weight, heaviest)
 
 
 def read_own(frame: pd.DataFrame, asked: Asked) -> Own:

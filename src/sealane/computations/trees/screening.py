@@ -19,6 +19,8 @@ from sealane.computations.trees.rows import Asked, Own
 from sealane.errors import RefusedError
 
 REPEATS = 8
+MOST_LEVELS = 254
+"""A bin is one byte, and one of them is for all levels that are not told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ def _told_apart(numbers: NDArray[np.int64], levels: int, missing: int, cohort: C
     apart = [place for place in range(levels)
              if rows[place] >= cohort.minimum_count and institutions[place] >= cohort.smallest]
     others = missing + sum(rows) - sum(rows[place] for place in apart)
-    while 0 < others < cohort.minimum_count and apart:
+    while apart and (0 < others < cohort.minimum_count or len(apart) > MOST_LEVELS):
         least = min(apart, key=lambda place: (rows[place], place))
         apart.remove(least)
         others += rows[least]

@@ -88,6 +88,7 @@ def test_three_classes_give_the_same_trees(run_pooled, rows, parts, pooled, leav
     {"lambda_l1": 3.0, "lambda_l2": 5.0, "min_gain_to_split": 0.5, "max_depth": 3},
     {"max_delta_step": 0.3, "path_smooth": 2.0, "min_sum_hessian_in_leaf": 200.0},
     {"max_cat_to_onehot": 8, "cat_smooth": 1.0, "max_bin": 16},
+    {"max_cat_threshold": 48, "max_cat_to_onehot": 1, "cat_l2": 1.0, "min_data_per_group": 150},
 ])
 def test_parameters_mean_what_they_mean_to_lightgbm(params, run_pooled, rows, parts, pooled, leaves):
     result = fit(run_pooled, parts, "amount", rounds=5, num_leaves=8, **params)

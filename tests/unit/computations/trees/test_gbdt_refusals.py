@@ -68,6 +68,8 @@ def test_parameters_that_do_not_fit_together(changes, message):
     ({"features": ["grade"], "params": {"monotone_constraints": {"grade": 1}}}, "trees.monotone-category"),
     ({"features": ["below"], "categorical": ["below"]}, "trees.negative-category"),
     ({"features": ["still"]}, "trees.constant-features"),
+    ({"rounds": 2000, "params": {"num_leaves": 51}}, "trees.too-large"),
+    ({"outcome": "kind", "rounds": 2000, "params": {"num_leaves": 17}}, "trees.too-large"),
 ])
 def test_columns_that_cannot_play_their_part(changes, code, run_pooled, parts):
     frames = {name: part.assign(day=pd.Timestamp("2024-01-01"), still=1.5, below=part["whole"] - 3)
