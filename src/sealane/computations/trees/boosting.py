@@ -12,6 +12,7 @@ from sealane.computations.base import Cohort, Term, count
 from sealane.computations.trees.bins import Bins
 from sealane.computations.trees.calls import Histogram, RootSums
 from sealane.computations.trees.fixed_point import grid
+from sealane.computations.trees.group_quantiles import group_quantiles
 from sealane.computations.trees.growth import Ground, Growth, Opened, Tally
 from sealane.computations.trees.library import Ended, Library
 from sealane.computations.trees.mirror import Step
@@ -34,6 +35,8 @@ class Boosted:
     Attributes:
         text: the model as LightGBM wrote it.
         made: the splits of each tree that is kept.
+        outputs: of the leaves of each tree that is kept.
+        renewed: whether these are quantiles, and not what LightGBM wrote.
         base: first score by class.
         line: of the objective in a model file.
         rounds: that are kept.
@@ -45,6 +48,8 @@ class Boosted:
 
     text: str
     made: list[list[Step]]
+    outputs: list[list[float]]
+    renewed: bool
     base: list[float]
     line: str
     rounds: int
@@ -89,7 +94,7 @@ class Boosting:
         self._outcome, self._weight = outcome.astype(np.float32), weight
         target, trees = asked.target, params.params
         self._loss = Loss(target.objective, target.scores, target.low, target.high, trees.scale_pos_weight,
-                          trees.poisson_max_delta_step)
+                          trees.poisson_max_delta_step, trees.alpha)
         self._seed = private_seed(params.seed, codes, self._outcome, weight)
         held = drawn(self._seed, "validation", len(codes), params.validation_fraction)
         self._held = held if params.validation_fraction else np.zeros(len(codes), np.bool_)
@@ -122,13 +127,17 @@ class Boosting:
             library.close()
         history = {part: values for part, values in state.history.items() if values}
         metrics = {part: {self._loss.metric: values[rounds]} for part, values in history.items()}
-        boosted = Boosted(text, state.made[: rounds * self._loss.scores], base, self._loss.line, rounds,
-                          len(state.made), history, metrics, self._ground.tally)
+        kept = rounds * self._loss.scores
+        boosted = Boosted(text, state.made[:kept], state.outputs[:kept], self._loss.quantile is not None, base,
+                          self._loss.line, rounds, len(state.made), history, metrics, self._ground.tally)
         await self._rank(boosted, state)
         return boosted
 
     async def _base(self) -> list[float]:
         """Return the first score of every row, from secure means over the rows that are learned from."""
+        if self._loss.quantile is not None:
+            everyone = np.flatnonzero(~self._held).astype(np.int32)
+            return await self._quantiles("base", self._outcome.astype(np.float64), [everyone], Span((0.0,), (0.0,)))
         own, weight = self._outcome[~self._held].astype(np.float64), self._weight[~self._held]
         target = self._asked.target
         shares = range(self._loss.scores) if target.objective == "multiclass" else [None]
@@ -193,6 +202,11 @@ class Boosting:
             return False
         for place, (leaves, made) in enumerate(grown):
             outputs = library.leaves(number * self._loss.scores + place, len(made) + 1)
+            if self._loss.quantile is not None:
+                rate = self._params.params.learning_rate
+                residuals = (self._outcome - state.score[0]).astype(np.float64)
+                found = await self._quantiles(f"leaves {number}", residuals, leaves, state.span)
+                outputs = [rate * value for value in found]
             state.made.append(made)
             state.outputs.append(outputs)
             state.span = state.span.widened(place, outputs)
@@ -234,7 +248,7 @@ class Boosting:
         score = state.score
         if boosted.grown != len(boosted.made):
             score = np.full_like(score, boosted.base[0])
-            for made, outputs in zip(boosted.made, state.outputs, strict=False):
+            for made, outputs in zip(boosted.made, boosted.outputs, strict=True):
                 score[0] += np.array(outputs)[route(self._codes, self._bins, made)]
         part = "validation" if self._params.validation_fraction else "training"
         rows = self._held if part == "validation" else ~self._held
@@ -242,6 +256,14 @@ class Boosting:
         total = (await self._cohort.sum({"scores": count(cells, self._used)}))["scores"]
         if total.sum(axis=1).min() >= self._cohort.minimum_count:
             boosted.metrics[part] |= ranked(total)
+
+    async def _quantiles(self, label: str, values: Array, groups: list[NDArray[np.int32]], span: Span) -> list[float]:
+        """Return the objective's quantile of the values of each group of own rows, over the cohort."""
+        assert self._loss.quantile is not None
+        limits = (self._loss.low - span.high[0], self._loss.high - span.low[0])
+        weights = grid(self._used, self._asked.heaviest, self._cohort.size)
+        return await group_quantiles(self._cohort, label, [values[rows] for rows in groups],
+                                     [self._weight[rows] for rows in groups], weights, limits, self._loss.quantile)
 
     def _settings(self) -> dict[str, Any]:
         trees = self._params.params

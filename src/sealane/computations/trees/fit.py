@@ -84,8 +84,10 @@ async def _model(cohort: Cohort, params: GbdtParameters, asked: Asked, useful: t
                  boosted: Boosted) -> str:
     """Return the model file: floats settled, units of the contract."""
     trees = read_trees(boosted.text)[: len(boosted.made)]
-    for tree, made in zip(trees, boosted.made, strict=True):
+    for tree, made, outputs in zip(trees, boosted.made, boosted.outputs, strict=True):
         check(tree, made, useful)
+        if boosted.renewed:
+            put_floats([tree], "leaf_value", np.array(outputs))
     for name in FLOATS:
         values = gather_floats(trees, name)
         if values.size:

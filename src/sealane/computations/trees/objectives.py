@@ -62,6 +62,7 @@ class Loss:
         high: largest legal outcome.
         positive: weight of a positive row (binary).
         delta: ``poisson_max_delta_step``.
+        alpha: the quantile that a leaf is, for ``quantile``.
     """
 
     objective: Objective
@@ -70,11 +71,17 @@ class Loss:
     high: float
     positive: float = 1.0
     delta: float = 0.7
+    alpha: float = 0.9
+
+    @property
+    def quantile(self) -> float | None:
+        """The quantile of its rows' residuals that a leaf is; None where a leaf follows from sums of derivatives."""
+        return {"quantile": self.alpha, "regression_l1": 0.5}.get(self.objective)
 
     def base(self, means: list[float]) -> list[float]:
-        """Return the first score of every row: the link of the mean outcome, or of each class's share."""
+        """Return the first score of every row: the link of the mean outcome (or quantile), or of each class's share."""
         match self.objective:
-            case "regression":
+            case "regression" | "quantile" | "regression_l1":
                 return means
             case "poisson":
                 return [math.log(means[0])]
@@ -90,6 +97,11 @@ class Loss:
             case "regression":
                 # LightGBM rounds the residual before it weighs it.
                 first, second = (score - outcome).astype(single).astype(np.float64), np.ones_like(score)
+            case "quantile":
+                first = np.where((score - outcome).astype(single) >= 0, 1.0 - np.float32(self.alpha), -self.alpha)
+                second = np.ones_like(score)
+            case "regression_l1":
+                first, second = np.sign(score - outcome), np.ones_like(score)
             case "poisson":
                 mean = np.exp(score)
                 first, second = mean - outcome, mean * math.exp(self.delta)
@@ -116,7 +128,7 @@ class Loss:
                 return MARGIN * max(mean, self.high), MARGIN * mean * math.exp(self.delta)
             case "binary":
                 return MARGIN * max(self.positive, 1.0), MARGIN * max(self.positive, 1.0)
-            case "multiclass":
+            case "multiclass" | "quantile" | "regression_l1":
                 return MARGIN, MARGIN
 
     def losses(self, score: Array, outcome: Single) -> Array:
@@ -124,6 +136,11 @@ class Loss:
         match self.objective:
             case "regression":
                 return np.asarray((score[0] - outcome) ** 2, np.float64)
+            case "quantile":
+                over = outcome - score[0]
+                return np.asarray(np.maximum(self.alpha * over, (self.alpha - 1.0) * over), np.float64)
+            case "regression_l1":
+                return np.asarray(np.abs(outcome - score[0]), np.float64)
             case "poisson":
                 return np.asarray(np.exp(score[0]) - outcome * score[0], np.float64)
             case "binary":
@@ -139,6 +156,8 @@ class Loss:
         match self.objective:
             case "regression":
                 return self.bounds(span)[0] ** 2 + 1.0
+            case "quantile" | "regression_l1":
+                return MARGIN * max(span.high[0] - self.low, self.high - span.low[0]) + 1.0
             case "poisson":
                 return MARGIN * (math.exp(span.high[0]) + self.high * largest) + 1.0
             case "binary":
@@ -149,13 +168,13 @@ class Loss:
     @property
     def metric(self) -> str:
         """LightGBM's name for the mean of the losses."""
-        return {"regression": "l2", "poisson": "poisson", "binary": "binary_logloss",
-                "multiclass": "multi_logloss"}[self.objective]
+        return {"regression": "l2", "poisson": "poisson", "binary": "binary_logloss", "multiclass": "multi_logloss",
+                "quantile": "quantile", "regression_l1": "l1"}[self.objective]
 
     @property
     def line(self) -> str:
         """What a model file says of the objective."""
-        return {"binary": "binary sigmoid:1",
+        return {"binary": "binary sigmoid:1", "quantile": f"quantile alpha:{self.alpha!r}",
                 "multiclass": f"multiclass num_class:{self.scores}"}.get(self.objective, self.objective)
 
 

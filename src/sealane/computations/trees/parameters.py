@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from sealane.computations.base import Parameters
 
 Name = Annotated[str, Field(min_length=1, max_length=128)]
-Objective = Literal["binary", "regression", "poisson", "multiclass"]
+Objective = Literal["binary", "regression", "poisson", "multiclass", "quantile", "regression_l1"]
 
 REASONS = {
     "boost_from_average": "the base score always comes from a secure mean",
@@ -37,9 +37,11 @@ REASONS = {
 }
 """LightGBM's parameters that are refused, and why."""
 OBJECTIVES = {
-    "quantile": "its leaves are medians of single rows' residuals, which no sum gives",
-    "regression_l1": "its leaves are medians of single rows' residuals, which no sum gives",
-    "mape": "its leaves are medians of single rows' residuals, which no sum gives",
+    "mape": "its leaves are medians weighted by each row's outcome, whose inverse has no public bound",
+    "huber": "not supported: use regression_l1, or regression",
+    "gamma": "not supported: use poisson, or regression on a logarithm",
+    "tweedie": "not supported: use poisson",
+    "cross_entropy": "not supported: use binary",
     "lambdarank": "the gradient of a row has no public bound that does not depend on its query",
     "rank_xendcg": "the gradient of a row has no public bound that does not depend on its query",
 }
@@ -50,7 +52,8 @@ class TreeParameters(Parameters):
     """Parameters of the trees, by LightGBM's names and with its defaults, ``max_bin`` and ``min_data_in_leaf`` apart.
 
     Attributes:
-        objective: ``binary``, ``regression``, ``poisson`` or ``multiclass``; by default what fits the outcome's type.
+        objective: by default ``binary``, ``multiclass`` or ``regression``, whatever fits the outcome's type.
+        alpha: the quantile that ``quantile`` explains.
         min_data_in_leaf: never under 20 times the minimum count, whatever is asked for.
         max_bin: most bins of a feature, the one of missing values included.
         monotone_constraints: 1, -1 or 0 by feature; features left out are free.
@@ -78,6 +81,7 @@ class TreeParameters(Parameters):
     min_data_per_group: Annotated[int, Field(ge=1, le=1 << 30)] = 100
     monotone_constraints: Annotated[dict[Name, Literal[-1, 0, 1]], Field(max_length=256, default_factory=dict)]
     monotone_penalty: Annotated[float, Field(ge=0, le=100)] = 0.0
+    alpha: Annotated[float, Field(gt=0, lt=1)] = 0.9
     scale_pos_weight: Annotated[float, Field(gt=0, le=1e4)] = 1.0
     poisson_max_delta_step: Annotated[float, Field(gt=0, le=10)] = 0.7
 
@@ -128,6 +132,8 @@ class GbdtParameters(Parameters):
             raise ValueError("outcome, weight and features are different columns")
         if not set(self.categorical) <= set(self.features):
             raise ValueError("categorical names features only")
+        if self.params.objective in ("quantile", "regression_l1") and any(self.params.monotone_constraints.values()):
+            raise ValueError("monotone_constraints do not hold for leaves that are quantiles")
         if not set(self.params.monotone_constraints) <= set(self.features):
             raise ValueError("monotone_constraints names features only")
         if self.early_stopping_rounds is not None and not self.validation_fraction:

@@ -84,6 +84,31 @@ def test_three_classes_give_the_same_trees(run_pooled, rows, parts, pooled, leav
     assert result.metrics["training"]["multi_logloss"] == pytest.approx(chosen, rel=1e-6)
 
 
+@pytest.mark.parametrize("weight", [None, "weight"])
+@pytest.mark.parametrize(("objective", "alpha"), [("quantile", 0.8), ("quantile", 0.3), ("regression_l1", 0.5)])
+def test_quantiles_are_those_of_the_pooled_model(objective, alpha, weight, run_pooled, rows, parts, pooled):
+    def loss(found):
+        over = rows["amount"] - found
+        return np.average(np.maximum(alpha * over, (alpha - 1) * over), weights=rows[weight] if weight else None)
+
+    params = {"objective": objective, "alpha": alpha, "num_leaves": 8, "learning_rate": 0.3,
+              "min_sum_hessian_in_leaf": 300.0}
+    first = fit(run_pooled, parts, "amount", rounds=1, more={"weight": weight}, **params)
+    assert first.sums["barred_splits"] == 0
+    # LightGBM's weighted percentile does not interpolate between rows as the other one does.
+    _, expected = pooled(first, rows, rows["amount"], 1, rows[weight] if weight else None, min_data_in_leaf=LEAST,
+                         **params)
+    assert first.predict(rows).to_numpy() == pytest.approx(expected, abs=0.03)
+    result = fit(run_pooled, parts, "amount", rounds=12, more={"weight": weight}, **params)
+    _, expected = pooled(result, rows, rows["amount"], 12, rows[weight] if weight else None, min_data_in_leaf=LEAST,
+                         **params)
+    found = result.predict(rows).to_numpy()
+    assert loss(found) == pytest.approx(loss(expected), rel=0.03)
+    assert np.average(rows["amount"] <= found) == pytest.approx(alpha, abs=0.03)
+    measured = result.metrics["training"]["l1" if objective == "regression_l1" else "quantile"]
+    assert measured == pytest.approx(loss(found) * (2 if objective == "regression_l1" else 1), rel=1e-6)
+
+
 @pytest.mark.parametrize("params", [
     {"lambda_l1": 3.0, "lambda_l2": 5.0, "min_gain_to_split": 0.5, "max_depth": 3},
     {"max_delta_step": 0.3, "path_smooth": 2.0, "min_sum_hessian_in_leaf": 200.0},

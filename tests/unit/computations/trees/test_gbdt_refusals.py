@@ -48,6 +48,7 @@ def test_objectives_that_cannot_be_secured_are_refused_with_the_reason(objective
     ({"params": {"num_leves": 3}}, "parameters among"), ({"features": ["a", "a"]}, "distinct"),
     ({"features": ["event"]}, "different columns"), ({"weight": "a"}, "different columns"),
     ({"categorical": ["c"]}, "features only"), ({"params": {"monotone_constraints": {"c": 1}}}, "features only"),
+    ({"params": {"objective": "quantile", "monotone_constraints": {"a": 1}}}, "quantiles"),
     ({"early_stopping_rounds": 3}, "validation_fraction"), ({"params": {"max_bin": 256}}, "255"),
 ])
 def test_parameters_that_do_not_fit_together(changes, message):

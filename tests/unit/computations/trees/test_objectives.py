@@ -12,14 +12,16 @@ RNG = np.random.default_rng(0)
 SCORES = {
     "binary": (RNG.uniform(-4, 4, (1, 500)), RNG.integers(0, 2, 500)),
     "regression": (RNG.uniform(-4, 4, (1, 500)), RNG.uniform(-9, 9, 500)),
+    "quantile": (RNG.uniform(-4, 4, (1, 500)), RNG.uniform(-9, 9, 500)),
+    "regression_l1": (RNG.uniform(-4, 4, (1, 500)), RNG.uniform(-9, 9, 500)),
     "poisson": (RNG.uniform(-4, 4, (1, 500)), RNG.integers(0, 9, 500)),
     "multiclass": (RNG.uniform(-4, 4, (4, 500)), RNG.integers(0, 4, 500)),
 }
 
 
 def loss_of(objective, positive=1.0):
-    return Loss(objective, 4 if objective == "multiclass" else 1, -9.0 if objective == "regression" else 0.0, 9.0,
-                positive)
+    low = 0.0 if objective in ("binary", "poisson", "multiclass") else -9.0
+    return Loss(objective, 4 if objective == "multiclass" else 1, low, 9.0, positive)
 
 
 @pytest.mark.parametrize("objective", sorted(SCORES))
