@@ -32,6 +32,9 @@ from sealane.simulation.log import MemoryLog
 from sealane.simulation.loops import run_here
 from sealane.simulation.parties import LIFETIME, FrameDataset, SimulatedAnalyst, SimulatedNode
 
+MOST_ROUNDS = 100_000
+"""A simulated study allows as many exchanges in a run as any study may: trees need thousands."""
+
 
 class Simulation:
     """A simulated federation. ``run`` is what :func:`sealane.connect` offers against a real one.
@@ -117,7 +120,8 @@ class Simulation:
         study = make_study(
             name="simulation", sector="simulation", purpose="development", data_contract=self.contract.id,
             computation=computation, parameters=parameters, scheme=scheme, minimum_cohort=minimum_cohort,
-            minimum_count=minimum_count, colluding=colluding, expires=to_text(system_clock() + LIFETIME),
+            minimum_count=minimum_count, colluding=colluding, rounds=MOST_ROUNDS,
+            expires=to_text(system_clock() + LIFETIME),
             participants=[Participant(name=n.name, fingerprint=n.fingerprint) for n in self.nodes.values()],
             recipients=[recipient_of("analyst", self._analyst.key, self._analyst.sealing_key)],
         )

@@ -1,0 +1,170 @@
+"""The secure quantile agreement: public edges so that every bin holds the minimum count of rows over the cohort.
+
+Rows are counted in cells of a public grid over the contract's range; cells that hold more than a part of a bin are
+counted again in finer cells. So the edges are quantiles of the cohort to within a cell, and no value is ever sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sealane.computations.base import Cohort, count
+from sealane.computations.trees.rows import Feature
+
+CELLS, FINER, FULL = 512, 16, 0.25
+"""Cells of the first grid, into how many a full one is divided, and from what part of a bin's share it is full."""
+TURNS = 6
+"""At most so many sums: the finest cell is then 2^-29 of the range."""
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Bins:
+    """The bins of one feature, numbered as LightGBM numbers them.
+
+    Of a number: bin k holds values above ``edges[k - 1]`` and up to ``edges[k]``; missing ones are a last bin if
+    ``missing``. Of a category: bin 0 holds all that is not told apart, bin k + 1 the level at ``levels[k]``.
+    """
+
+    feature: Feature
+    edges: tuple[float, ...] = ()
+    levels: tuple[int, ...] = ()
+    missing: bool = False
+
+    @property
+    def categorical(self) -> bool:
+        """Whether the feature is a category."""
+        return bool(self.feature.levels)
+
+    @property
+    def number(self) -> int:
+        """How many bins there are."""
+        return len(self.levels) + 1 if self.categorical else len(self.edges) + 1 + self.missing
+
+    @property
+    def useful(self) -> bool:
+        """Whether there is anything to split."""
+        return self.number > 1
+
+    def codes(self, values: NDArray[np.generic]) -> NDArray[np.uint8]:
+        """Return the bin of each value, shape ``(n_rows,)``."""
+        if self.categorical:
+            table = np.zeros(len(self.feature.levels) + 1, np.uint8)
+            table[list(self.levels)] = np.arange(1, len(self.levels) + 1)
+            return np.asarray(table[values.astype(np.int64)], np.uint8)  # -1, missing, is the last place, which is 0
+        numbers = values.astype(np.float64)
+        found = np.searchsorted(np.asarray(self.edges), numbers, side="left")
+        return np.where(np.isnan(numbers), self.number - 1, found).astype(np.uint8)
+
+
+@dataclass(slots=True)
+class _Cells:
+    """Cells of one feature while they are counted: a value up to ``tops[k]`` and above the one before is in cell k."""
+
+    tops: Array
+    counts: NDArray[np.int64]
+    fresh: NDArray[np.int64]
+    """Places of the cells that have not been counted."""
+
+
+async def agree_on_bins(
+    cohort: Cohort, features: tuple[Feature, ...], own: dict[str, NDArray[np.generic]], used: int,
+    missing: dict[str, int], levels: dict[str, tuple[int, ...]], most: int,
+) -> tuple[Bins, ...]:
+    """Return the bins of every feature: 1 to 6 sums.
+
+    Args:
+        cohort: of the run.
+        features: of the model.
+        own: values of own rows that the model uses, by name.
+        used: how many rows that is over the cohort.
+        missing: in how many of them a feature is missing.
+        levels: of the categories, those told apart.
+        most: most bins of a feature.
+    """
+    cells = {f.name: _first_cells(f) for f in features if not f.levels and f.high > f.low}
+    wanted = {name: most - bool(missing[name]) for name in cells}
+    for turn in range(TURNS):
+        if turn:
+            for feature in features:
+                if feature.name in cells:
+                    _refine(cells[feature.name], feature, FULL * (used - missing[feature.name]) / wanted[feature.name])
+        asking = {name: one for name, one in cells.items() if len(one.fresh)}
+        if not asking:
+            break
+        total = await cohort.sum({f"cells {name}": count(_counted(one, own[name]), max(used, 1))
+                                  for name, one in asking.items()})
+        for name, one in asking.items():
+            one.counts[one.fresh] = total[f"cells {name}"]
+    out = []
+    for feature in features:
+        if feature.levels:
+            out.append(Bins(feature, levels=levels[feature.name]))
+        elif feature.name not in cells:
+            out.append(Bins(feature, missing=missing[feature.name] > 0))
+        else:
+            one = cells[feature.name]
+            edges = _edges(one.tops, one.counts, wanted[feature.name], cohort.minimum_count)
+            out.append(Bins(feature, edges, missing=missing[feature.name] > 0))
+    return tuple(out)
+
+
+def _first_cells(feature: Feature) -> _Cells:
+    low, high = feature.low, feature.high
+    if feature.field.type != "number":
+        steps = max(1, -(-int(high - low + 1) // CELLS))
+        tops = np.arange(int(low), int(high), steps, dtype=np.float64) + (steps - 1) + 0.5
+        tops = tops[tops < high]
+    else:
+        tops = low + (high - low) * (np.arange(1, CELLS) / CELLS)
+        tops = np.unique(tops[(tops > low) & (tops < high)])
+    cells = len(tops) + 1
+    return _Cells(np.append(tops, np.inf), np.zeros(cells, np.int64), np.arange(cells))
+
+
+def _counted(cells: _Cells, values: NDArray[np.generic]) -> NDArray[np.int64]:
+    numbers = values.astype(np.float64)
+    places = np.searchsorted(cells.tops, numbers[~np.isnan(numbers)], side="left")
+    return np.asarray(np.bincount(places, minlength=len(cells.tops))[cells.fresh], np.int64)
+
+
+def _refine(cells: _Cells, feature: Feature, target: float) -> None:
+    """Divide the cells that hold more than ``target``; what is counted already stays."""
+    tops: list[float] = []
+    counts: list[int] = []
+    fresh: list[int] = []
+    low = feature.low
+    for top, number in zip(cells.tops.tolist(), cells.counts.tolist(), strict=True):
+        inner = _inner(low, min(top, feature.high), whole=feature.field.type != "number") if number > target else []
+        if inner:
+            fresh += range(len(tops), len(tops) + len(inner) + 1)
+        tops += [*inner, top]
+        counts += [0] * len(inner) + [0 if inner else number]
+        low = top
+    cells.tops, cells.counts, cells.fresh = np.array(tops), np.array(counts, np.int64), np.array(fresh, np.int64)
+
+
+def _inner(low: float, high: float, *, whole: bool) -> list[float]:
+    cuts = [low + (high - low) * (part / FINER) for part in range(1, FINER)]
+    if whole:
+        cuts = [float(np.floor(cut)) + 0.5 for cut in cuts]
+    return sorted({cut for cut in cuts if low < cut < high})
+
+
+def _edges(tops: Array, counts: NDArray[np.int64], most: int, least: int) -> tuple[float, ...]:
+    """Close a bin as soon as it holds its share of what is left; each holds at least ``least`` rows."""
+    edges: list[float] = []
+    left, held = int(counts.sum()), 0
+    for top, number in zip(tops[:-1].tolist(), counts[:-1].tolist(), strict=True):
+        held += number
+        share = max(least, left / (most - len(edges)))
+        # A cell over its share stands by itself if what came before it may.
+        if held >= share and left - held >= least and len(edges) < most - 1:
+            edges.append(top)
+            left -= held
+            held = 0
+    return tuple(edges)

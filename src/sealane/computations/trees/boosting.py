@@ -1,0 +1,296 @@
+"""The rounds of boosting: gradients of own rows, one tree after the other, scores, losses, and when to stop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sealane.computations.base import Cohort, Term, count
+from sealane.computations.trees.bins import Bins
+from sealane.computations.trees.calls import Histogram, RootSums
+from sealane.computations.trees.fixed_point import grid
+from sealane.computations.trees.group_quantiles import group_quantiles
+from sealane.computations.trees.growth import Ground, Growth, Opened, Tally
+from sealane.computations.trees.library import Ended, Library
+from sealane.computations.trees.mirror import Step
+from sealane.computations.trees.node import goes_left
+from sealane.computations.trees.objectives import Loss, Span
+from sealane.computations.trees.parameters import GbdtParameters
+from sealane.computations.trees.permission import Rule
+from sealane.computations.trees.ranking import cells_of, ranked
+from sealane.computations.trees.rows import Asked
+from sealane.computations.trees.sampling import chosen_features, drawn, private_seed
+from sealane.errors import RefusedError
+
+Array = NDArray[np.float64]
+
+
+@dataclass(slots=True)
+class Boosted:
+    """What came of it; the same at every node.
+
+    Attributes:
+        text: the model as LightGBM wrote it.
+        made: the splits of each tree that is kept.
+        outputs: of the leaves of each tree that is kept.
+        renewed: whether these are quantiles, and not what LightGBM wrote.
+        base: first score by class.
+        line: of the objective in a model file.
+        rounds: that are kept.
+        grown: trees that were grown, those that early stopping threw away included.
+        history: mean losses before each round and after the last, by part.
+        metrics: of the model that is kept, by part.
+        tally: of the trees' sums.
+    """
+
+    text: str
+    made: list[list[Step]]
+    outputs: list[list[float]]
+    renewed: bool
+    base: list[float]
+    line: str
+    rounds: int
+    grown: int
+    history: dict[str, list[float]]
+    metrics: dict[str, dict[str, float]]
+    tally: Tally
+
+
+@dataclass(slots=True)
+class _State:
+    """Own scores and public facts while rounds go on."""
+
+    score: Array
+    span: Span
+    made: list[list[Step]] = field(default_factory=list)
+    outputs: list[list[float]] = field(default_factory=list)
+    history: dict[str, list[float]] = field(default_factory=lambda: {"training": [], "validation": []})
+
+
+class Boosting:
+    """All rounds of one run at one node.
+
+    Args:
+        cohort: of the run.
+        params: of the run.
+        asked: what is public of the columns.
+        bins: of the useful features.
+        codes: own rows as numbers of bins, ``(n_rows, features)``.
+        outcome: own outcomes.
+        weight: own weights.
+        rule: that splits must pass.
+        used: rows of the cohort.
+    """
+
+    def __init__(self, cohort: Cohort, params: GbdtParameters, asked: Asked, bins: tuple[Bins, ...],
+                 codes: NDArray[np.uint8], outcome: Array, weight: Array, rule: Rule, used: int) -> None:
+        self._cohort, self._params, self._asked, self._bins = cohort, params, asked, bins
+        self._codes, self._used = codes, used
+        # LightGBM holds outcomes and weights in single precision.
+        weight = weight.astype(np.float32).astype(np.float64)
+        self._outcome, self._weight = outcome.astype(np.float32), weight
+        target, trees = asked.target, params.params
+        self._loss = Loss(target.objective, target.scores, target.low, target.high, trees.scale_pos_weight,
+                          trees.poisson_max_delta_step, trees.alpha)
+        self._seed = private_seed(params.seed, codes, self._outcome, weight)
+        held = drawn(self._seed, "validation", len(codes), params.validation_fraction)
+        self._held = held if params.validation_fraction else np.zeros(len(codes), np.bool_)
+        heaviest = asked.heaviest
+        weights = None
+        if asked.weight is not None:
+            weights = (weight, grid(used, heaviest, cohort.size), grid(used, heaviest**2, cohort.size))
+        self._mass = grid(used, heaviest * max(1.0, abs(target.low), abs(target.high)), cohort.size)
+        self._ground = Ground(cohort, bins, codes, rule, trees, used, weights, Tally())
+
+    async def run(self) -> Boosted:
+        """Boost.
+
+        Raises:
+            RefusedError: ``trees.no-split``, or the outcome does not vary.
+        """
+        base = await self._base()
+        state = _State(np.repeat(np.array(base)[:, None], len(self._codes), axis=1), Span(tuple(base), tuple(base)))
+        library = Library(self._bins, self._settings())
+        try:
+            rounds = await self._rounds(library, state)
+            if rounds == 0:
+                raise RefusedError("trees.no-split", "no split is permitted that explains the outcome",
+                                   got=f"{self._ground.tally.barred} splits barred",
+                                   expected=f"children of {self._ground.rule.rows} rows of "
+                                            f"{self._ground.rule.institutions} institutions",
+                                   hint="ask for more rows, or leave out features that tell institutions apart")
+            text = library.text(rounds)
+        finally:
+            library.close()
+        history = {part: values for part, values in state.history.items() if values}
+        metrics = {part: {self._loss.metric: values[rounds]} for part, values in history.items()}
+        kept = rounds * self._loss.scores
+        boosted = Boosted(text, state.made[:kept], state.outputs[:kept], self._loss.quantile is not None, base,
+                          self._loss.line, rounds, len(state.made), history, metrics, self._ground.tally)
+        await self._rank(boosted, state)
+        return boosted
+
+    async def _base(self) -> list[float]:
+        """Return the first score of every row, from secure means over the rows that are learned from."""
+        if self._loss.quantile is not None:
+            everyone = np.flatnonzero(~self._held).astype(np.int32)
+            return await self._quantiles("base", self._outcome.astype(np.float64), [everyone], Span((0.0,), (0.0,)))
+        own, weight = self._outcome[~self._held].astype(np.float64), self._weight[~self._held]
+        target = self._asked.target
+        shares = range(self._loss.scores) if target.objective == "multiclass" else [None]
+        sums = [weight.sum(), *((weight * (own if k is None else own == k)).sum() for k in shares)]
+        opened = self._mass.values((await self._cohort.sum({"outcome": self._mass.term(np.array(sums))}))["outcome"])
+        means = [float(value) / float(opened[0]) for value in opened[1:]] if opened[0] > 0 else [0.0]
+        inside = {"binary": all(0 < mean < 1 for mean in means), "poisson": means[0] > 0,
+                  "multiclass": all(mean > 0 for mean in means)}
+        if opened[0] <= 0 or not inside.get(target.objective, True):
+            raise RefusedError("trees.constant-outcome", "the outcome does not vary among the rows learned from",
+                               expected="rows with and without the event, or of every class")
+        return [float(value) for value in await self._cohort.agree(np.array(self._loss.base(means)))]
+
+    async def _rounds(self, library: Library, state: _State) -> int:
+        """Grow trees until all are grown or nothing is gained, and return how many rounds are kept."""
+        patience = self._params.early_stopping_rounds
+        for number in range(self._params.rounds):
+            if not await self._one(library, state, number):
+                break
+            if patience is not None and _best(state.history["validation"]) + patience <= number:
+                break
+        done = len(state.made) // self._loss.scores
+        if len(state.history["training"]) == done:
+            self._note(state, await self._cohort.sum(self._losses(state)))
+        return done if patience is None else min(done, max(1, _best(state.history["validation"])))
+
+    async def _one(self, library: Library, state: _State, number: int) -> bool:
+        """Grow the trees of one round, and return whether there was anything to split."""
+        if self._asked.target.objective == "poisson" and number:
+            # The extremes of all trees together bound a mean far above any that a row has, and with it the gradient.
+            above = [int(bool((state.score[0] > level).any())) for level in state.span.levels()]
+            opened = await self._cohort.sum({f"levels {number}": count(above, 1)})
+            state.span = state.span.lowered(opened[f"levels {number}"].tolist())
+        first, second = self._loss.gradients(state.score, self._outcome, self._weight)
+        largest = self._loss.bounds(state.span)
+        grids = tuple(grid(self._used, one * self._asked.heaviest, self._cohort.size) for one in largest)
+        rows = self._drawn(number)
+        library.begin()
+        grown: list[tuple[list[NDArray[np.int32]], list[Step]]] = []
+        growth: Growth | None = None
+        while True:
+            call = library.next()
+            if isinstance(call, RootSums | Ended) and growth is not None:
+                grown.append(growth.finish())
+            if isinstance(call, Ended):
+                break
+            if isinstance(call, RootSums):
+                place = len(grown)
+                label = f"tree {number * self._loss.scores + place}"
+                growth = Growth(self._ground, label, rows, first[place], second[place], (grids[0], grids[1]),
+                                chosen_features(self._params.seed, label, len(self._bins),
+                                                self._params.params.feature_fraction))
+                others = self._losses(state) if place == 0 else {}
+                answer, opened = await growth.root(call, others)
+                if others:
+                    self._note(state, opened)
+                library.answer(answer)
+                continue
+            assert growth is not None
+            library.answer(await (growth.histogram() if isinstance(call, Histogram) else growth.splits(call)))
+        if call.finished or not any(made for _, made in grown):
+            return False
+        for place, (leaves, made) in enumerate(grown):
+            outputs = library.leaves(number * self._loss.scores + place, len(made) + 1)
+            if self._loss.quantile is not None:
+                rate = self._params.params.learning_rate
+                residuals = (self._outcome - state.score[0]).astype(np.float64)
+                found = await self._quantiles(f"leaves {number}", residuals, leaves, state.span)
+                outputs = [rate * value for value in found]
+            state.made.append(made)
+            state.outputs.append(outputs)
+            state.span = state.span.widened(place, outputs)
+            if int(rows.size) == len(self._codes):
+                for leaf, output in zip(leaves, outputs, strict=True):
+                    state.score[place, leaf] += output
+            else:  # rows that were not drawn have a score as well
+                state.score[place] += np.array(outputs)[route(self._codes, self._bins, made)]
+        return True
+
+    def _drawn(self, number: int) -> NDArray[np.int32]:
+        """Return own rows that the trees of a round learn from."""
+        trees = self._params.params
+        rows = ~self._held
+        if trees.bagging_freq and trees.bagging_fraction < 1.0:
+            label = f"bag {number // trees.bagging_freq}"
+            rows = rows & drawn(self._seed, label, len(rows), trees.bagging_fraction)
+        return np.flatnonzero(rows).astype(np.int32)
+
+    def _losses(self, state: _State) -> dict[str, Term]:
+        """Return the terms of the weighted losses and weights by part."""
+        largest = self._loss.largest_loss(state.span)
+        self._loss_grid = grid(self._used, largest * self._asked.heaviest, self._cohort.size)
+        losses = self._loss.losses(state.score, self._outcome) * self._weight
+        parts = {"training": ~self._held} | ({"validation": self._held} if self._params.validation_fraction else {})
+        return {f"loss {part}": self._loss_grid.term(np.array([losses[rows].sum(), self._weight[rows].sum()]))
+                for part, rows in parts.items()}
+
+    def _note(self, state: _State, opened: Opened) -> None:
+        for part, values in state.history.items():
+            if f"loss {part}" in opened:
+                loss, mass = self._loss_grid.values(opened[f"loss {part}"]).tolist()
+                values.append(loss / mass)
+
+    async def _rank(self, boosted: Boosted, state: _State) -> None:
+        """Add AUC and the like of the rounds that are kept, for a binary outcome: one sum."""
+        if self._asked.target.objective != "binary":
+            return
+        score = state.score
+        if boosted.grown != len(boosted.made):
+            score = np.full_like(score, boosted.base[0])
+            for made, outputs in zip(boosted.made, boosted.outputs, strict=True):
+                score[0] += np.array(outputs)[route(self._codes, self._bins, made)]
+        part = "validation" if self._params.validation_fraction else "training"
+        rows = self._held if part == "validation" else ~self._held
+        cells = cells_of(score[0, rows], self._outcome[rows] > 0)
+        total = (await self._cohort.sum({"scores": count(cells, self._used)}))["scores"]
+        if total.sum(axis=1).min() >= self._cohort.minimum_count:
+            boosted.metrics[part] |= ranked(total)
+
+    async def _quantiles(self, label: str, values: Array, groups: list[NDArray[np.int32]], span: Span) -> list[float]:
+        """Return the objective's quantile of the values of each group of own rows, over the cohort."""
+        assert self._loss.quantile is not None
+        limits = (self._loss.low - span.high[0], self._loss.high - span.low[0])
+        weights = grid(self._used, self._asked.heaviest, self._cohort.size)
+        return await group_quantiles(self._cohort, label, [values[rows] for rows in groups],
+                                     [self._weight[rows] for rows in groups], weights, limits, self._loss.quantile)
+
+    def _settings(self) -> dict[str, Any]:
+        trees = self._params.params
+        names = ("num_leaves", "learning_rate", "max_depth", "min_sum_hessian_in_leaf", "lambda_l1", "lambda_l2",
+                 "min_gain_to_split", "max_delta_step", "path_smooth", "max_cat_to_onehot", "max_cat_threshold",
+                 "cat_l2", "cat_smooth", "min_data_per_group", "monotone_penalty")
+        settings = {name: getattr(trees, name) for name in names}
+        settings["min_data_in_leaf"] = self._ground.rule.rows
+        directions = [trees.monotone_constraints.get(one.feature.name, 0) for one in self._bins]
+        if any(directions):
+            settings["monotone_constraints"] = [0, *directions]
+        if self._loss.scores > 1:
+            settings["num_class"] = self._loss.scores
+        return settings
+
+
+def route(codes: NDArray[np.uint8], bins: tuple[Bins, ...], made: list[Step]) -> NDArray[np.int64]:
+    """Return the leaf of every own row, by LightGBM's numbers."""
+    leaf = np.zeros(len(codes), np.int64)
+    for number, step in enumerate(made, start=1):
+        inside = np.flatnonzero(leaf == step.leaf)
+        one = bins[step.split.feature - 1]
+        column = codes[inside, step.split.feature - 1]
+        leaf[inside[~goes_left(column, step.split, one.number - 1 if one.missing else None)]] = number
+    return leaf
+
+
+def _best(losses: list[float]) -> int:
+    """Return after how many rounds a loss was smallest."""
+    return min(range(len(losses)), key=lambda place: (losses[place], place))

@@ -1,0 +1,43 @@
+"""Which rows are drawn, by a seed that only their node has, and which features, by a public one.
+
+The private seed is a hash over the node's own rows: nobody else can compute it, and a node that starts again in the
+middle of a run draws the same rows again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def private_seed(public: int, *arrays: NDArray[np.generic]) -> bytes:
+    """Return 32 bytes that depend on every one of a node's rows."""
+    digest = hashlib.sha256(b"rows drawn by a node " + str(public).encode())
+    for array in arrays:
+        digest.update(str((array.dtype, array.shape)).encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.digest()
+
+
+def drawn(seed: bytes, label: str, rows: int, fraction: float) -> NDArray[np.bool_]:
+    """Return which of ``rows`` rows are drawn, each by itself with probability ``fraction``."""
+    if fraction >= 1.0:
+        return np.ones(rows, np.bool_)
+    words = np.frombuffer(hashlib.shake_256(seed + label.encode()).digest(8 * rows), "<u8")
+    return np.asarray(words < np.uint64(int(fraction * 2.0**64)), np.bool_)
+
+
+def chosen_features(seed: int, label: str, features: int, fraction: float) -> tuple[int, ...]:
+    """Return the places of the features that a tree may use: a public choice, the same at every node."""
+    number = max(1, min(features, int(fraction * features + 0.5)))
+    if number == features:
+        return tuple(range(features))
+    words = np.frombuffer(hashlib.shake_256(f"features {seed} {label}".encode()).digest(8 * features), "<u8")
+    return tuple(sorted(_order(words)[:number]))
+
+
+def _order(words: NDArray[np.generic]) -> Sequence[int]:
+    return [int(place) for place in np.argsort(words, kind="stable")]

@@ -1,0 +1,96 @@
+"""The secure quantile agreement: bins of the cohort's quantiles, none under the minimum count."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from sealane.computations.trees.bins import Bins, agree_on_bins
+from sealane.computations.trees.rows import Feature
+from sealane.governance.contract import Field
+
+
+class Adding:
+    """Both institutions of a cohort at once: every sum is over the rows given."""
+
+    size, smallest, minimum_count = 3, 3, 10
+
+    def __init__(self):
+        self.sums = 0
+
+    async def sum(self, terms):
+        self.sums += 1
+        return {name: term.values for name, term in terms.items()}
+
+
+def number(low, high, kind="number"):
+    return Feature(Field(name="x", type=kind, minimum=low, maximum=high), low, high)
+
+
+def agreed(values, feature, most=63):
+    cohort = Adding()
+    missing = int(np.isnan(values).sum())
+    (bins,) = asyncio.run(agree_on_bins(cohort, (feature,), {"x": values}, len(values), {"x": missing}, {}, most))
+    return bins, cohort
+
+
+@pytest.mark.parametrize("values", [
+    np.random.default_rng(0).normal(size=5000), np.random.default_rng(1).lognormal(3.0, 2.5, size=5000),
+    np.random.default_rng(2).choice([0.0, 0.1, 7.0], size=3000), np.r_[np.zeros(900), np.linspace(0, 1, 100)],
+    np.random.default_rng(3).exponential(size=200),
+])
+def test_every_bin_holds_the_minimum_count_and_about_its_share(values):
+    bins, cohort = agreed(values, number(float(values.min()) - 1, float(values.max()) + 1e6))
+    counts = np.bincount(bins.codes(values), minlength=bins.number)
+    assert counts.min() >= 10
+    assert len(counts) == bins.number <= 63
+    assert cohort.sums <= 6
+    distinct = np.unique(values, return_counts=True)[1].max()
+    assert counts.max() <= max(2.5 * max(len(values) / 63, 10), distinct + 20)
+    if distinct == 1 and len(values) > 1000:
+        assert bins.number >= 50
+
+
+def test_bins_are_quantiles_of_the_rows():
+    values = np.random.default_rng(5).lognormal(0.0, 1.5, size=20_000)
+    bins, _ = agreed(values, number(0.0, 1e5), most=11)
+    assert bins.number in (10, 11)
+    shares = np.arange(1, bins.number) / bins.number
+    found = np.searchsorted(np.sort(values), bins.edges) / len(values)
+    assert found == pytest.approx(shares, abs=0.02)
+
+
+def test_whole_numbers_lie_between_borders():
+    values = np.random.default_rng(6).integers(0, 5000, size=4000).astype(float)
+    bins, _ = agreed(values, number(0.0, 5000.0, "integer"))
+    assert all(edge % 1 == 0.5 for edge in bins.edges)
+    few, _ = agreed(np.repeat(np.arange(6.0), 50), number(0.0, 5.0, "integer"))
+    assert few.edges == (0.5, 1.5, 2.5, 3.5, 4.5)
+    assert agreed(np.repeat([0.0, 1.0], 50), number(0.0, 1.0, "boolean"))[0].edges == (0.5,)
+
+
+def test_missing_values_are_the_last_bin():
+    values = np.r_[np.full(40, np.nan), np.repeat([1.0, 2.0, 3.0], 40)]
+    bins, _ = agreed(values, number(0.0, 4.0))
+    assert bins.number == 4
+    assert np.bincount(bins.codes(values)).tolist() == [40, 40, 40, 40]
+    assert bins.codes(np.array([np.nan, 1.0, 3.5])).tolist() == [3, 0, 2]
+
+
+def test_a_value_on_a_border_goes_left_as_in_lightgbm():
+    bins = Bins(number(0.0, 4.0), edges=(1.0, 2.0))
+    assert bins.codes(np.array([0.5, 1.0, 1.0000001, 2.0, 3.0])).tolist() == [0, 0, 1, 1, 2]
+
+
+def test_levels_that_are_not_told_apart_share_bin_zero():
+    feature = Feature(Field(name="c", type="category", allowed=("p", "q", "r", "s")), levels=("p", "q", "r", "s"))
+    bins = Bins(feature, levels=(1, 3))
+    assert bins.codes(np.array([-1, 0, 1, 2, 3])).tolist() == [0, 0, 1, 0, 2]
+    assert bins.number == 3
+
+
+def test_a_constant_has_one_bin():
+    bins, cohort = agreed(np.full(100, 3.0), number(3.0, 3.0))
+    assert (bins.number, bins.useful, cohort.sums) == (1, False, 0)

@@ -1,0 +1,223 @@
+"""What leaves a node, what is opened in which order, and which splits the rule bars."""
+
+from __future__ import annotations
+
+import importlib
+import struct
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import sealane
+from sealane.computations.base import count
+from sealane.computations.trees import growth, kernels, library
+from sealane.computations.trees.fit import Gbdt
+from sealane.computations.trees.growth import Growth
+from sealane.computations.trees.permission import Rule, judge
+from sealane.node.cohort import NodeCohort
+from sealane.rpc.codec import encode_from_node
+from sealane.secagg.messages import Contribution, Endorsement, Join, Proposal, Release, SealedResult
+
+simulation = importlib.import_module("sealane.simulation.simulate")
+FROM_NODE = (Join, Contribution, Release, Proposal, Endorsement, SealedResult)
+PARAMS = {"outcome": "event", "features": ["a", "b", "m"], "rounds": 2, "minimum_count": 5,
+          "params": {"num_leaves": 4, "max_bin": 12}}
+
+
+@pytest.fixture
+def seen(monkeypatch, parts):
+    """A run with everything that was said and computed in it."""
+    engines, plain, local, gathers = [], [], [], []
+
+    class Kept(simulation.Engine):
+        def __post_init__(self):
+            super().__post_init__()
+            engines.append(self)
+
+    summed, added, gathered = NodeCohort.sum, kernels.add_up, library.Library._gather
+
+    async def sum_(self, terms):
+        plain.append({name: term.values.copy() for name, term in terms.items()})
+        return await summed(self, terms)
+
+    def add(codes, rows, first, second, starts, out):
+        added(codes, rows, first, second, starts, out)
+        local.append((out.copy(), first.copy(), second.copy(), len(rows)))
+
+    def gather(self, data, size, *rest):
+        gathers.append(library.ctypes.string_at(data, size))
+        return gathered(self, data, size, *rest)
+
+    monkeypatch.setattr(simulation, "Engine", Kept)
+    monkeypatch.setattr(NodeCohort, "sum", sum_)
+    monkeypatch.setattr(kernels, "add_up", add)
+    monkeypatch.setattr(library.Library, "_gather", gather)
+    small = {name: part.iloc[:500] for name, part in parts.items()}
+    result = sealane.simulate(small).run("trees.gbdt", **PARAMS)
+    return engines[0], plain, local, gathers, result
+
+
+def words(data):
+    return {data[k : k + 8] for k in range(0, len(data) - 7, 8)}
+
+
+def test_no_message_holds_a_number_of_one_node_s_rows(seen):
+    engine, plain, local, gathers, _ = seen
+    numbers = [float(value) for histogram, *_ in local for value in histogram.reshape(-1)]
+    numbers += [float(value) for _, first, second, _ in local for value in (first.sum(), second.sum())]
+    numbers += [float(value) for _, first, second, _ in local[::4] for value in (*first[:200], *second[:200])]
+    needles = {struct.pack("<d", value) for value in numbers} | {repr(value).encode() for value in numbers}
+    summed = {word for terms in plain for name, values in terms.items() for word in words(values.tobytes())}
+    needles |= summed
+    # The whole of what LightGBM hands to a gather, the unwritten tail of a split included, at every offset.
+    needles |= {data[k : k + 8] for data in gathers for k in range(len(data) - 7)}
+    # Words with zero bytes are short numbers: they lie in any message by chance, as lengths and counters.
+    needles = {needle for needle in needles if len(needle) >= 8 and needle.count(0) < 3}
+    assert len(needles) > 1000
+    sent = [encode_from_node(message).SerializeToString() for _, message in engine.seen
+            if isinstance(message, FROM_NODE)]
+    assert {type(message) for _, message in engine.seen} >= set(FROM_NODE)
+    assert len(sent) > 50
+    assert [needle for data in sent for needle in _all_words(data) & needles] == []
+    # The search would find them: what is summed holds the histograms, before it is masked.
+    assert len(summed & needles) > 150
+    raw = Contribution(*_fields_with(engine, plain))
+    assert _all_words(encode_from_node(raw).SerializeToString()) & needles != set()
+
+
+def _all_words(data):
+    return {data[k : k + 8] for k in range(len(data) - 7)} | {
+        data[k : k + n] for n in range(9, 25) for k in range(len(data) - n + 1) if data[k] in b"-0123456789"}
+
+
+def _fields_with(engine, plain):
+    """Return the fields of a contribution that an engine saw, with a sum in the clear for its payload."""
+    one = next(message for _, message in engine.seen if isinstance(message, Contribution))
+    clear = next(values for terms in plain for name, values in terms.items() if name.endswith("histograms")).tobytes()
+    return [clear if name == "payload" else getattr(one, name) for name in one.__dataclass_fields__]
+
+
+def test_lightgbm_holds_no_row_and_its_calls_are_the_same_at_every_node(seen):
+    *_, gathers, _ = seen
+    from sealane.computations.trees.calls import _FIELDS
+
+    def written(data):
+        if len(data) == 24:
+            return data[:20]
+        half = len(data) // 2
+        return data[: _FIELDS.size], data[half : half + _FIELDS.size] if data[half : half + 4] != b"\xff" * 4 else b""
+
+    each = {}
+    for data in gathers:
+        each[written(data)] = each.get(written(data), 0) + 1
+    assert each
+    assert all(number % 3 == 0 for number in each.values())
+
+
+def test_a_split_is_judged_before_its_children_are_summed(run_pooled, parts, monkeypatch):
+    judged, early = set(), []
+    judge_, open_ = growth.judge, Growth._open
+
+    def note(rule, rows, opened, weights):
+        verdict = judge_(rule, rows, opened, weights)
+        judged.add((verdict.left_rows, verdict.right_rows, verdict.permitted))
+        return verdict
+
+    def check(self, nodes, opened):
+        for node in nodes:
+            if node.parent is not None:
+                pair = (node.total, node.sibling.total)
+                early.extend([pair] if not {(*pair, True), (*pair[::-1], True)} & judged else [])
+        return open_(self, nodes, opened)
+
+    monkeypatch.setattr(growth, "judge", note)
+    monkeypatch.setattr(Growth, "_open", check)
+    result = run_pooled(parts, Gbdt(), {k: v for k, v in PARAMS.items() if k != "minimum_count"}, minimum_count=5)
+    assert len(judged) >= 6
+    assert early == []
+    counts = [leaf for tree in result.booster.dump_model()["tree_info"] for leaf in _counts(tree["tree_structure"])]
+    assert min(counts) >= 100
+
+
+def _counts(node):
+    if "leaf_count" in node and "leaf_value" in node:
+        return [node["leaf_count"]]
+    return _counts(node["left_child"]) + _counts(node["right_child"])
+
+
+@pytest.mark.parametrize(("opened", "weights", "permitted"), [
+    ([200, 3, 3], None, True), ([199, 3, 3], None, False), ([801, 3, 3], None, False), ([200, 2, 3], None, False),
+    ([200, 3, 2], None, False), ([200, 3, 3], [200.0, 200.0, 800.0, 800.0], True),
+    ([200, 3, 3], [200.0, 400.0, 800.0, 800.0], False), ([200, 3, 3], [200.0, 200.0, 800.0, 6400.0], False),
+])
+def test_both_children_need_rows_institutions_and_weight(opened, weights, permitted):
+    found = judge(Rule(200, 150, 3), 1000, np.array(opened), None if weights is None else np.array(weights))
+    assert found.permitted is permitted
+    assert (found.left_rows, found.right_rows) == (opened[0], 1000 - opened[0])
+
+
+def test_a_feature_that_tells_institutions_apart_is_not_split_on(parts):
+    rng = np.random.default_rng(5)
+    frames = {}
+    for place, (name, part) in enumerate(parts.items()):
+        frame = part[["a", "b"]].copy()
+        frame["where"] = place + rng.uniform(0, 0.9, len(frame))
+        frame["branch"] = np.where(rng.random(len(frame)) < 0.5, f"only {name}", "shared")
+        frame["amount"] = 10.0 * place + frame["a"] + rng.normal(size=len(frame))
+        frames[name] = frame
+    result = sealane.simulate(frames).run("trees.gbdt", outcome="amount", features=["a", "b", "where", "branch"],
+                                          rounds=3, minimum_count=5, params={"num_leaves": 6})
+    assert result.sums["barred_splits"] >= 3
+    assert result.sums["replaced_splits"] >= 3
+    assert result.bins["branch"] == ["shared"]  # levels of one institution are not told apart
+    assert result.feature_importance["split"]["a"] > 0
+    tops = [tree["tree_structure"] for tree in result.booster.dump_model()["tree_info"]]
+    assert all(result.features[top["split_feature"]] != "where" for top in tops)
+
+
+def test_nodes_whose_trees_differ_open_nothing(parts, monkeypatch):
+    init = Growth.__init__
+    turn = iter(range(100))
+
+    def other(self, ground, label, *rest):
+        init(self, ground, label if next(turn) else label + " of another tree", *rest)
+
+    monkeypatch.setattr(Growth, "__init__", other)
+    with pytest.raises(sealane.errors.SealaneError):
+        sealane.simulate(parts).run("trees.gbdt", **PARAMS)
+
+
+def test_the_same_rows_are_drawn_after_a_restart_and_no_others_know_them(run_pooled, parts):
+    params = {"outcome": "amount", "features": ["a", "b"], "rounds": 3,
+              "params": {"num_leaves": 4, "bagging_fraction": 0.6, "bagging_freq": 1, "feature_fraction": 0.5}}
+    first, again = (run_pooled(parts, Gbdt(), params, minimum_count=5).model_text for _ in range(2))
+    assert first == again
+    changed = {name: part.copy() for name, part in parts.items()}
+    changed["north"].loc[0, "amount"] += 1e-3
+    assert run_pooled(changed, Gbdt(), params, minimum_count=5).model_text != first
+    counts = [sum(_counts(tree["tree_structure"]))
+              for tree in run_pooled(parts, Gbdt(), params, minimum_count=5).booster.dump_model()["tree_info"]]
+    assert all(0.55 * 4000 < number < 0.65 * 4000 for number in counts)
+    assert len(set(counts)) == 3
+
+
+def test_a_sum_of_the_trees_is_of_whole_numbers(run_pooled, parts, monkeypatch):
+    kinds = set()
+    real = growth.count
+    monkeypatch.setattr(growth, "count", lambda *a: kinds.add("count") or real(*a))
+    run_pooled(parts, Gbdt(), {k: v for k, v in PARAMS.items() if k != "minimum_count"}, minimum_count=5)
+    assert kinds == {"count"}
+    assert count([1], 1).kind == "count"
+
+
+def test_rlwe_gives_the_same_model_as_masking():
+    rng = np.random.default_rng(2)
+    frame = pd.DataFrame(rng.normal(size=(900, 2)), columns=["a", "b"])
+    frame["amount"] = frame["a"] + frame["b"] ** 2
+    frames = {name: frame.iloc[k::3].reset_index(drop=True) for k, name in enumerate(("x1", "x2", "x3"))}
+    params = {"outcome": "amount", "features": ["a", "b"], "rounds": 1, "minimum_count": 5,
+              "params": {"num_leaves": 3, "max_bin": 8}}
+    models = [sealane.simulate(frames).run("trees.gbdt", scheme=scheme, **params).model_text
+              for scheme in ("masking", "rlwe")]
+    assert models[0] == models[1]
