@@ -27,6 +27,7 @@ from sealane.computations.survival.cox import Cox
 from sealane.computations.survival.cumulative_incidence import CumulativeIncidence
 from sealane.computations.survival.fine_gray import FineGray
 from sealane.computations.survival.kaplan_meier import KaplanMeier
+from sealane.computations.trees.fit import Gbdt
 from sealane.errors import InputError
 
 _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for computation in (
@@ -38,6 +39,7 @@ _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for comp
     Describe(),
     Disproportionality(),
     FineGray(),
+    Gbdt(),
     GlmFit(),
     Harmonise(),
     Histogram(),
