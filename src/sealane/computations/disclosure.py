@@ -6,6 +6,7 @@ cohorts is held by the node (``governance/differencing.py``), the noise of a pro
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from sealane.computations.base import Cohort
@@ -88,3 +89,12 @@ def check_contributors(contributors: int, cohort: Cohort, missing_everywhere: di
                            got=f"{contributors} of {cohort.size} institutions",
                            expected=f"at least {cohort.smallest}", hint=hint)
     return {"contributing": contributors, "institutions": cohort.size, "missing_everywhere": columns}
+
+
+def basis_lines(basis: Mapping[str, Any]) -> list[str]:
+    """Return what a summary has to say of a basis: nothing where every institution contributes rows."""
+    if basis["contributing"] == basis["institutions"]:
+        return []
+    missing = ", ".join(basis["missing_everywhere"])
+    return [f"rests on rows of {basis['contributing']} of {basis['institutions']} institutions"
+            + (f": missing in all rows elsewhere: {missing}" if missing else "")]

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from patients import patients
 
+from sealane import simulate
 from sealane.computations.disclosure import (
+    basis_lines,
     check_contributors,
     check_events_per_parameter,
     effective_rows,
@@ -50,3 +53,22 @@ def test_rows_of_too_few_institutions_are_refused_with_the_column_that_is_missin
         check_contributors(2, cohort, {"age": 0, "dose": 2})
     assert caught.value.code == "model.institutions-without-rows"
     assert "dose" in (caught.value.hint or "")
+
+
+def test_a_summary_says_whose_rows_a_model_does_without() -> None:
+    assert basis_lines({"contributing": 4, "institutions": 4, "missing_everywhere": []}) == []
+    assert basis_lines({"contributing": 3, "institutions": 4, "missing_everywhere": ["dose", "crp"]}) == [
+        "rests on rows of 3 of 4 institutions: missing in all rows elsewhere: dose, crp"]
+
+
+@pytest.mark.parametrize(("computation", "asked"), [
+    ("glm.fit", {"outcome": "event", "family": "binomial"}), ("survival.cox", {"duration": "time", "event": "event"}),
+    ("survival.aft", {"duration": "time", "event": "event"}),
+    ("survival.fine_gray", {"duration": "time", "event": "event_kind", "cause": "1"}),
+    ("causal.ipw", {"treatment": "arm", "outcome": "event"}),
+])
+def test_a_column_missing_at_one_of_four_shows_in_every_models_text(computation: str, asked: dict[str, Any]) -> None:
+    frames = {name: patients(seed, 250) for seed, name in enumerate("abcd")}
+    frames["d"]["creatinine"] = float("nan")
+    fit = simulate(frames).run(computation, features=["age", "creatinine"], **asked)
+    assert "rests on rows of 3 of 4 institutions: missing in all rows elsewhere: creatinine" in repr(fit)

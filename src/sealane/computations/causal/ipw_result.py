@@ -13,6 +13,7 @@ import pandas as pd
 
 from sealane.computations.causal.propensity import scores
 from sealane.computations.design.rebuild import rebuild
+from sealane.computations.disclosure import basis_lines
 from sealane.computations.picture import new_axes
 from sealane.errors import InputError
 
@@ -84,6 +85,7 @@ class IpwResult:
         worst = self.balance["after"].abs().max()
         return "\n\n".join([
             f"{_ESTIMANDS[p['estimand']]} of {p['treatment']} on {p['outcome']}, {self.nobs:,} rows",
+            *basis_lines(p["basis"]),
             effects.to_string(float_format=lambda value: f"{value:.5g}", na_rep="-"),
             arms.to_string(float_format=lambda value: f"{value:.5g}"),
             self.balance.to_string(float_format=lambda value: f"{value:.3f}", na_rep="-"),

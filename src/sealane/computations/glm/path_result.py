@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sealane.computations.disclosure import basis_lines
 from sealane.computations.glm.predicting import mean_of
 from sealane.computations.picture import new_axes
 from sealane.errors import InputError
@@ -101,8 +102,8 @@ class PathResult:
         ]
         lines += [f"{name:<{width}} {value:>12.5g}" for name, value in self.params.items() if value != 0.0]
         left = int((self.params == 0.0).sum())
-        return "\n".join([*lines, "=" * (width + 14), f"{left} coefficients are zero; penalised estimates have no "
-                                                       "standard errors."])
+        lines += ["=" * (width + 14), *basis_lines(p["basis"])]
+        return "\n".join([*lines, f"{left} coefficients are zero; penalised estimates have no standard errors."])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the payload with what follows from it, JSON-ready."""

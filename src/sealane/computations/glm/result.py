@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sealane.computations.disclosure import basis_lines
 from sealane.computations.glm.predicting import mean_of
 from sealane.errors import InputError, RefusedError
 
@@ -157,7 +158,7 @@ class GlmResult:
                 f"{name:<{width}} {self.params[name]:>11.4g} {self.bse[name]:>10.3g} {self.tvalues[name]:>9.3f} "
                 f"{self.pvalues[name]:>7.3f} {limits.loc[name, 0]:>11.4g} {limits.loc[name, 1]:>11.4g}"
             )
-        lines.append("=" * len(head))
+        lines += ["=" * len(head), *basis_lines(p["basis"])]
         if p["institution_effects"] == "fixed":
             lines.append("Each institution has an intercept of its own"
                          + (", which stays there." if self.intercepts is None else "."))

@@ -14,6 +14,7 @@ import pandas as pd
 from sealane.computations import forest
 from sealane.computations.design.rebuild import rebuild
 from sealane.computations.design.variables import Array
+from sealane.computations.disclosure import basis_lines
 from sealane.computations.survival.aft_distributions import DISTRIBUTIONS
 from sealane.errors import InputError
 
@@ -143,6 +144,7 @@ class AftResult:
                 f"{p['duration']}, event {p['event']}: {self.nobs:,} rows, {events} events\n"
                 f"Log-likelihood {self.log_likelihood_:.6g}   AIC {self.AIC_:.6g}   "
                 f"likelihood ratio {test['test_statistic']:.4g} on {test['degrees_freedom']:.0f}, p {test['p']:.3g}")
+        head = "\n".join([head, *basis_lines(p["basis"])])
         return head + "\n\n" + self.summary.iloc[:, [0, 1, 2, 3, 4, 7, 8]].to_string(float_format=lambda v: f"{v:.4g}")
 
     def _repr_html_(self) -> str:

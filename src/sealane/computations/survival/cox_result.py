@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from sealane.computations.design.rebuild import rebuild
+from sealane.computations.disclosure import basis_lines
 from sealane.computations.survival.baseline import Baselines
 from sealane.computations.survival.significance import Significance, chi_squared, proportionality_table
 from sealane.errors import InputError
@@ -165,7 +166,7 @@ class CoxResult:
         grid = self.grid
         facts.append(f"grid of {grid['resolution']:g}{' ' + grid['unit'] if grid['unit'] else ''} (chosen by the "
                      f"{grid['chosen_by']}), {grid['merged']} times merged into others (minimum-count)")
-        return "\n".join([*facts, table.to_string(float_format=lambda value: f"{value:.4g}")])
+        return "\n".join([*facts, *basis_lines(p["basis"]), table.to_string(float_format=lambda value: f"{value:.4g}")])
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the hazard ratios with their limits; return the Axes.

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from sealane.computations.design.rebuild import rebuild
+from sealane.computations.disclosure import basis_lines
 from sealane.errors import InputError
 
 
@@ -124,6 +125,7 @@ class FineGrayResult:
         p = self._payload
         head = (f"Subdistribution hazards of cause {p['cause']} over the cohort (Fine and Gray)\n"
                 f"{self.nobs:,} rows, {self.events:,} events; competing: {', '.join(p['competing']) or 'none'}")
+        head = "\n".join([head, *basis_lines(p["basis"])])
         return head + "\n\n" + self.summary.to_string(float_format=lambda value: f"{value:.4g}")
 
     def _repr_html_(self) -> str:
