@@ -147,6 +147,24 @@ def test_a_few_heavy_rows_are_no_cell(run_pooled, people):
     assert "events" in refusal(run_pooled, event, "glm.effective-rows", weights="w", features=["age"]).got
 
 
+@pytest.mark.parametrize(("family", "sign"), [("poisson", 1.0), ("negative-binomial", 1.0), ("gamma", -1.0)])
+def test_a_steep_offset_would_tell_its_largest_value(run_pooled, people, family, sign):
+    steep = people.assign(steep=sign * np.linspace(18.0, 22.0, N), visits=people.visits + 1.0)
+    steep.loc[7, "steep"] = sign * 41.7
+    if family == "poisson":  # what a reader could do: the intercept is log(sum of y) less nearly the largest offset
+        fitted = smf.glm("visits ~ 1", steep, family=sm.families.Poisson(), offset=steep.steep).fit()
+        assert np.log(steep.visits.sum()) - fitted.params["Intercept"] == pytest.approx(41.7, abs=1e-5)
+    asked = {"family": family, "link": "log", "outcome": "visits", "features": ["age"], "offset": "steep"}
+    assert "offset" in refusal(run_pooled, steep, "glm.effective-rows", **asked).got
+
+
+def test_a_few_rows_of_much_exposure_are_no_cell(run_pooled, people):
+    heavy = people.assign(years=np.where(people.arm == "b", 1e-3, 1.0))
+    heavy.loc[heavy.index[heavy.arm == "b"][:3], "years"] = 1.0
+    asked = {"family": "poisson", "outcome": "visits", "features": ["arm"], "exposure": "years"}
+    assert "arm" in refusal(run_pooled, heavy, "glm.effective-rows", **asked).got
+
+
 @pytest.mark.parametrize(("params", "code"), [
     ({"weights": "arm"}, "glm.column-type"), ({"weights": "shift"}, "glm.weights-range"),
     ({"exposure": "shift", "family": "poisson", "outcome": "visits"}, "glm.exposure-range"),

@@ -125,9 +125,21 @@ def test_late_entries_leave_no_thin_risk_set(seed, rows, from_the_beginning):
         there = int(((moved.placed.start < place) & (moved.placed.stop >= place)).sum())
         assert group.at_risk(np.array([place]))[0] == there
         assert there == 0 or there >= 10
+        outlasting = int(((moved.placed.start < place) & (moved.placed.stop > place)).sum())
+        assert outlasting == 0 or outlasting >= 10
     entering = moved.placed.start[moved.placed.start >= 0]
     assert group.entries.numbers.tolist() == np.unique(entering, return_counts=True)[1].tolist()
     assert group.entries.places.tolist() == np.unique(entering).tolist()
+
+
+async def test_who_enters_when_others_leave_does_not_cover_the_few_that_stay():
+    # 12 from the beginning, of whom 10 leave at 1, when 10 others enter: the counts alone would tell that 2 stay.
+    start, stop = np.repeat([-1, 1], [12, 10]), np.repeat([1, 3], [10, 12])
+    kind = np.concatenate([np.ones(10, dtype=np.int64), np.zeros(12, dtype=np.int64)])
+    own = OwnRows(Placed(start, stop, kind, np.arange(22)), np.zeros(22, dtype=np.int64))
+    groups, _ = await settle(Alone(), own, fine_grid(days(3), 1.0, None), kinds=2, sharing=[(0,)])
+    assert groups[0].entries.places.tolist() == []
+    assert groups[0].at_risk(np.array([1, 3])).tolist() == [22, 12]
 
 
 def test_a_total_under_the_minimum_cannot_be_merged_away():

@@ -29,9 +29,12 @@ from sealane.computations.glm.release import Basis, release
 from sealane.computations.glm.result import GlmResult
 from sealane.computations.glm.sandwich import check_institutions
 from sealane.computations.glm.scaling import choose_scaling
-from sealane.computations.glm.weighing import Beside, check_beside, read_beside, weigh
+from sealane.computations.glm.weighing import Beside, check_beside, check_offset, read_beside, weigh
 from sealane.computations.glm.working import Kind, Own
 from sealane.computations.newton import Array
+
+OFFSET_POWERS = {"gamma": -1.0, "gaussian": 2.0}
+"""Power of its mean with which a row enters the score of a log link, where it is not 1."""
 
 
 class GlmFit:
@@ -128,6 +131,8 @@ async def _task(
     place = design.measured[outcome.name]
     total = await weigh(cohort, counts, rows, y, beside, mean=place.mean, events=family.name not in AMOUNTS,
                         others=family.name == "binomial")
+    if params.link_name == "log":
+        await check_offset(cohort, counts, rows, beside, total, OFFSET_POWERS.get(family.name, 1.0))
     kind = Kind(family, LINKS[params.link_name])
     scaling = await choose_scaling(cohort, kind, place, total, constant=params.spans_constant)
     own = Own(matrix(design, rows), scaling.fitted(y[kept]),

@@ -120,10 +120,7 @@ async def weigh(
     if others:
         own["others"] = _moments(weights[known == 0.0])
     if beside.weights is not None:
-        for axis, cells in counts.cells.items():
-            places = np.stack([rows.level(name)[kept] for name in axis], axis=1)
-            own[f"cells {' '.join(axis)}"] = np.stack([_moments(weights[(places == place).all(axis=1)])
-                                                       for place in cells])
+        own |= _by_cells(counts, rows, weights)
     opened = await open_sums(cohort, own, {name: values.shape for name, values in own.items()})
     if opened.runaway:
         raise out_of_range("weights or offset")
@@ -133,16 +130,60 @@ async def weigh(
     return Total(total, weighted / total, shifted / total)
 
 
+async def check_offset(
+    cohort: Cohort, counts: Counts, rows: Rows, beside: Beside, total: Total, power: float
+) -> None:
+    """Hold against the minimum how many rows an offset behind a logarithm leaves in play: one sum.
+
+    There an offset multiplies means, so it weighs rows: of an offset that is steep (an age, an income) the largest
+    value alone makes a sum of means, and would follow from the intercept.
+
+    Args:
+        cohort: of the run.
+        counts: as opened.
+        rows: own ones.
+        beside: their weights and offsets.
+        total: as opened.
+        power: of the mean with which a row enters the score.
+
+    Raises:
+        RefusedError: ``glm.effective-rows``.
+    """
+    if beside.offset is None:
+        return
+    kept = rows.kept
+    with np.errstate(over="ignore"):
+        means = np.exp(power * (beside.offset[kept] - total.offset))
+        moments = means if beside.weights is None else means * beside.weights[kept]
+        own = {"all": _moments(moments)} | _by_cells(counts, rows, moments)
+    opened = await open_sums(cohort, own, {name: values.shape for name, values in own.items()})
+    if opened.runaway:
+        raise _few_rows(cohort.minimum_count, "offset or exposure")
+    _check(opened.sums, cohort.minimum_count, "offset or exposure, ")
+
+
+def _by_cells(counts: Counts, rows: Rows, weights: Array) -> dict[str, Array]:
+    """Return the moments of weights of kept rows at each level and combination."""
+    out = {}
+    for axis, cells in counts.cells.items():
+        places = np.stack([rows.level(name)[rows.kept] for name in axis], axis=1)
+        out[f"cells {' '.join(axis)}"] = np.stack([_moments(weights[(places == place).all(axis=1)]) for place in cells])
+    return out
+
+
 def _moments(weights: Array) -> Array:
     return np.array([weights.sum(), weights @ weights])
 
 
-def _check(sums: Mapping[str, Array], minimum: int) -> None:
+def _check(sums: Mapping[str, Array], minimum: int, by: str = "") -> None:
     for name, moments in sums.items():
         for total, squares in moments.reshape(-1, 2).tolist():
             if squares > 0.0 and effective_rows(total, squares) < minimum:
-                what = name.removeprefix("cells ").replace(" ", " and ")
-                raise RefusedError("glm.effective-rows", "a few heavy rows stand for a weighted sum",
-                                   got=f"under {minimum} effective rows ({what})",
-                                   expected=f"(sum of weights)² / (sum of squares) of at least {minimum}",
-                                   hint="leave the weights out, or merge levels")
+                raise _few_rows(minimum, by + name.removeprefix("cells ").replace(" ", " and "))
+
+
+def _few_rows(minimum: int, what: str) -> RefusedError:
+    return RefusedError("glm.effective-rows", "a few heavy rows stand for a weighted sum",
+                        got=f"under {minimum} effective rows ({what})",
+                        expected=f"(sum of weights)² / (sum of squares) of at least {minimum}",
+                        hint="leave weights, offset or exposure out, or merge levels")

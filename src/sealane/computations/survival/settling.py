@@ -173,8 +173,9 @@ def _share(
 def _merge_entries(late: Integers, ladders: Sequence[Ladder], minimum_count: int) -> tuple[int, ...]:
     """Return the grid times at which rows of one group enter late, -1 among them where some are there from the start.
 
-    Besides their own counts the rows at risk must not fall under the minimum count without being none: where leavings
-    would let them, the next entries join those before.
+    Besides their own counts the rows at risk must not fall under the minimum count without being none, neither at a
+    time nor between who leaves at it and who enters at it: where leavings would let them, the next entries join those
+    before.
 
     Args:
         late: entries by grid time, shape ``(places,)``.
@@ -195,7 +196,8 @@ def _merge_entries(late: Integers, ladders: Sequence[Ladder], minimum_count: int
         chosen = np.array([edge for edge in edges if edge >= 0], dtype=np.int64)
         entering[chosen] = np.add.reduceat(late, chosen)
         at_risk = to_leave - entering[::-1].cumsum()[::-1]
-        thin = np.flatnonzero((at_risk > 0) & (at_risk < minimum_count))
+        staying = at_risk - leaving  # released counts tell these too: rows from before that outlast the time
+        thin = np.flatnonzero(((at_risk > 0) & (at_risk < minimum_count)) | ((staying > 0) & (staying < minimum_count)))
         if not len(thin):
             break
         place = next(j for j, edge in enumerate(edges) if edge >= thin[0])
