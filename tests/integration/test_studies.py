@@ -27,8 +27,12 @@ NAMES = ["clinic", "harbour", "university"]
 ASKED: dict[str, dict[str, Any]] = {
     "causal.ipw": {"treatment": "arm", "outcome": "event", "features": ["age", "sex", "stage"]},
     "glm.fit": {"formula": "event ~ age * sex + stage + body_mass_index", "family": "binomial"},
+    "glm.scorecard": {"outcome": "event", "features": ["age", "stage", "haemoglobin"], "minimum_iv": 0.001},
+    "metrics.ranking": {"outcome": "event", "score": "haemoglobin", "thresholds": [13.0], "group": "arm"},
     "model.meta": {"outcome": "event", "features": ["age", "arm"], "family": "binomial", "method": "fixed"},
     "model.mixed": {"outcome": "haemoglobin", "features": ["age", "sex"]},
+    "monitor.drift": {"period": "index_date", "since": "2021-01", "months": 12, "score": "haemoglobin",
+                      "features": ["age", "stage"], "outcome": "event"},
     "quality.harmonise": {"columns": ["creatinine", "haemoglobin", "stage"]},
     "statistics.correlation": {"columns": ["age", "haemoglobin"], "method": "spearman"},
     "statistics.describe": {"columns": ["age", "body_mass_index", "stage"], "by": "sex"},

@@ -13,7 +13,10 @@ from sealane.computations.causal.ipw import Ipw
 from sealane.computations.glm.fit import GlmFit
 from sealane.computations.harmonise.check import Harmonise
 from sealane.computations.meta.fit import MetaFit
+from sealane.computations.metrics.ranking import MetricsRanking
 from sealane.computations.mixed.fit import MixedFit
+from sealane.computations.monitor.drift import MonitorDrift
+from sealane.computations.scorecard.fit import Scorecard
 from sealane.computations.statistics.comparison import Comparison
 from sealane.computations.statistics.correlation import Correlation
 from sealane.computations.statistics.describe import Describe
@@ -46,9 +49,12 @@ _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for comp
     Ipw(),
     KaplanMeier(),
     MetaFit(),
+    MetricsRanking(),
     MixedFit(),
+    MonitorDrift(),
     Outbreak(),
     Quantiles(),
+    Scorecard(),
     Table(),
 )}
 LATE = ("formulaic.parser", "scipy.special")

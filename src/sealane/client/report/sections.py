@@ -11,6 +11,7 @@ from sealane.client.report.results.basis import basis
 from sealane.client.report.results.comparison import comparison
 from sealane.client.report.results.correlation import correlation
 from sealane.client.report.results.counts import counts
+from sealane.client.report.results.drift import drift
 from sealane.client.report.results.effects import effects
 from sealane.client.report.results.harmonise import harmonise
 from sealane.client.report.results.histogram import histogram
@@ -22,6 +23,8 @@ from sealane.client.report.results.outbreak import outbreak
 from sealane.client.report.results.penalty import penalty
 from sealane.client.report.results.proportionality import proportionality
 from sealane.client.report.results.quantiles import quantiles
+from sealane.client.report.results.ranking import ranking
+from sealane.client.report.results.scorecard import scorecard
 from sealane.client.report.results.signals import signals
 from sealane.client.report.results.suppressed import suppressed
 from sealane.client.report.results.table_one import table_one
@@ -32,7 +35,7 @@ NORMAL_975 = 1.959963984540054
 INTERCEPT = "Intercept"
 RESULTS = (
     harmonise, table_one, counts, histogram, quantiles, correlation, comparison, kaplan_meier, incidence,
-    proportionality, penalty, meta, mixed, effects, signals, outbreak, suppressed,
+    proportionality, penalty, meta, mixed, effects, signals, outbreak, scorecard, ranking, drift, suppressed,
 )
 """Sections that a released result decides: each shows what it finds, the last what is hidden."""
 JOINT, POOLED = "Joint", "Pooled (outside the federation)"

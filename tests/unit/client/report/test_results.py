@@ -417,3 +417,42 @@ def test_long_times_are_counted_in_years() -> None:
     assert unit_of("d", 3000).size == 365.25
     assert unit_of("d", 300).title == "Days"
     assert unit_of("mo", 300) == unit_of("mo", 3)
+
+
+@pytest.fixture(scope="module")
+def banks() -> Any:
+    def bank(seed: int) -> pd.DataFrame:
+        generator = np.random.default_rng(seed)
+        x = generator.normal(0, 1, 400)
+        return pd.DataFrame({"x": x, "noise": generator.normal(0, 1, 400), "p": 1 / (1 + np.exp(1 - x)),
+                             "sex": generator.choice(["f", "m", "x"], 400, p=[0.5, 0.49, 0.01]),
+                             "wave": generator.integers(1, 4, 400),
+                             "bad": generator.random(400) < 1 / (1 + np.exp(1 - x))})
+
+    return sealane.simulate({name: bank(seed) for seed, name in enumerate(("north", "south", "west"))})
+
+
+def test_a_scorecard(banks: Any) -> None:
+    found = banks.run("glm.scorecard", outcome="bad", features=["x", "noise"])
+    shown = page(found.to_dict())
+    assert "600 points stand for odds of 50 to 1" in shown
+    assert re.search(r"Not used: noise \((all rows in one bin|too little information)\)\.", shown)
+    for points in found.points["points"]:
+        assert f">{points}<" in shown
+
+
+def test_how_a_score_ranks(banks: Any) -> None:
+    found = banks.run("metrics.ranking", outcome="bad", score="p", thresholds=[0.3, 0.9999], group="sex")
+    shown = page(found.to_dict())
+    assert f"AUC {found.auc:.3f}" in shown
+    assert f">{found.bands['rows'].iloc[0]}<" in shown
+    assert f">{found.confusion.loc[0.3, 'tpr']:.3f}<" in shown
+    assert ">0.9999<" in shown
+    assert ">hidden<" in shown
+
+
+def test_drift(banks: Any) -> None:
+    found = banks.run("monitor.drift", period="wave", score="p", outcome="bad", features=["x"], psi_limit=0.001)
+    shown = page(found.to_dict())
+    assert f">{found.psi.loc['2', 'x']:.3f} ▲<" in shown
+    assert f">{found.auc['auc'][0]:.3f}<" in shown

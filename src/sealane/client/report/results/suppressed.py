@@ -30,9 +30,9 @@ NAMING = ("hidden", "suppressed", "hidden_by", "rules", "group_rules")
 """Keys of a result under which hidden cells are named."""
 RULE = ("rule", "rows_rule")
 """Keys under which a rule stands that hides the entry; other rules than ours stand there too."""
-LEFT_OUT = ("dropped", "truncated", "overlap", "counts")
+LEFT_OUT = ("dropped", "outside", "truncated", "overlap", "counts")
 """Keys under which a number that is None is one of 1 to the minimum count, less 1."""
-CALLED = ("name", "drug", "event", "group", "cause")
+CALLED = ("name", "variable", "period", "threshold", "drug", "event", "group", "cause")
 """Keys that tell what one of several entries is about."""
 
 

@@ -1,0 +1,178 @@
+"""``metrics.ranking``: how well a score ranks, predicts and treats groups alike, from one secure histogram.
+
+The histogram is opened at the nodes; released are curves at cuts between which no few rows, events or others lie, and
+single numbers over all rows.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from sealane.computations.base import Cohort, Dataset, Payload, count
+from sealane.computations.columns import MAXIMUM_ROWS
+from sealane.computations.design.parameters import Name
+from sealane.computations.disclosure import check_contributors, check_rows, hidden_under
+from sealane.computations.metrics.calibration import calibrate
+from sealane.computations.metrics.curves import Cuts, Ranked, bands, cut
+from sealane.computations.metrics.groups import count_groups, hidden_groups, released
+from sealane.computations.metrics.ranking_result import Ranking
+from sealane.computations.metrics.scores import ScoreParameters, even_edges, read_scale, scores_of
+from sealane.computations.metrics.scoring_model import Number
+from sealane.computations.outcome import read_outcome
+from sealane.computations.statistics.axes import known_levels, places_on
+from sealane.errors import InputError, RefusedError
+
+
+class RankingParameters(ScoreParameters):
+    """Parameters of ``metrics.ranking``, beside those of the score.
+
+    Attributes:
+        outcome: a column of two values; 1, or the second level, is the event.
+        higher: what a higher score means: the event, or none.
+        bins: of equal width on the score's range.
+        bands: most bands of the lift table and of the calibration curve.
+        thresholds: scores at which what is selected is counted: from there on up, or under where higher means no event.
+        group: a category or boolean by whose levels the score's treatment is compared.
+        calibration: whether probabilities are held against outcomes.
+    """
+
+    outcome: Name
+    higher: Literal["event", "no-event"] = "event"
+    bins: Annotated[int, Field(ge=2, le=10_000)] = 1000
+    bands: Annotated[int, Field(ge=2, le=100)] = 10
+    thresholds: Annotated[tuple[Number, ...], Field(max_length=50)] = ()
+    group: Name | None = None
+    calibration: bool = True
+
+    @model_validator(mode="after")
+    def _coherent(self) -> RankingParameters:
+        if not self.score_columns:
+            raise ValueError("score or model says what is judged")
+        if self.outcome in self.score_columns or self.outcome == self.group:
+            raise ValueError("the outcome is neither scored nor a group")
+        if len(set(self.thresholds)) != len(self.thresholds):
+            raise ValueError("thresholds are distinct")
+        if self.group is not None and not self.thresholds:
+            raise ValueError("groups are compared at thresholds")
+        return self
+
+
+class MetricsRanking:
+    """Discrimination, calibration and fairness of a score."""
+
+    outputs = ("statistics",)
+    individual_level = False  # counts and sums over the cohort
+    opens = "a fine histogram of scores by outcome, sums of scores by band, and each step of the recalibration"
+
+    @property
+    def name(self) -> str:
+        """Return ``metrics.ranking``."""
+        return "metrics.ranking"
+
+    @property
+    def parameters(self) -> type[RankingParameters]:
+        """Return the model of its parameters."""
+        return RankingParameters
+
+    def columns(self, params: RankingParameters) -> list[str]:
+        """Return the outcome, what is scored, and the group's column."""
+        return list(dict.fromkeys([params.outcome, *params.score_columns, *([params.group] if params.group else [])]))
+
+    async def run(self, data: Dataset, cohort: Cohort, params: RankingParameters) -> Payload:
+        """Judge the score.
+
+        Raises:
+            InputError: a column that cannot play its part, a score without a range, or rows outside the contract.
+            RefusedError: too few rows, events or institutions.
+        """
+        scale = read_scale(data.contract, params)
+        outcome = read_outcome(data.contract.field(params.outcome), "binomial")
+        levels = _levels(data, params.group)
+        frame = data.frame(self.columns(params))
+        y, score = outcome.read(frame[params.outcome], "binomial"), scores_of(frame, data.contract, params)
+        kept = ~np.isnan(y) & ~np.isnan(score)
+        edges = even_edges(scale, params.bins, params.thresholds)
+        y, score = y[kept], score[kept]
+        place = np.searchsorted(edges, score, side="right")
+        if params.higher == "event":
+            place = len(edges) - place  # the riskiest bin comes first
+            edges = edges[::-1]
+        histogram = [np.bincount(place[y == value], minlength=len(edges) + 1) for value in (1.0, 0.0)]
+        opened = (await cohort.sum({"counts": count(np.concatenate([
+            [len(kept), int(kept.sum()), int(kept.any())], *histogram]), MAXIMUM_ROWS)}))["counts"].tolist()
+        rows, used, contributors = opened[:3]
+        half = len(edges) + 1
+        ranked = Ranked(tuple(edges), tuple(opened[3 : 3 + half]), tuple(opened[3 + half :]))
+        check_rows(used, cohort.minimum_count)
+        basis = check_contributors(contributors, cohort, {})
+        if min(ranked.totals) < cohort.minimum_count:
+            raise RefusedError("metrics.too-few-events", "too few rows have the rarer outcome",
+                               got=f"under {cohort.minimum_count}", expected=f"at least {cohort.minimum_count}",
+                               hint="ask for more institutions or a longer period")
+        at = {threshold: edges.index(threshold) + 1 for threshold in params.thresholds}
+        cuts = cut(ranked, [*at.values(), ranked.widest()], cohort.minimum_count)
+        chosen = bands(cuts, params.bands)
+        payload = _discrimination(ranked, cuts, chosen) | {
+            "computation": self.name, "outcome": params.outcome, "score": params.score or "model",
+            "higher": params.higher, "minimum_count": cohort.minimum_count, "probability": scale.probability,
+            "range": [scale.low, scale.high], "nobs": used, "dropped": hidden_under(rows - used, cohort.minimum_count),
+            "basis": basis, "calibration": None, "group": params.group, "groups": [],
+            "thresholds": [_confusion(cuts, threshold, place) for threshold, place in at.items()]}
+        if params.calibration and scale.probability and params.higher == "event":
+            band = np.searchsorted([cuts.places[k] for k in chosen[1:-1]], place, side="right")
+            payload["calibration"] = await calibrate(cohort, score, y, band, len(chosen) - 1, used)
+        if params.group is not None:
+            groups = places_on(frame[params.group], data.contract.field(params.group), None)[kept]
+            payload["groups"] = await _by_group(cohort, levels, groups, place, y, cuts, at, used)
+        return payload
+
+    def present(self, payload: Payload) -> Ranking:
+        """Return curves and tables."""
+        return Ranking(payload)
+
+
+def _levels(data: Dataset, group: str | None) -> tuple[str, ...]:
+    if group is None:
+        return ()
+    field = data.contract.field(group)
+    if not known_levels(field):
+        raise InputError("metrics.group-type", f"column {group!r} makes no groups", got=field.type,
+                         expected="a category or a boolean")
+    return known_levels(field)
+
+
+def _discrimination(ranked: Ranked, cuts: Cuts, chosen: list[int]) -> dict[str, Any]:
+    area, error = ranked.area()
+    distance, at = cuts.distance()
+    places = [None if place in (0, len(ranked.events)) else ranked.edges[place - 1] for place in cuts.places]
+    return {
+        "events": cuts.events[-1], "auc": area, "auc_error": error, "ks": distance,
+        "ks_error": max(ranked.most_apart() - distance, 0.0), "ks_at": places[at],
+        "roc": {"thresholds": places, "events": cuts.events, "others": cuts.others}, "bands": chosen,
+    }
+
+
+def _confusion(cuts: Cuts, threshold: float, place: int) -> dict[str, Any]:
+    """Return the four counts at a threshold, or the rule by which there are none."""
+    if place not in cuts.places:
+        return {"threshold": threshold, "rule": "minimum-count", "tp": None, "fp": None, "fn": None, "tn": None}
+    k = cuts.places.index(place)
+    true, false = cuts.events[k], cuts.others[k]
+    return {"threshold": threshold, "rule": None, "tp": true, "fp": false, "fn": cuts.events[-1] - true,
+            "tn": cuts.others[-1] - false}
+
+
+async def _by_group(
+    cohort: Cohort, levels: tuple[str, ...], groups: NDArray[np.int64], place: NDArray[np.int64],
+    y: NDArray[np.float64], cuts: Cuts, at: dict[float, int], rows: int,
+) -> list[dict[str, Any]]:
+    """Compare groups at the thresholds that may be shown at all."""
+    shown = sorted((number, threshold) for threshold, number in at.items() if number in cuts.places)
+    segments = np.searchsorted([number for number, _ in shown], place, side="right")
+    found = await count_groups(cohort, levels, groups, segments, y, len(shown) + 1, rows)
+    rules = hidden_groups(found, cohort.minimum_count, 1 if cohort.exposed else cohort.smallest)
+    return released(found, rules, [threshold for _, threshold in shown])

@@ -1,0 +1,1 @@
+"""Whether a model in use still meets the rows, and the outcomes, that it was made for."""

@@ -1,0 +1,1 @@
+"""Scorecards: features cut into bins, weighed by evidence, and added up to points, on secure sums."""
