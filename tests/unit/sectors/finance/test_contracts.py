@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pandas as pd
 import pytest
 
@@ -67,7 +69,7 @@ def test_ranges_of_merchant_codes_cover_iso_18245_once() -> None:
     assert edges[0][0] == 1
     assert edges[-1][1] == 9999
     # 5000 and 9000 begin groups of their own; no code lies in two.
-    assert all(before[1] < after[0] for before, after in zip(edges, edges[1:], strict=False))
+    assert all(before[1] < after[0] for before, after in pairwise(edges))
 
 
 @pytest.mark.parametrize("contract_id", IDS)
