@@ -10,6 +10,9 @@ from transfers import CONTRACT, transfers
 
 import sealane
 from sealane.cli.local_federation import LocalFederation, local_federation
+from sealane.cli.run_report import report_fields
+from sealane.client.report import render_report
+from sealane.core.clock import system_clock
 from sealane.governance.study import parse_study
 from sealane.governance.study_file import StudyFile
 from sealane.sectors.registry import contract
@@ -42,6 +45,9 @@ def test_a_computation_between_processes(computation: str, federation: LocalFede
     study = parse_study(record.study)
     federation.approve(study.hash)
     federation.analyst.await_approvals(record, 20.0, lambda line: None)
-    real = federation.analyst.finish(federation.analyst.session.start(study.hash)).present_traced().to_dict()
+    finished = federation.analyst.finish(federation.analyst.session.start(study.hash))
+    real = finished.present_traced().to_dict()
     assert real == simulated
     assert real["typologies"]["structuring"]["accounts"] == 36
+    page = render_report(report_fields(finished.opened, system_clock()))
+    assert "<h2>Flagged accounts</h2>" in page

@@ -104,7 +104,8 @@ async def _alarms(cohort: Cohort, scores: Floats, rows: int, params: IsolationPa
     """Return by share the score above which so many rows lie, hidden where they are fewer than the minimum count."""
     probabilities = [1.0 - share for share in reversed(params.alarms)]
     found = (await quantiles(cohort, [Sample(scores, rows, 0.0, 1.0)], [False], probabilities, FINE))[0]
-    return [{"share": share, "score": one.value, "error": one.error, "hidden_by": SMALL if one.value is None else None}
+    return [{"name": f"{share:g} of rows", "share": share, "score": one.value, "error": one.error,
+             "hidden_by": SMALL if one.value is None else None}
             for share, one in zip(params.alarms, reversed(found), strict=True)]
 
 

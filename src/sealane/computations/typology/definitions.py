@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 TITLES = {"fan_in": "fan-in", "fan_out": "fan-out", "structuring": "structuring", "rapid_movement": "rapid movement"}
@@ -33,6 +34,13 @@ def in_words(name: str, rule: Mapping[str, Any], unit: str | None) -> str:
     share = rule["share"]
     return (f"{rule['amount']:,.0f}{money} or more in, and {share:.0%} to {2 - share:.0%} of it out, within "
             f"{_days(rule)}")
+
+
+def band_names(edges: Sequence[float]) -> list[str]:
+    """Return the names of the bands between edges."""
+    texts = [f"{edge:,.0f}" if edge == round(edge) else f"{edge:,}" for edge in edges]
+    between = [f"{low} to {high}" for low, high in pairwise(texts)]
+    return [f"under {texts[0]}", *between, f"from {texts[-1]}"]
 
 
 def _days(rule: Mapping[str, Any]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import pandas as pd
 
 from sealane.computations.picture import new_axes
 from sealane.computations.promise import told
-from sealane.computations.typology.definitions import SOURCES, TITLES, in_words
+from sealane.computations.typology.definitions import SOURCES, TITLES, band_names, in_words
 
 
 class TypologyResult:
@@ -33,7 +32,7 @@ class TypologyResult:
         self._payload = p = dict(payload)
         self.standard_error: float = 0.0 if p["promise"] is None else p["promise"]["standard_error"]
         self.definitions: dict[str, str] = {
-            name: in_words(name, rule, p["unit"]) for name, rule in p["rules"].items()}
+            name: in_words(name, rule, p["unit"]) for name, rule in p["looked_for"].items()}
         active = p["active"] or math.nan
         self.table = pd.DataFrame(
             [{"accounts": _number(one["accounts"]), "share": _number(one["accounts"]) / active,
@@ -88,13 +87,6 @@ class TypologyResult:
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(self.summary())}</pre>"
-
-
-def band_names(edges: list[float]) -> list[str]:
-    """Return the names of the bands between edges."""
-    texts = [f"{edge:,.0f}" if edge == round(edge) else f"{edge:,}" for edge in edges]
-    between = [f"{low} to {high}" for low, high in pairwise(texts)]
-    return [f"under {texts[0]}", *between, f"from {texts[-1]}"]
 
 
 def _cells(typologies: Mapping[str, Any], part: str, names: list[str], title: str) -> pd.DataFrame:

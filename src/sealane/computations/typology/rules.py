@@ -28,6 +28,7 @@ from sealane.computations.promise import (
     with_unit,
 )
 from sealane.computations.suppression import SMALL, line
+from sealane.computations.typology.definitions import band_names
 from sealane.computations.typology.parameters import TypologyParameters
 from sealane.computations.typology.result import TypologyResult
 from sealane.computations.typology.transfers import (
@@ -93,7 +94,7 @@ class TypologyRules:
         head = {
             "computation": self.name, "minimum_count": cohort.minimum_count, "months": period.labels,
             "bands": list(params.bands), "unit": data.contract.field(params.amount).unit,
-            "rules": {name: getattr(params, name).model_dump(mode="json") for name in params.typologies}}
+            "looked_for": {name: getattr(params, name).model_dump(mode="json") for name in params.typologies}}
         if params.promised:
             return head | await _noised(cohort, transfers, flags, params)
         local = _local(flags, np.ones(transfers.accounts, dtype=np.bool_), params)
@@ -172,8 +173,10 @@ def _hidden(accounts: list[int], banks: int, cohort: Cohort, params: TypologyPar
 def _payload(params: TypologyParameters, rules: list[Rule | None], accounts: NDArray[np.int64],
              transfers: NDArray[np.int64], total: int, banks: int) -> dict[str, Any]:
     whole = rules[0]
-    cells = [{"accounts": None if rule else number, "transfers": None if rule else rows, "hidden_by": rule}
-             for rule, number, rows in zip(rules[1:], accounts.tolist(), transfers.tolist(), strict=True)]
+    names = [*read_period(params.until, params.months).labels, *band_names(params.bands)]
+    cells = [{"name": name, "accounts": None if rule else number, "transfers": None if rule else rows,
+              "hidden_by": rule}
+             for name, rule, number, rows in zip(names, rules[1:], accounts.tolist(), transfers.tolist(), strict=True)]
     return {"accounts": None if whole else int(accounts[:params.months].sum()), "transfers": None if whole else total,
             "banks": None if whole else banks, "hidden_by": whole, "by_month": cells[:params.months],
             "by_band": cells[params.months:]}
