@@ -8,6 +8,7 @@ from typing import get_args
 
 import pytest
 
+from sealane.governance.study_file import read_study_file
 from sealane.sectors.finance import PACK
 from sealane.sectors.finance.recipe import Make, load_recipe
 from sealane.sectors.registry import contract
@@ -44,3 +45,11 @@ def test_labels(text: str) -> None:
     part = section(text, "Purposes and labels")
     used = {label for fields in PACK.grading.contracts.values() for label in fields.values()}
     assert {label for label in used if f"`{label}`" not in part} == set()
+
+
+def test_the_example_recipe_makes_what_its_study_reads(root: Path) -> None:
+    rules = contract("finance.card-transaction/v1")
+    recipe = load_recipe((root / "examples" / "finance" / "recipe-cards.toml").read_bytes(), rules)
+    study = read_study_file(root / "examples" / "finance" / "study-odd-cards.toml")
+    assert set(recipe.fields) <= set(study.parameters["features"])
+    assert set(study.parameters["features"]) - set(recipe.fields) == {"amount", "hour"}

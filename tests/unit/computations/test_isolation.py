@@ -191,7 +191,7 @@ def test_over_rlwe_the_same_as_over_masking() -> None:
 @pytest.mark.parametrize(("change", "code", "branch"), [
     ({"features": ["amount", "label"]}, "anomaly.column-type", InputError),
     ({"features": ["open"]}, "columns.unbounded", InputError),
-    ({"sample": 4096, "features": ["amount"]}, "anomaly.too-few-rows", RefusedError),
+    ({"sample": 4096, "trees": 20, "features": ["amount"]}, "anomaly.too-few-rows", RefusedError),
     ({"features": ["cross_border"]}, "anomaly.nothing-varies", RefusedError),
 ])
 def test_refusals(run_pooled: Callable[..., Any], change: dict[str, Any], code: str, branch: Any) -> None:
@@ -211,7 +211,7 @@ def test_too_few_rows_or_banks(run_pooled: Callable[..., Any]) -> None:
 
 
 @pytest.mark.parametrize("change", [{"features": ["amount", "amount"]}, {"alarms": [0.05, 0.01]}, {"trees": 1},
-                                    {"alarms": [0.6]}, {"labels": "fraud"}])
+                                    {"alarms": [0.6]}, {"labels": "fraud"}, {"trees": 500, "sample": 512}])
 def test_parameters_that_make_no_sense(change: dict[str, Any]) -> None:
     with raises("computation.bad-parameters", InputError):
         sealane.simulate(split(card_rows(7, rows=90)[0], (30, 30, 30)), contract=CONTRACT).run(

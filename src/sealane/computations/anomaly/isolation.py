@@ -33,6 +33,7 @@ class Isolation:
 
     outputs = ("model",)
     individual_level = False  # public cuts, and counts in whole minimum counts
+    opens = "exact rows on either side of every cut, small numbers too, and at the points of a search for quantiles"
 
     @property
     def name(self) -> str:

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from sealane.computations.base import Parameters
 from sealane.computations.promise import Name
 
+MAXIMUM_SIZE = 102_400
 Share = Annotated[float, Field(gt=0, lt=0.5)]
 
 
@@ -25,7 +26,7 @@ class IsolationParameters(Parameters):
         alarms: shares of all rows, for each of which the score above which they lie is searched.
     """
 
-    features: Annotated[tuple[Name, ...], Field(min_length=1, max_length=200)]
+    features: Annotated[tuple[Name, ...], Field(min_length=1, max_length=100)]
     trees: Annotated[int, Field(ge=10, le=500)] = 100
     sample: Annotated[int, Field(ge=16, le=4096)] = 256
     levels: Annotated[int, Field(ge=2, le=24)] = 12
@@ -34,6 +35,8 @@ class IsolationParameters(Parameters):
 
     @model_validator(mode="after")
     def _coherent(self) -> IsolationParameters:
+        if self.trees * self.sample > MAXIMUM_SIZE:
+            raise ValueError(f"trees times sample are at most {MAXIMUM_SIZE}: a sum counts so many sides of cuts")
         if len(set(self.features)) != len(self.features):
             raise ValueError("features are distinct")
         if any(a >= b for a, b in pairwise(self.alarms)):

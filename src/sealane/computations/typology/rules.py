@@ -59,6 +59,7 @@ class TypologyRules:
 
     outputs = ("statistics",)
     individual_level = False  # counts over the cohort
+    opens = "without a promise flagged accounts by typology, month and amount, small counts too"
 
     @property
     def name(self) -> str:
