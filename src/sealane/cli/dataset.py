@@ -18,8 +18,8 @@ from sealane.cli.publishing import publish, unpublish
 from sealane.cli.settings import settings_of
 from sealane.errors import from_dict
 
-FORMS = ("path.csv, path.parquet, path.sqlite?table=NAME, postgresql://HOST/DATABASE?table=NAME, fhir:PATH or "
-         "omop:PATH")
+FORMS = ("path.csv, path.parquet, path.sqlite?table=NAME, postgresql://HOST/DATABASE?table=NAME, fhir:PATH, "
+         "omop:PATH or features:PATH")
 
 
 @noun("dataset", examples=("dataset add loans --from loans.parquet --contract finance.credit-application/v1",
@@ -36,7 +36,8 @@ for _verb in (profile, grade, publish, unpublish, filing, desensitise, mock):
     "dataset add loans --from loans.csv --contract finance.credit-application/v1",
     "dataset add loans --from 'core.sqlite?table=loans' --contract finance.credit-application/v1 --map bad=default",
     "dataset add loans --from - --contract finance.credit-application/v1 < database-url.txt",
-    "dataset add patients --from fhir:bulk-export --mapping cohort.toml --contract healthcare.cohort/v1"))
+    "dataset add patients --from fhir:bulk-export --mapping cohort.toml --contract healthcare.cohort/v1",
+    "dataset add cards --from features:cards.csv --mapping recipe.toml --contract finance.card-transaction/v1"))
 @click.argument("name")
 @click.option("--from", "source", required=True, metavar="SOURCE",
               help=f"{FORMS}; - reads it from standard input, so that a password is in no list of processes.")
@@ -46,7 +47,8 @@ for _verb in (profile, grade, publish, unpublish, filing, desensitise, mock):
               help="Read a field from a column of another name; FIELD=COLUMN [unit] also states its unit.")
 @click.option("--mapping", "definition", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="How rows are made of FHIR resources (fhir:PATH) or of an OMOP database (omop:PATH or "
-                   "omop:postgresql://…): see docs/healthcare.md. The file stays part of the source.")
+                   "omop:postgresql://…), see docs/healthcare.md; or which features are made of a file "
+                   "(features:PATH), see docs/finance.md. The file stays part of the source.")
 @click.option("--drop-invalid", is_flag=True, help="Leave out rows that break the contract. It is recorded.")
 @click.option("--repair", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Repairs to do at every read, before the contract is checked: impute, clip, deduplicate, convert, "

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sealane.errors import InputError, RefusedError
 from sealane.governance.contract import Contract
+from sealane.node.reading_features import read_features
 from sealane.node.reading_fhir import read_fhir
 from sealane.node.reading_files import read_csv, read_parquet
 from sealane.node.reading_omop import read_omop
@@ -45,6 +46,8 @@ def read_table(source: Source, choose: Choose, contract: Contract) -> Table:
             return read_fhir(source, choose, contract)
         case "omop":
             return read_omop(source, choose, contract)
+        case "features":
+            return read_features(source, choose, contract, _read_file)
 
 
 def check_file(path: Path) -> os.stat_result:

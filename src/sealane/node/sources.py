@@ -9,16 +9,16 @@ from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 from sealane.errors import InputError
 
-Kind = Literal["csv", "parquet", "sqlite", "postgresql", "fhir", "omop"]
+Kind = Literal["csv", "parquet", "sqlite", "postgresql", "fhir", "omop", "features"]
 SUFFIXES: dict[str, Kind] = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".pq": "parquet"}
 SQLITE_SUFFIXES = (".sqlite", ".sqlite3", ".db")
 POSTGRESQL_PREFIXES = ("postgresql://", "postgres://")
 IDENTIFIER_BYTES = 63
 """PostgreSQL cuts longer identifiers silently, and could so read another table than was meant."""
-MAPPED: tuple[Kind, ...] = ("fhir", "omop")
+MAPPED: tuple[Kind, ...] = ("fhir", "omop", "features")
 """What is read through a mapping: ``fhir:PATH?mapping=FILE``."""
 FORMS = ("path.csv, path.parquet, sqlite:path.db?table=NAME, postgresql://HOST/DATABASE?table=NAME, "
-         "fhir:PATH?mapping=FILE or omop:PATH?mapping=FILE")
+         "fhir:PATH?mapping=FILE, omop:PATH?mapping=FILE or features:PATH?mapping=FILE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Source:
         location: absolute path, or a PostgreSQL URL without our own parameters. It may hold a password: never shown.
         table: name of the table; empty for files that are one table.
         schema: of the table in PostgreSQL; empty for the server's search path.
-        mapping: absolute path of the file that says how rows are made, for ``fhir`` and ``omop``.
+        mapping: absolute path of the file that says how rows are made, for ``fhir``, ``omop`` and ``features``.
     """
 
     kind: Kind
@@ -108,8 +108,8 @@ def with_mapping(text: str, mapping: Path | None) -> str:
     if mapping is None:
         return text
     if not text.startswith(tuple(f"{kind}:" for kind in MAPPED)):
-        raise InputError("dataset.mapping-unused", "only FHIR and OMOP sources take a mapping", got=str(mapping),
-                         expected=" or ".join(f"{kind}:PATH" for kind in MAPPED),
+        raise InputError("dataset.mapping-unused", "only FHIR, OMOP and features sources take a mapping",
+                         got=str(mapping), expected=" or ".join(f"{kind}:PATH" for kind in MAPPED),
                          hint="--map FIELD=COLUMN names the columns of a table")
     return f"{text}{'&' if '?' in text else '?'}{urlencode({'mapping': str(mapping.absolute())})}"
 
@@ -130,7 +130,8 @@ def _mapped(kind: Kind, text: str) -> Source:
     if not where.startswith(POSTGRESQL_PREFIXES):
         return Source(kind, str(Path(where).absolute()), mapping=mapping)
     if kind != "omop":
-        raise InputError("dataset.source-malformed", "FHIR is read from files", expected="fhir:PATH?mapping=FILE")
+        raise InputError("dataset.source-malformed", f"{kind} sources are read from files",
+                         expected=f"{kind}:PATH?mapping=FILE")
     rest = urlencode([(key, value) for key, value in pairs if key not in own])
     schema = own.get("schema", "")
     if len(schema.encode()) > IDENTIFIER_BYTES:

@@ -15,6 +15,7 @@ from steward import Steward
 from sealane.core.clock import ManualClock
 from sealane.errors import SealaneError
 from sealane.governance.classification import read_label
+from sealane.node import exposing
 from sealane.node.datasets import add_dataset
 from sealane.node.exposing import KEY_FILE, desensitisation_key, write_desensitised, write_mock
 from sealane.node.grading import grade, proposals
@@ -140,10 +141,16 @@ def test_nothing_is_shown_of_what_is_not_graded(steward: Steward, tmp_path: Path
         "dataset.not-graded")
 
 
-def test_without_rules_the_sector_pack_s_defaults_count(steward: Steward, tmp_path: Path) -> None:
+def test_without_rules_the_sector_pack_s_defaults_count(
+    steward: Steward, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     output = tmp_path / "shown.csv"
-    # The finance pack has none; the rows here stand under its contract.
-    assert code_of(write_desensitised, steward.register, tmp_path, "loans", None, output) == "desensitise.no-default"
+    with monkeypatch.context() as patch:
+        patch.setattr(exposing, "deidentification", lambda contract_id: None)
+        assert code_of(write_desensitised, steward.register, tmp_path, "loans", None, output) == (
+            "desensitise.no-default")
+    # 300 loans over 51 states cannot agree in fives.
+    assert code_of(write_desensitised, steward.register, tmp_path, "loans", None, output) == "desensitise.k-too-small"
     source = tmp_path / "dialysis.csv"
     source.write_text("time,event,age,cause,begin\n" + "".join(
         f"{n},{n % 2},{91 + n},renal,{n % 12}\n" for n in range(20)))

@@ -16,6 +16,7 @@ from sealane.client.report.results.effects import effects
 from sealane.client.report.results.harmonise import harmonise
 from sealane.client.report.results.histogram import histogram
 from sealane.client.report.results.incidence import incidence
+from sealane.client.report.results.isolation import isolation
 from sealane.client.report.results.kaplan_meier import kaplan_meier
 from sealane.client.report.results.meta import meta
 from sealane.client.report.results.mixed import mixed
@@ -28,6 +29,7 @@ from sealane.client.report.results.scorecard import scorecard
 from sealane.client.report.results.signals import signals
 from sealane.client.report.results.suppressed import suppressed
 from sealane.client.report.results.table_one import table_one
+from sealane.client.report.results.typologies import typologies
 from sealane.client.report.roc import roc_curves, series_of
 from sealane.client.report.tables import count, enumerated, estimate, figure, rate, section, table
 
@@ -35,7 +37,8 @@ NORMAL_975 = 1.959963984540054
 INTERCEPT = "Intercept"
 RESULTS = (
     harmonise, table_one, counts, histogram, quantiles, correlation, comparison, kaplan_meier, incidence,
-    proportionality, penalty, meta, mixed, effects, signals, outbreak, scorecard, ranking, drift, suppressed,
+    proportionality, penalty, meta, mixed, effects, signals, outbreak, scorecard, ranking, drift, typologies, isolation,
+    suppressed,
 )
 """Sections that a released result decides: each shows what it finds, the last what is hidden."""
 JOINT, POOLED = "Joint", "Pooled (outside the federation)"

@@ -64,7 +64,7 @@ def test_a_dataset_without_quasi_identifiers_asks_for_rules() -> None:
     with pytest.raises(InputError) as caught:
         table.for_fields(Contract(id="test.none/v1", fields=(Field(name="x", type="number"),)), ["x"])
     assert caught.value.code == "desensitise.no-default"
-    assert deidentification("finance.credit-application/v1") is None
+    assert deidentification("test.none/v1") is None
 
 
 @pytest.mark.parametrize(("data", "code"), [

@@ -1,0 +1,1 @@
+"""Typologies of money laundering, counted over institutions by accounts."""
