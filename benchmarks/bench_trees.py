@@ -16,7 +16,6 @@ import json
 import os
 import platform
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -30,7 +29,7 @@ import lightgbm
 import numpy as np
 import pandas as pd
 
-from bench_round import _cpu_seconds, _ports, _send
+from processes import await_port, cpu_seconds, free_ports_pair, send_by_hand
 from sealane.client.connection import Connection
 from sealane.computations.base import Cohort, Payload
 from sealane.coordinator.home import load_coordinator
@@ -146,13 +145,13 @@ async def _serve(role: str, home: str, *, sandboxed: bool) -> None:
 
 def _bench(root: Path, asked: argparse.Namespace) -> dict[str, Any]:
     frame = _rows(asked.rows * asked.nodes, asked.features)
-    ports = _ports()
+    ports = free_ports_pair()
     settings = Settings(listen=Listen(main=ports[0], enrolment=ports[1]),
                         advertise=Advertise(main=ports[0], enrolment=ports[1]))
     initialise(root / "coordinator", settings).engine.dispose()
     processes = [_start("coordinator", root / "coordinator", root, asked)]
     try:
-        _await_port(ports[1])
+        await_port(ports[1])
         names = [f"node{k}" for k in range(asked.nodes)]
         _prepare(root, names, [frame.iloc[k :: asked.nodes] for k in range(asked.nodes)])
         processes += [_start("node", root / name, root, asked) for name in names]
@@ -162,19 +161,6 @@ def _bench(root: Path, asked: argparse.Namespace) -> dict[str, Any]:
             process.terminate()
         for process in processes:
             process.wait()
-
-
-def _await_port(address: str) -> None:
-    host, _, port = address.rpartition(":")
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            socket.create_connection((host, int(port)), 1.0).close()
-        except OSError:
-            assert time.monotonic() < deadline, "the coordinator did not come up"
-            time.sleep(0.2)
-        else:
-            return
 
 
 def _prepare(root: Path, names: list[str], frames: list[pd.DataFrame]) -> None:
@@ -206,7 +192,7 @@ def _approved(analyst: Connection, root: Path, names: list[str], features: list[
         while study.hash not in {one.study.hash for one in open_home(root / name).register.studies()}:
             assert time.monotonic() < deadline, "the nodes did not come up"
             time.sleep(0.5)
-        _send(root / name, open_home(root / name).decisions().approve(study.hash))
+        send_by_hand(root / name, open_home(root / name).decisions().approve(study.hash))
     analyst.await_approvals(record, 60.0, lambda line: None)
     return study.hash
 
@@ -218,11 +204,11 @@ def _measure(root: Path, names: list[str], asked: argparse.Namespace, processes:
         analyst.finish(analyst.session.start(_approved(analyst, root, names, features, 1)))  # warms every process up
         study = _approved(analyst, root, names, features, asked.trees)
         pooled = [_pooled(frame, features, asked.trees)]
-        before = _cpu_seconds(processes)
+        before = cpu_seconds(processes)
         began = time.perf_counter()
         found = analyst.finish(analyst.session.start(study)).present_traced()
         seconds = time.perf_counter() - began
-        cpu = _cpu_seconds(processes) - before
+        cpu = cpu_seconds(processes) - before
     pooled.append(_pooled(frame, features, asked.trees))
     wall, pooled_cpu = (statistics.mean(one[k] for one in pooled) for k in (0, 1))
     sums = [1000 * s for name in names for s in json.loads((root / f"{name}.seconds").read_text())]

@@ -55,8 +55,9 @@ class Bins:
         if self.categorical:
             table = np.zeros(len(self.feature.levels) + 1, np.uint8)
             table[list(self.levels)] = np.arange(1, len(self.levels) + 1)
-            return np.asarray(table[values.astype(np.int64)], np.uint8)  # -1, missing, is the last place, which is 0
-        numbers = values.astype(np.float64)
+            # Missing is -1: the last place of the table, which holds 0.
+            return np.asarray(table[values.astype(np.int64, copy=False)], np.uint8)
+        numbers = values.astype(np.float64, copy=False)
         found = np.searchsorted(np.asarray(self.edges), numbers, side="left")
         return np.where(np.isnan(numbers), self.number - 1, found).astype(np.uint8)
 
@@ -127,7 +128,7 @@ def _first_cells(feature: Feature) -> _Cells:
 
 
 def _counted(cells: _Cells, values: NDArray[np.generic]) -> NDArray[np.int64]:
-    numbers = values.astype(np.float64)
+    numbers = values.astype(np.float64, copy=False)
     places = np.searchsorted(cells.tops, numbers[~np.isnan(numbers)], side="left")
     return np.asarray(np.bincount(places, minlength=len(cells.tops))[cells.fresh], np.int64)
 

@@ -102,6 +102,7 @@ class Boosting:
         weights = None
         if asked.weight is not None:
             weights = (weight, grid(used, heaviest, cohort.size), grid(used, heaviest**2, cohort.size))
+        self._sample = "", 0
         self._mass = grid(used, heaviest * max(1.0, abs(target.low), abs(target.high)), cohort.size)
         self._ground = Ground(cohort, bins, codes, rule, trees, used, weights, Tally())
 
@@ -111,6 +112,10 @@ class Boosting:
         Raises:
             RefusedError: ``trees.no-split``, or the outcome does not vary.
         """
+        minimum = self._cohort.minimum_count
+        if self._params.validation_fraction:
+            await self._behind("rows held back", int(self._held.sum()), minimum)
+            await self._behind("rows learned from", int((~self._held).sum()), minimum)
         base = await self._base()
         state = _State(np.repeat(np.array(base)[:, None], len(self._codes), axis=1), Span(tuple(base), tuple(base)))
         library = Library(self._bins, self._settings())
@@ -174,7 +179,7 @@ class Boosting:
         first, second = self._loss.gradients(state.score, self._outcome, self._weight)
         largest = self._loss.bounds(state.span)
         grids = tuple(grid(self._used, one * self._asked.heaviest, self._cohort.size) for one in largest)
-        rows = self._drawn(number)
+        rows, total = await self._drawn(number)
         library.begin()
         grown: list[tuple[list[NDArray[np.int32]], list[Step]]] = []
         growth: Growth | None = None
@@ -187,7 +192,7 @@ class Boosting:
             if isinstance(call, RootSums):
                 place = len(grown)
                 label = f"tree {number * self._loss.scores + place}"
-                growth = Growth(self._ground, label, rows, first[place], second[place], (grids[0], grids[1]),
+                growth = Growth(self._ground, label, rows, total, first[place], second[place], (grids[0], grids[1]),
                                 chosen_features(self._params.seed, label, len(self._bins),
                                                 self._params.params.feature_fraction))
                 others = self._losses(state) if place == 0 else {}
@@ -217,14 +222,30 @@ class Boosting:
                 state.score[place] += np.array(outputs)[route(self._codes, self._bins, made)]
         return True
 
-    def _drawn(self, number: int) -> NDArray[np.int32]:
-        """Return own rows that the trees of a round learn from."""
+    async def _drawn(self, number: int) -> tuple[NDArray[np.int32], int]:
+        """Return own rows that the trees of a round learn from, and how many those are over the cohort."""
         trees = self._params.params
-        rows = ~self._held
+        rows, label = ~self._held, "all"
         if trees.bagging_freq and trees.bagging_fraction < 1.0:
             label = f"bag {number // trees.bagging_freq}"
             rows = rows & drawn(self._seed, label, len(rows), trees.bagging_fraction)
-        return np.flatnonzero(rows).astype(np.int32)
+        own = np.flatnonzero(rows).astype(np.int32)
+        if label != self._sample[0]:
+            self._sample = label, await self._behind(f"rows of {label}", own.size, 2 * self._ground.rule.rows)
+        return own, self._sample[1]
+
+    async def _behind(self, what: str, own: int, fewest: int) -> int:
+        """Return how many rows of the cohort a sample holds, before anything else of it is summed.
+
+        Raises:
+            RefusedError: ``trees.sample-too-small``.
+        """
+        rows, institutions = (await self._cohort.sum({what: count([own, int(own > 0)], self._used)}))[what].tolist()
+        if rows < fewest or institutions < self._ground.rule.institutions:
+            raise RefusedError("trees.sample-too-small", "too few rows or institutions are in a sample of rows",
+                               got=what, expected=f"{fewest} rows of {self._ground.rule.institutions} institutions",
+                               hint="raise bagging_fraction, or change validation_fraction")
+        return int(rows)
 
     def _losses(self, state: _State) -> dict[str, Term]:
         """Return the terms of the weighted losses and weights by part."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -33,11 +34,17 @@ class Gbdt:
 
     outputs = ("model",)
     individual_level = False  # every leaf rests on 20 times the minimum count of rows, of several institutions
+    opens = "rows in fine cells; gradients by bin of each node of a tree, down to single rows; rows of each split tried"
 
     @property
     def name(self) -> str:
         """Return ``trees.gbdt``."""
         return "trees.gbdt"
+
+    @property
+    def late(self) -> tuple[str, ...]:
+        """Return what a sandbox imports beforehand, where LightGBM is installed: both take seconds to load."""
+        return ("lightgbm", "sealane.computations.trees.kernels") if find_spec("lightgbm") is not None else ()
 
     @property
     def parameters(self) -> type[GbdtParameters]:
@@ -61,7 +68,8 @@ class Gbdt:
         rule = rule_for(cohort, params.params.min_data_in_leaf)
         screened = await screen(cohort, asked, own, rule.rows)
         kept = screened.kept
-        values = {name: column[kept] for name, column in own.features.items()}
+        whole = bool(kept.all())  # then a copy would be in vain
+        values = {name: column if whole else column[kept] for name, column in own.features.items()}
         bins = await agree_on_bins(cohort, asked.features, values, screened.used, screened.missing, screened.levels,
                                    params.params.max_bin)
         useful = tuple(one for one in bins if one.useful)

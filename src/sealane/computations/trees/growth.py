@@ -86,14 +86,15 @@ class Growth:
         ground: what it stands on.
         label: public name of the tree.
         rows: own rows that were drawn for it.
+        total: how many were drawn over the cohort.
         first: own first derivatives.
         second: own second derivatives.
         grids: of their sums.
         features: places of the features that it may use.
     """
 
-    def __init__(self, ground: Ground, label: str, rows: NDArray[np.int32], first: Single, second: Single,
-                 grids: tuple[Grid, Grid], features: tuple[int, ...]) -> None:
+    def __init__(self, ground: Ground, label: str, rows: NDArray[np.int32], total: int, first: Single,
+                 second: Single, grids: tuple[Grid, Grid], features: tuple[int, ...]) -> None:
         self._ground, self._first, self._second, self._grids = ground, first, second, grids
         self._digest = hashlib.sha256(label.encode())
         self._label = label
@@ -105,17 +106,14 @@ class Growth:
         skipped = np.isin(np.arange(int(ground.numbers.sum())), starts)
         self._told = np.flatnonzero(~skipped)
         self._scales = np.array([grid.scale for grid in grids])
-        self._root = TreeNode(rows, 0, 0)
+        self._root = TreeNode(rows, total, 0)
         self._mirror = Mirror([self._root], ground.params.num_leaves, ground.params.max_depth, ground.rule.rows)
         self._asked: tuple[TreeNode, TreeNode | None] = (self._root, None)
         self._fetched = self._used = 0
 
     async def root(self, call: RootSums, others: dict[str, Term]) -> tuple[bytes, Opened]:
         """Answer the first call, and sum other terms along with it: one sum."""
-        rows = len(self._root.rows)
-        opened = await self._sum({**others, "rows": count([rows], self._ground.used),
-                                  "histograms": self._histograms([self._root])})
-        self._root.total = int(opened["rows"][0])
+        opened = await self._sum({**others, "histograms": self._histograms([self._root])})
         self._open([self._root], opened["histograms"])
         sums = self._sums(self._root)
         return calls.answer_sums(call, self._root.total, float(sums[0]), float(sums[1])), opened

@@ -84,7 +84,7 @@ class Own:
     def missing(self, name: str) -> NDArray[np.bool_]:
         """Return where a feature is missing."""
         values = self.features[name]
-        numbers = values.astype(np.float64)
+        numbers = values.astype(np.float64, copy=False)
         return np.isnan(numbers) if values.dtype.kind == "f" else numbers < 0
 
 

@@ -71,7 +71,8 @@ def _import(preload: list[str]) -> dict[str, str]:
     from sealane.computations.registry import LATE, get, names
 
     import_module("sealane.node.sandbox.child")
-    for module in (*LATE, *preload):
+    own = [module for name in names() for module in getattr(get(name), "late", ())]
+    for module in (*LATE, *own, *preload):
         import_module(module)
     return {name: code_hash(get(name)) for name in names()}
 

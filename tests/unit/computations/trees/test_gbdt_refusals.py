@@ -146,7 +146,23 @@ def test_nothing_that_may_be_split(parts):
 
 def test_no_row_to_learn_from(run_pooled, parts, monkeypatch):
     monkeypatch.setattr(boosting, "drawn", lambda seed, label, rows, fraction: np.ones(rows, np.bool_))
+    assert refused(run_pooled, parts, validation_fraction=0.5).code == "trees.sample-too-small"
+
+
+def test_no_event_to_learn_from(run_pooled, parts, monkeypatch):
+    init = boosting.Boosting.__init__
+
+    def hold_events_back(self, *args):
+        init(self, *args)
+        self._held = self._outcome > 0
+
+    monkeypatch.setattr(boosting.Boosting, "__init__", hold_events_back)
     assert refused(run_pooled, parts, validation_fraction=0.5).code == "trees.constant-outcome"
+
+
+def test_a_bag_with_too_few_rows_is_not_summed(run_pooled, parts):
+    error = refused(run_pooled, parts, params={"num_leaves": 4, "bagging_fraction": 0.04, "bagging_freq": 2})
+    assert (error.code, error.got) == ("trees.sample-too-small", "rows of bag 0")
 
 
 def test_an_outcome_that_is_explained_by_nothing(run_pooled, parts):
