@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from sealane.computations.anomaly.isolation import Isolation
 from sealane.computations.base import Computation, Parameters
 from sealane.computations.causal.ipw import Ipw
 from sealane.computations.glm.fit import GlmFit
@@ -31,6 +32,7 @@ from sealane.computations.survival.cumulative_incidence import CumulativeInciden
 from sealane.computations.survival.fine_gray import FineGray
 from sealane.computations.survival.kaplan_meier import KaplanMeier
 from sealane.computations.trees.fit import Gbdt
+from sealane.computations.typology.rules import TypologyRules
 from sealane.errors import InputError
 
 _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for computation in (
@@ -47,6 +49,7 @@ _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for comp
     Harmonise(),
     Histogram(),
     Ipw(),
+    Isolation(),
     KaplanMeier(),
     MetaFit(),
     MetricsRanking(),
@@ -56,6 +59,7 @@ _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for comp
     Quantiles(),
     Scorecard(),
     Table(),
+    TypologyRules(),
 )}
 LATE = ("formulaic.parser", "scipy.special")
 """What computations import at a node when they need it: in a sandbox beforehand, as its children begin anew."""
