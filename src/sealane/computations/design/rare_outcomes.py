@@ -38,26 +38,32 @@ def own_events_at_levels(rows: Rows, variables: Variables, event: NDArray[np.boo
     return out
 
 
-def check_events_at_levels(counts: Counts, others_too: bool, minimum: int) -> None:
-    """Refuse levels and combinations at which few rows have the event, or few have not.
+def rare_events_at(counts: Counts, minimum: int, *, others_too: bool) -> str | None:
+    """Return the first variables with a level or combination at which few rows have the event, or few have not.
 
     Args:
         counts: as opened, with those of :func:`own_events_at_levels`.
-        others_too: whether rows without it are held against the minimum as well.
         minimum: fewest rows of each, where there are any.
-
-    Raises:
-        RefusedError: ``model.rare-outcome``.
+        others_too: whether rows without the event are held against the minimum as well.
     """
-    rare = []
     for axis, cells in counts.cells.items():
         for place, number in cells.items():
             events = counts.others[_key(axis, place)]
             if 0 < events < minimum or (others_too and 0 < number - events < minimum):
-                rare.append(" and ".join(axis))
-    if rare:
+                return " and ".join(axis)
+    return None
+
+
+def check_events_at_levels(counts: Counts, minimum: int, *, others_too: bool) -> None:
+    """Refuse levels and combinations at which few rows have the event. Arguments as for :func:`rare_events_at`.
+
+    Raises:
+        RefusedError: ``model.rare-outcome``.
+    """
+    rare = rare_events_at(counts, minimum, others_too=others_too)
+    if rare is not None:
         raise RefusedError("model.rare-outcome", "few rows at a level have the outcome, or few have not",
-                           got=f"a level of {rare[0]} with under {minimum} of them",
+                           got=f"a level of {rare} with under {minimum} of them",
                            expected=f"none or at least {minimum}", hint="merge levels, or leave the feature out")
 
 

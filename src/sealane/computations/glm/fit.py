@@ -116,7 +116,7 @@ def _screen(
     basis = screen(counts, variables, cohort)
     screen_events(counts.kept, counts.others["events"], family.name, cohort.minimum_count)
     if params.family not in AMOUNTS:
-        check_events_at_levels(counts, family.name == "binomial", cohort.minimum_count)
+        check_events_at_levels(counts, cohort.minimum_count, others_too=family.name == "binomial")
     if params.fixed_effects:
         check_institution_rows(counts.others["short"], cohort.minimum_count)
     return basis
