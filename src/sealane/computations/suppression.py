@@ -56,3 +56,13 @@ def line(numbers: Sequence[int], minimum_count: int) -> list[Rule | None]:
     hidden = sum(rule is not None for rule in out)
     apart = beside > 0 and held >= hidden * minimum_count and minimum_count > 2
     return out if apart else [None if rule is None else SMALL for rule in out]
+
+
+def without_gaps(numbers: Sequence[int], rules: Sequence[Rule | None]) -> list[Rule | None]:
+    """Return the rules of bins of a number with empty bins hidden too, where any bin is hidden.
+
+    Bins may be so narrow that each hidden one is a single row: which ones are empty would tell every value.
+    """
+    if not any(rules):
+        return list(rules)
+    return [SMALL if number == 0 else rule for number, rule in zip(numbers, rules, strict=True)]

@@ -145,12 +145,24 @@ def test_refusals(refused, patients):
     few = patients.assign(dead=np.where(np.arange(N) < 9, 1, 0))
     refused(few, "aft.too-few-events")
     few = patients.assign(dead=np.where(np.arange(N) < 14, 1, 0))
-    refused(few, "model.events-per-parameter", features=["age", "arm", "marker"])
+    refused(few.assign(square=few.age**2), "model.events-per-parameter", features=["age", "marker", "square"])
     refused(patients.assign(again=2 * patients.age), "model.collinear", features=["age", "again"])
     refused(patients.assign(arm=np.where(np.arange(N) < 5, "x", patients.arm)), "model.rare-level", features=["arm"])
     refused(patients, "model.not-converged", maximum_iterations=1)
     never = patients.assign(dead=patients.dead.where(patients.arm != "b", 0))
     assert refused(never, "model.separation", features=["age", "arm"]).got == "arm[T.b]"
+
+
+def test_few_events_at_a_level_would_follow_from_the_covariance(refused, patients):
+    at_level = patients.index[patients.arm == "b"]
+    few = patients.assign(dead=patients.dead.where(patients.arm != "b", 0), level=(patients.arm == "b").astype(int))
+    few.loc[at_level[:3], "dead"] = 1
+    fit = pooled_fit(few, "weibull", "level")
+    information = np.linalg.inv(fit.variance_matrix_.to_numpy())
+    place = list(fit.variance_matrix_.index).index(("lambda_", "level"))
+    shape = np.exp(fit.params_["rho_", "Intercept"])
+    assert information[place, place] / shape**2 == pytest.approx(3.0, rel=1e-3)  # what a reader could work out
+    assert "level" in refused(few, "model.rare-outcome", features=["age", "level"]).got
 
 
 def test_times_without_a_logarithm(refused, run_pooled, patients):

@@ -54,6 +54,25 @@ def test_poisson_level_without_counts(refused, table):
     assert refused(table, "model.separation", outcome="k", family="poisson", features=["x", "g"]).got == "g[T.c]"
 
 
+@pytest.mark.parametrize(("family", "features"), [("binomial", ["g"]), ("poisson", ["g", "x"])])
+def test_few_events_at_a_level_would_follow_from_the_covariance(refused, table, family, features):
+    smf, sm = pytest.importorskip("statsmodels.formula.api"), pytest.importorskip("statsmodels.api")
+    table.loc[table.g == "b", "y"] = 0
+    table.loc[table.index[table.g == "b"][:3], "y"] = 1
+    known = {"binomial": sm.families.Binomial(), "poisson": sm.families.Poisson()}[family]
+    fit = smf.glm(f"y ~ {' + '.join(features)}", table, family=known).fit(tol=1e-12)
+    weight = np.linalg.inv(fit.cov_params().loc[list(fit.params.index), list(fit.params.index)])[1, 1]
+    share = 1 / (1 + np.exp(-fit.params["Intercept"] - fit.params["g[T.b]"])) if family == "binomial" else 0.0
+    assert weight / (1 - share) == pytest.approx(3.0, rel=1e-6)  # what a reader could work out
+    assert "g" in refused(table, "model.rare-outcome", family=family, features=features).got
+
+
+def test_few_rows_of_a_level_without_the_event(refused, table):
+    table.loc[table.g == "b", "y"] = 1
+    table.loc[table.index[table.g == "b"][:9], "y"] = 0
+    assert refused(table, "model.rare-outcome", features=["x", "g"]).expected == "none or at least 10"
+
+
 @pytest.mark.parametrize("family", ["gaussian", "binomial", "poisson"])
 def test_collinear_columns_are_named(refused, table, family):
     table["v"] = 2 * table.x - table.w + 1

@@ -54,6 +54,16 @@ def test_small_bins_are_hidden_with_others(run_pooled: Callable[..., Any]) -> No
     assert "hidden" in found.summary()
 
 
+def test_narrow_bins_do_not_tell_where_single_rows_lie(run_pooled: Callable[..., Any]) -> None:
+    frame = pd.DataFrame({"x": np.random.default_rng(3).normal(50, 10, 180)})
+    found = run_pooled(parts(frame), Histogram(), {"column": "x", "bins": 10_000})
+    exact = np.histogram(frame["x"], 10_000)[0]
+    assert exact.max() < 10  # were the empty ones shown, every value could be read off to 1/10,000 of the range
+    assert found.counts.isna().all()
+    shown = run_pooled(parts(frame), Histogram(), {"column": "x", "edges": [-50, 0, 40, 60, 150]})
+    assert shown.counts.tolist() == np.histogram(frame["x"], [-50, 0, 40, 60, 150])[0].tolist()
+
+
 def test_a_picture_marks_what_is_hidden(run_pooled: Callable[..., Any]) -> None:
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")

@@ -207,6 +207,12 @@ def test_small_cells_of_the_diagnostics_are_hidden(run_pooled: Callable[..., Any
         assert np.abs(exact - shown)[~np.isnan(shown)].max() <= 5  # rounded to tens
         assert (shown[~np.isnan(shown)] % 10 == 0).all()
         assert np.isnan(shown).sum() > ((exact > 0) & (exact < 10)).sum()
+    score = found.to_dict()["propensity"]
+    assert (score["params"], score["covariance"], score["hidden_by"]) == (None, None, "minimum-count")
+    with pytest.raises(RefusedError) as caught:
+        found.predict(pooled)
+    assert caught.value.code == "ipw.hidden-score"
+    assert "smokes" in found.summary()
     frames["h0"].loc[:3, "age"] = np.nan
     assert ask(run_pooled, frames).to_dict()["dropped"] is None
 
@@ -219,6 +225,20 @@ def test_the_level_without_a_line_does_not_follow_from_the_others(run_pooled: Ca
     found = ask(run_pooled, frames)
     assert found.balance["hidden_by"].to_dict() == {
         "age": None, "stage[T.II]": "complementary", "stage[T.III]": None, "smokes": None}
+    assert found.params.isna().all()
+
+
+def test_a_propensity_score_would_tell_of_few_treated_at_a_level(run_pooled: Callable[..., Any]) -> None:
+    frames = patients()
+    for frame in frames.values():
+        frame.loc[frame.index[frame["statin"] & (frame["stage"] == "III")][1:], "stage"] = "II"
+    pooled = pd.concat(frames.values())
+    rare = pooled["stage"] == "III"
+    fit = sm.Logit(pooled["statin"].astype(float), pd.DataFrame({"one": 1.0, "rare": rare.astype(float)})).fit(disp=0)
+    variance = fit.cov_params().loc["rare", "rare"] - fit.cov_params().loc["one", "one"]
+    share = 1 / (1 + np.exp(-fit.params.sum()))
+    assert 1 / (variance * (1 - share)) == pytest.approx(len(frames), rel=1e-5)  # what a reader could work out
+    assert ask(run_pooled, frames, features=["stage"]).params.isna().all()
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

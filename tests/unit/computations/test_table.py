@@ -195,3 +195,14 @@ def test_tables_that_cannot_be_made_are_refused_before_they_are_priced(change: d
 def test_other_parameters_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises((ValueError, InputError)):
         TableParameters(**(ASKED | change))
+
+
+def test_narrow_bins_do_not_tell_where_single_rows_lie(run_pooled):
+    frame = pd.DataFrame({"x": np.random.default_rng(3).normal(50, 10, 180), "g": np.tile(["a", "b"], 90)})
+    frames = {f"n{k}": frame.iloc[k::3] for k in range(3)}
+    edges = np.linspace(frame["x"].min() - 5, frame["x"].max() + 5, 500).tolist()
+    assert run_pooled(frames, Table(), {"columns": ["x"], "bins": {"x": edges}}).counts.isna().all()
+    both = run_pooled(frames, Table(), {"columns": ["x", "g"], "bins": {"x": edges}})
+    assert both.counts[["a", "b"]].isna().all(axis=None)
+    assert both.row_totals.isna().all()
+    assert both.column_totals[["a", "b"]].tolist() == [90, 90]

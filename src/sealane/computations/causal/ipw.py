@@ -21,10 +21,12 @@ from sealane.computations.causal.propensity import Propensity, scores
 from sealane.computations.causal.support import Arms, Support, open_support
 from sealane.computations.causal.weights import largest, weigh
 from sealane.computations.design.layout import Design, Measured, lay_out, matrix, original_units
+from sealane.computations.design.rare_outcomes import own_events_at_levels, rare_events_at
 from sealane.computations.design.rebuild import describe
-from sealane.computations.design.screening import screen, take_counts
+from sealane.computations.design.screening import Counts, screen, take_counts
 from sealane.computations.design.variables import Array, Rows, Variables, read_rows, read_variables
 from sealane.computations.disclosure import check_events_per_parameter, hidden_under
+from sealane.computations.suppression import SMALL
 
 
 class Ipw:
@@ -58,7 +60,8 @@ class Ipw:
         """
         variables = read_variables(data.contract, params.model)
         own, roles = _read(data, params, variables)
-        counts = await take_counts(cohort, own.rows, variables, own.numbers(roles))
+        by_level = own_events_at_levels(own.rows, variables, own.arms[0])
+        counts = await take_counts(cohort, own.rows, variables, own.numbers(roles) | by_level)
         basis = screen(counts, variables, cohort)
         treated, kept, m = counts.others["treated"], counts.kept, cohort.minimum_count
         check_arms(kept, treated, m)
@@ -88,7 +91,7 @@ class Ipw:
             "effective_rows": list(support.effective), "mean_weights": _mean_weights(params, support, sizes),
             "truncated": hidden_under(support.truncated, m), "means": list(effect.means),
             "covariance": effect.covariance, "balance": balance, "overlap": support.released(m),
-            "propensity": await _released(cohort, design, beta, effect.inverse, kept, solution.iterations),
+            "propensity": await _released(cohort, design, beta, effect.inverse, counts, solution.iterations),
             "basis": basis,
         }
 
@@ -135,11 +138,17 @@ def _mean_weights(params: IpwParameters, support: Support, sizes: tuple[int, int
 
 
 async def _released(
-    cohort: Cohort, design: Design, beta: Array, inverse: Array, kept: int, iterations: int
+    cohort: Cohort, design: Design, beta: Array, inverse: Array, counts: Counts, iterations: int
 ) -> dict[str, Any]:
-    """Return the propensity score's coefficients and their covariance in the contract's units."""
+    """Return the propensity score's coefficients and their covariance in the contract's units.
+
+    Hidden where few rows at a level are in an arm: the score of a level and the information tell how many.
+    """
+    told = {"columns": design.names, "design": describe(design, filled=False), "iterations": iterations}
+    if rare_events_at(counts, cohort.minimum_count, others_too=True) is not None:
+        return told | {"params": None, "covariance": None, "hidden_by": SMALL}
+    kept = counts.kept
     upper, settled = np.triu_indices(len(beta)), np.zeros_like(inverse)
     settled[upper] = await cohort.agree(inverse[upper] * kept) / kept
     coefficients, covariance = original_units(design, beta, np.triu(settled) + np.triu(settled, 1).T)
-    return {"columns": design.names, "params": coefficients, "covariance": covariance,
-            "design": describe(design, filled=False), "iterations": iterations}
+    return told | {"params": coefficients, "covariance": covariance, "hidden_by": None}

@@ -15,7 +15,7 @@ from sealane.computations.causal.propensity import scores
 from sealane.computations.design.rebuild import rebuild
 from sealane.computations.disclosure import basis_lines
 from sealane.computations.picture import new_axes
-from sealane.errors import InputError
+from sealane.errors import InputError, RefusedError
 
 ALIKE = 0.1
 """Standardised mean difference up to which arms count as alike. Source: Austin (2009), Stat. Med. 28:3083-3107."""
@@ -35,7 +35,7 @@ class IpwResult:
         balance: a DataFrame by feature column: standardised mean differences ``before`` and ``after``, ``hidden_by``.
         overlap: a DataFrame of rows by propensity score and arm, rounded to the minimum count; hidden cells are NaN.
         effective_rows: effective rows, (Σw)² / Σw², of each arm.
-        params: coefficients of the propensity score.
+        params: coefficients of the propensity score; NaN where they would tell of few rows at a level in an arm.
         nobs: rows used.
         trace: rounds, bytes and seconds, if whoever ran it set them.
     """
@@ -56,7 +56,7 @@ class IpwResult:
             {name: [math.nan if n is None else float(n) for n in p["overlap"][name]] for name in arms},
             index=[f"{k / bins:g} to {(k + 1) / bins:g}" for k in range(bins)])
         fit = p["propensity"]
-        self.params = pd.Series(fit["params"], index=fit["columns"], dtype=np.float64, name="coef")
+        self.params = pd.Series(fit["params"] or math.nan, index=fit["columns"], dtype=np.float64, name="coef")
         self.nobs: int = p["nobs"]
         self.effects = self._effects()
         self.trace: Any = None
@@ -70,7 +70,12 @@ class IpwResult:
 
         Raises:
             InputError: a column is missing, or a level is none that the model knows.
+            RefusedError: ``ipw.hidden-score``: the coefficients are hidden.
         """
+        if self._payload["propensity"]["params"] is None:
+            raise RefusedError("ipw.hidden-score", "the propensity score is hidden: it would tell of a small cell",
+                               got="few rows of an arm at a level", expected="none, or as many as the minimum count",
+                               hint="merge levels")
         columns = rebuild(self._payload["propensity"]["design"], rows)
         known = [name for name in self.params.index if name != "Intercept"]
         predictor = columns[known].to_numpy(dtype=np.float64) @ self.params[known].to_numpy() + self.params["Intercept"]

@@ -14,6 +14,7 @@ import numpy as np
 
 from sealane.computations.base import Cohort, Dataset, Payload
 from sealane.computations.design.layout import Design, Measured, lay_out, matrix
+from sealane.computations.design.rare_outcomes import check_events_at_levels, own_events_at_levels
 from sealane.computations.design.screening import Counts, screen, take_counts
 from sealane.computations.design.variables import Rows, Variables, read_rows, read_variables
 from sealane.computations.disclosure import check_events_per_parameter
@@ -98,6 +99,8 @@ async def _count(
     """Open all counts at once, those of the outcome and of columns beside it among them."""
     known = y[rows.kept]
     others = {"events": int((known > 0).sum()), "short": own_shortfall(known, params.family, cohort.minimum_count)}
+    if params.family not in AMOUNTS:
+        others |= own_events_at_levels(rows, variables, known > 0)
     for name, where in missing.items():
         others[f"missing {name}"] = int(where.sum())
         others[f"everywhere {name}"] = int(len(where) > 0 and bool(where.all()))
@@ -112,6 +115,8 @@ def _screen(
 ) -> dict[str, Any]:
     basis = screen(counts, variables, cohort)
     screen_events(counts.kept, counts.others["events"], family.name, cohort.minimum_count)
+    if params.family not in AMOUNTS:
+        check_events_at_levels(counts, cohort.minimum_count, others_too=family.name == "binomial")
     if params.fixed_effects:
         check_institution_rows(counts.others["short"], cohort.minimum_count)
     return basis

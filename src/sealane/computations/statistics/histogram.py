@@ -30,7 +30,7 @@ from sealane.computations.statistics.cells import column_of
 from sealane.computations.statistics.histogram_result import HistogramResult
 from sealane.computations.statistics.quantiles import number_of
 from sealane.computations.statistics.rounding import Base, to_base
-from sealane.computations.suppression import SMALL, line
+from sealane.computations.suppression import SMALL, line, without_gaps
 from sealane.errors import InputError, RefusedError
 from sealane.governance import contract as governed
 from sealane.privacy.mechanism import Price
@@ -107,6 +107,7 @@ class Histogram:
                 raise RefusedError("histogram.too-few-rows", "too few rows to count",
                                    got=f"under {cohort.minimum_count}", expected=f"at least {cohort.minimum_count}")
             rules = line(opened, cohort.minimum_count)
+            rules = [*without_gaps(opened[:-1], rules[:-1]), rules[-1]]
             promise = None
         else:
             # Comparing noised counts costs nothing. Exact ones, which the minimum is about, nobody knows.

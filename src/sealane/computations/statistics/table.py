@@ -31,7 +31,7 @@ from sealane.computations.promise import (
 from sealane.computations.statistics.axes import MISSING, Edges, check_edges, levels_of, places_on
 from sealane.computations.statistics.rounding import Base, to_base
 from sealane.computations.statistics.table_result import TableResult
-from sealane.computations.suppression import SMALL, line
+from sealane.computations.suppression import SMALL, line, without_gaps
 from sealane.computations.suppression_tables import Hidden, table_reasons
 from sealane.errors import InputError, RefusedError
 from sealane.governance import contract as governed
@@ -134,14 +134,29 @@ class Table:
         head |= {"promise": None, "rows": to_base(rows, params.round_to),
                  "dropped": None if left_out is None else to_base(left_out, params.round_to)}
         if len(shape) == 1:
-            rules = tuple((rule,) for rule in line(opened.tolist(), cohort.minimum_count))
+            found = line(opened.tolist(), cohort.minimum_count)
+            if params.bins:
+                found = without_gaps(opened.tolist(), found)
+            rules = tuple((rule,) for rule in found)
             return head | _shown(opened, rules, params)
         hidden = table_reasons(opened, cohort.minimum_count)
+        if params.bins:
+            hidden = _without_gaps(opened, hidden)
         return head | _shown(opened, hidden.cells, params) | {"margins": _margins(opened, hidden, params.round_to)}
 
     def present(self, payload: Payload) -> TableResult:
         """Return the counts as a table."""
         return TableResult(payload)
+
+
+def _without_gaps(counts: NDArray[np.int64], hidden: Hidden) -> Hidden:
+    """Hide empty cells and margins as well, where any is hidden."""
+    shape = counts.shape
+    numbers = [*counts.ravel().tolist(), *counts.sum(axis=1).tolist(), *counts.sum(axis=0).tolist()]
+    flat = without_gaps(numbers, [*(rule for row in hidden.cells for rule in row), *hidden.rows, *hidden.columns])
+    cells, rows, columns = flat[:counts.size], flat[counts.size : counts.size + shape[0]], flat[-shape[1]:]
+    return Hidden(tuple(tuple(cells[i * shape[1] : (i + 1) * shape[1]]) for i in range(shape[0])), tuple(rows),
+                  tuple(columns))
 
 
 def _shape(params: TableParameters, contract: governed.Contract) -> tuple[int, ...]:

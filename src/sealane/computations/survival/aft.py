@@ -19,6 +19,7 @@ from sealane.computations.base import Cohort, Dataset, Payload
 from sealane.computations.columns import limits
 from sealane.computations.design.layout import Column, Design, Measured, lay_out, matrix, original_units
 from sealane.computations.design.parameters import FeatureParameters, Name
+from sealane.computations.design.rare_outcomes import check_events_at_levels, own_events_at_levels
 from sealane.computations.design.rebuild import describe
 from sealane.computations.design.screening import Counts, screen, take_counts
 from sealane.computations.design.variables import Array, read_rows, read_variables
@@ -110,9 +111,11 @@ class AftFit:
         rows = replace(read, kept=read.kept & times.known)
         time = _log_times(field, times.end, frame.index)[rows.kept]
         event = (times.kind[rows.kept] > 0).astype(np.float64)
-        counts = await take_counts(cohort, rows, variables, {"events": int(event.sum())})
+        by_level = own_events_at_levels(rows, variables, event > 0)
+        counts = await take_counts(cohort, rows, variables, {"events": int(event.sum())} | by_level)
         basis = screen(counts, variables, cohort)
         _check_events(counts, cohort)
+        check_events_at_levels(counts, cohort.minimum_count, others_too=True)
         beside = [Measured(params.duration, low, high, time)]
         design = await lay_out(cohort, rows, variables, counts, intercept=True, beside=beside)
         check_events_per_parameter(counts.others["events"], len(design.columns) + 1)
