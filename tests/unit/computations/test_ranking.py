@@ -75,7 +75,8 @@ def test_binned_scores_are_judged_exactly(run_pooled: Callable[..., Any]) -> Non
 
 
 def test_confusion_at_thresholds(run_pooled: Callable[..., Any]) -> None:
-    found = ask(run_pooled, thresholds=[0.37, 0.123456, 0.5, 0.9999])
+    few = float(POOLED.p.nlargest(5).iloc[-1])  # only five rows lie there or above
+    found = ask(run_pooled, thresholds=[0.37, 0.123456, 0.5, few])
     for threshold in (0.37, 0.123456, 0.5):
         tn, fp, fn, tp = confusion_matrix(POOLED.bad, POOLED.p >= threshold).ravel()
         row = found.confusion.loc[threshold]
@@ -83,8 +84,27 @@ def test_confusion_at_thresholds(run_pooled: Callable[..., Any]) -> None:
         np.testing.assert_allclose([row.tpr, row.fpr, row.precision, row.accuracy, row.selection_rate],
                                    [tp / (tp + fn), fp / (fp + tn), tp / (tp + fp), (tp + tn) / len(POOLED),
                                     (tp + fp) / len(POOLED)])
-    assert found.suppressed == {"0.9999": "minimum-count"}
-    assert math.isnan(found.confusion.loc[0.9999, "tp"])
+    assert found.suppressed == {str(few): "minimum-count"}
+    assert math.isnan(found.confusion.loc[few, "tp"])
+
+
+def test_thresholds_that_no_row_parts_are_one_cut(run_pooled: Callable[..., Any]) -> None:
+    frames = {name: frame.assign(p=(frame.p * 8).round() / 8) for name, frame in FRAMES.items()}
+    found = ask(run_pooled, frames, thresholds=[0.3, 0.31, 0.3001, 1.0, 0.0], group="sex")
+    counts = found.confusion.loc[0.3, ["tp", "fp", "fn", "tn"]].tolist()
+    assert [found.confusion.loc[t, ["tp", "fp", "fn", "tn"]].tolist() for t in (0.31, 0.3001)] == [counts, counts]
+    assert found.confusion.loc[0.0, ["fn", "tn"]].tolist() == [0, 0]
+    assert len(found.bands) > 2
+    assert found.bands["event_rate"].notna().all()
+
+
+def test_a_model_outside_of_its_domain_has_no_score() -> None:
+    model = Regression.model_validate({"kind": "regression", "link": "logit", "columns": [
+        {"coefficient": 1.0, "parts": [{"variable": "x", "transform": "log"}]},
+        {"coefficient": -1.0, "parts": [{"variable": "z"}], "fill": 2.0}]})
+    rows = pd.DataFrame({"x": [1.0, 0.0, -1.0, np.nan], "z": [0.0, 0.0, 0.0, np.nan]})
+    assert np.isnan(model.score(rows)).tolist() == [False, True, True, True]
+    np.testing.assert_allclose(model.score(rows)[0], 0.5)
 
 
 def test_points_that_are_good_when_high(run_pooled: Callable[..., Any]) -> None:

@@ -107,6 +107,13 @@ def cut(ranked: Ranked, wanted: Sequence[int], minimum: int) -> Cuts:
     return Cuts(made, [events[p] for p in made], [others[p] for p in made])
 
 
+def cut_at(ranked: Ranked, cuts: Cuts, place: int) -> int | None:
+    """Return the place in the list of the cut there, or of one from which no row parts it; None where there is none."""
+    events, others = sum(ranked.events[:place]), sum(ranked.others[:place])
+    same = (k for k, pair in enumerate(zip(cuts.events, cuts.others, strict=True)) if pair == (events, others))
+    return next(same, None)
+
+
 def bands(cuts: Cuts, number: int) -> list[int]:
     """Return places in the list of cuts that part the rows most evenly, both ends with them."""
     rows = [e + n for e, n in zip(cuts.events, cuts.others, strict=True)]
