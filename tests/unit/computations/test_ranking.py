@@ -46,6 +46,15 @@ def ask(run_pooled: Callable[..., Any], frames: dict[str, pd.DataFrame] = FRAMES
     return run_pooled(frames, MetricsRanking(), ASKED | change, **options)
 
 
+def test_the_standard_error_is_that_of_all_pairs(run_pooled: Callable[..., Any]) -> None:
+    found = ask(run_pooled, bins=50)
+    binned = np.floor(POOLED.p * 50)
+    events, others = (binned[POOLED.bad == bad].to_numpy() for bad in (1, 0))
+    wins = (events[:, None] > others) + 0.5 * (events[:, None] == others)
+    variance = wins.mean(axis=1).var(ddof=1) / len(events) + wins.mean(axis=0).var(ddof=1) / len(others)
+    np.testing.assert_allclose(found.auc_se, math.sqrt(variance), rtol=1e-9)
+
+
 @pytest.mark.parametrize("bins", [20, 200, 2000])
 def test_the_curve_is_within_its_error(run_pooled: Callable[..., Any], bins: int) -> None:
     found = ask(run_pooled, bins=bins)

@@ -151,7 +151,7 @@ def _discrimination(ranked: Ranked, cuts: Cuts, chosen: list[int]) -> dict[str, 
     distance, at = cuts.distance()
     places = [None if place in (0, len(ranked.events)) else ranked.edges[place - 1] for place in cuts.places]
     return {
-        "events": cuts.events[-1], "auc": area, "auc_error": error, "ks": distance,
+        "events": cuts.events[-1], "auc": area, "auc_se": ranked.standard_error(), "auc_error": error, "ks": distance,
         "ks_error": max(ranked.most_apart() - distance, 0.0), "ks_at": places[at],
         "roc": {"thresholds": places, "events": cuts.events, "others": cuts.others}, "bands": chosen,
     }
