@@ -46,6 +46,15 @@ def ask(run_pooled: Callable[..., Any], frames: dict[str, pd.DataFrame] = FRAMES
     return run_pooled(frames, MetricsRanking(), ASKED | change, **options)
 
 
+def test_the_standard_error_is_that_of_all_pairs(run_pooled: Callable[..., Any]) -> None:
+    found = ask(run_pooled, bins=50)
+    binned = np.floor(POOLED.p * 50)
+    events, others = (binned[POOLED.bad == bad].to_numpy() for bad in (1, 0))
+    wins = (events[:, None] > others) + 0.5 * (events[:, None] == others)
+    variance = wins.mean(axis=1).var(ddof=1) / len(events) + wins.mean(axis=0).var(ddof=1) / len(others)
+    np.testing.assert_allclose(found.auc_se, math.sqrt(variance), rtol=1e-9)
+
+
 @pytest.mark.parametrize("bins", [20, 200, 2000])
 def test_the_curve_is_within_its_error(run_pooled: Callable[..., Any], bins: int) -> None:
     found = ask(run_pooled, bins=bins)
@@ -75,7 +84,8 @@ def test_binned_scores_are_judged_exactly(run_pooled: Callable[..., Any]) -> Non
 
 
 def test_confusion_at_thresholds(run_pooled: Callable[..., Any]) -> None:
-    found = ask(run_pooled, thresholds=[0.37, 0.123456, 0.5, 0.9999])
+    few = float(POOLED.p.nlargest(5).iloc[-1])  # only five rows lie there or above
+    found = ask(run_pooled, thresholds=[0.37, 0.123456, 0.5, few])
     for threshold in (0.37, 0.123456, 0.5):
         tn, fp, fn, tp = confusion_matrix(POOLED.bad, POOLED.p >= threshold).ravel()
         row = found.confusion.loc[threshold]
@@ -83,8 +93,27 @@ def test_confusion_at_thresholds(run_pooled: Callable[..., Any]) -> None:
         np.testing.assert_allclose([row.tpr, row.fpr, row.precision, row.accuracy, row.selection_rate],
                                    [tp / (tp + fn), fp / (fp + tn), tp / (tp + fp), (tp + tn) / len(POOLED),
                                     (tp + fp) / len(POOLED)])
-    assert found.suppressed == {"0.9999": "minimum-count"}
-    assert math.isnan(found.confusion.loc[0.9999, "tp"])
+    assert found.suppressed == {str(few): "minimum-count"}
+    assert math.isnan(found.confusion.loc[few, "tp"])
+
+
+def test_thresholds_that_no_row_parts_are_one_cut(run_pooled: Callable[..., Any]) -> None:
+    frames = {name: frame.assign(p=(frame.p * 8).round() / 8) for name, frame in FRAMES.items()}
+    found = ask(run_pooled, frames, thresholds=[0.3, 0.31, 0.3001, 1.0, 0.0], group="sex")
+    counts = found.confusion.loc[0.3, ["tp", "fp", "fn", "tn"]].tolist()
+    assert [found.confusion.loc[t, ["tp", "fp", "fn", "tn"]].tolist() for t in (0.31, 0.3001)] == [counts, counts]
+    assert found.confusion.loc[0.0, ["fn", "tn"]].tolist() == [0, 0]
+    assert len(found.bands) > 2
+    assert found.bands["event_rate"].notna().all()
+
+
+def test_a_model_outside_of_its_domain_has_no_score() -> None:
+    model = Regression.model_validate({"kind": "regression", "link": "logit", "columns": [
+        {"coefficient": 1.0, "parts": [{"variable": "x", "transform": "log"}]},
+        {"coefficient": -1.0, "parts": [{"variable": "z"}], "fill": 2.0}]})
+    rows = pd.DataFrame({"x": [1.0, 0.0, -1.0, np.nan], "z": [0.0, 0.0, 0.0, np.nan]})
+    assert np.isnan(model.score(rows)).tolist() == [False, True, True, True]
+    np.testing.assert_allclose(model.score(rows)[0], 0.5)
 
 
 def test_points_that_are_good_when_high(run_pooled: Callable[..., Any]) -> None:

@@ -11,6 +11,7 @@ Source: Bamber (1975), J. Math. Psychol. 12:387-415 (the area as a probability, 
 
 from __future__ import annotations
 
+import math
 from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,6 +46,23 @@ class Ranked:
             twice += event * (2 * below + other)
             tied += event * other
         return twice / (2 * total * rest), tied / (2 * total * rest)
+
+    def standard_error(self) -> float:
+        """Return that of the area, scores within a bin tied; 0 where there is a single event or a single other.
+
+        Source: DeLong, DeLong and Clarke-Pearson (1988), Biometrics 44:837-845, equations 5 to 7.
+        """
+        total, rest = self.totals
+        if min(total, rest) < 2:
+            return 0.0
+        area = self.area()[0]
+        above, below, over_events, over_others = 0, rest, list[float](), list[float]()
+        for event, other in zip(self.events, self.others, strict=True):
+            below -= other
+            over_events.append(event * ((2 * below + other) / (2 * rest) - area) ** 2)
+            over_others.append(other * ((2 * above + event) / (2 * total) - area) ** 2)
+            above += event
+        return math.sqrt(math.fsum(over_events) / ((total - 1) * total) + math.fsum(over_others) / ((rest - 1) * rest))
 
     def widest(self) -> int:
         """Return the cut, a number of bins, at which the shares of events and others lie furthest apart."""
@@ -105,6 +123,13 @@ def cut(ranked: Ranked, wanted: Sequence[int], minimum: int) -> Cuts:
                 insort(made, place)
                 low = place
     return Cuts(made, [events[p] for p in made], [others[p] for p in made])
+
+
+def cut_at(ranked: Ranked, cuts: Cuts, place: int) -> int | None:
+    """Return the place in the list of the cut there, or of one from which no row parts it; None where there is none."""
+    events, others = sum(ranked.events[:place]), sum(ranked.others[:place])
+    same = (k for k, pair in enumerate(zip(cuts.events, cuts.others, strict=True)) if pair == (events, others))
+    return next(same, None)
 
 
 def bands(cuts: Cuts, number: int) -> list[int]:

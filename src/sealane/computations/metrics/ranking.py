@@ -17,7 +17,7 @@ from sealane.computations.columns import MAXIMUM_ROWS
 from sealane.computations.design.parameters import Name
 from sealane.computations.disclosure import check_contributors, check_rows, hidden_under
 from sealane.computations.metrics.calibration import calibrate
-from sealane.computations.metrics.curves import Cuts, Ranked, bands, cut
+from sealane.computations.metrics.curves import Cuts, Ranked, bands, cut, cut_at
 from sealane.computations.metrics.groups import count_groups, hidden_groups, released
 from sealane.computations.metrics.ranking_result import Ranking
 from sealane.computations.metrics.scores import ScoreParameters, even_edges, read_scale, scores_of
@@ -115,19 +115,20 @@ class MetricsRanking:
                                hint="ask for more institutions or a longer period")
         at = {threshold: edges.index(threshold) + 1 for threshold in params.thresholds}
         cuts = cut(ranked, [*at.values(), ranked.widest()], cohort.minimum_count)
+        shown = {threshold: cut_at(ranked, cuts, place_) for threshold, place_ in at.items()}
         chosen = bands(cuts, params.bands)
         payload = _discrimination(ranked, cuts, chosen) | {
             "computation": self.name, "outcome": params.outcome, "score": params.score or "model",
             "higher": params.higher, "minimum_count": cohort.minimum_count, "probability": scale.probability,
             "range": [scale.low, scale.high], "nobs": used, "dropped": hidden_under(rows - used, cohort.minimum_count),
             "basis": basis, "calibration": None, "group": params.group, "groups": [],
-            "thresholds": [_confusion(cuts, threshold, place) for threshold, place in at.items()]}
+            "thresholds": [_confusion(cuts, threshold, k) for threshold, k in shown.items()]}
         if params.calibration and scale.probability and params.higher == "event":
             band = np.searchsorted([cuts.places[k] for k in chosen[1:-1]], place, side="right")
             payload["calibration"] = await calibrate(cohort, score, y, band, len(chosen) - 1, used)
         if params.group is not None:
             groups = places_on(frame[params.group], data.contract.field(params.group), None)[kept]
-            payload["groups"] = await _by_group(cohort, levels, groups, place, y, cuts, at, used)
+            payload["groups"] = await _by_group(cohort, levels, groups, place, y, cuts, shown, used)
         return payload
 
     def present(self, payload: Payload) -> Ranking:
@@ -150,17 +151,16 @@ def _discrimination(ranked: Ranked, cuts: Cuts, chosen: list[int]) -> dict[str, 
     distance, at = cuts.distance()
     places = [None if place in (0, len(ranked.events)) else ranked.edges[place - 1] for place in cuts.places]
     return {
-        "events": cuts.events[-1], "auc": area, "auc_error": error, "ks": distance,
+        "events": cuts.events[-1], "auc": area, "auc_se": ranked.standard_error(), "auc_error": error, "ks": distance,
         "ks_error": max(ranked.most_apart() - distance, 0.0), "ks_at": places[at],
         "roc": {"thresholds": places, "events": cuts.events, "others": cuts.others}, "bands": chosen,
     }
 
 
-def _confusion(cuts: Cuts, threshold: float, place: int) -> dict[str, Any]:
+def _confusion(cuts: Cuts, threshold: float, k: int | None) -> dict[str, Any]:
     """Return the four counts at a threshold, or the rule by which there are none."""
-    if place not in cuts.places:
+    if k is None:
         return {"threshold": threshold, "rule": "minimum-count", "tp": None, "fp": None, "fn": None, "tn": None}
-    k = cuts.places.index(place)
     true, false = cuts.events[k], cuts.others[k]
     return {"threshold": threshold, "rule": None, "tp": true, "fp": false, "fn": cuts.events[-1] - true,
             "tn": cuts.others[-1] - false}
@@ -168,10 +168,10 @@ def _confusion(cuts: Cuts, threshold: float, place: int) -> dict[str, Any]:
 
 async def _by_group(
     cohort: Cohort, levels: tuple[str, ...], groups: NDArray[np.int64], place: NDArray[np.int64],
-    y: NDArray[np.float64], cuts: Cuts, at: dict[float, int], rows: int,
+    y: NDArray[np.float64], cuts: Cuts, at: dict[float, int | None], rows: int,
 ) -> list[dict[str, Any]]:
     """Compare groups at the thresholds that may be shown at all."""
-    shown = sorted((number, threshold) for threshold, number in at.items() if number in cuts.places)
+    shown = sorted((cuts.places[k], threshold) for threshold, k in at.items() if k is not None)
     segments = np.searchsorted([number for number, _ in shown], place, side="right")
     found = await count_groups(cohort, levels, groups, segments, y, len(shown) + 1, rows)
     rules = hidden_groups(found, cohort.minimum_count, 1 if cohort.exposed else cohort.smallest)

@@ -21,6 +21,7 @@ class Ranking:
 
     Attributes:
         auc, gini: area under the ROC curve, scores within a bin tied; 2 AUC - 1.
+        auc_se: standard error of the AUC by DeLong's method.
         auc_error: how far the AUC of the scores themselves can be from it.
         ks, ks_error, ks_threshold: largest distance between the shares of events and of others, how much larger it can
             be for the scores themselves, and where it lies.
@@ -41,6 +42,7 @@ class Ranking:
         self._payload = p = dict(payload)
         self.auc: float = p["auc"]
         self.gini = 2.0 * self.auc - 1.0
+        self.auc_se: float = p["auc_se"]
         self.auc_error: float = p["auc_error"]
         self.ks: float = p["ks"]
         self.ks_error: float = p["ks_error"]
@@ -120,7 +122,7 @@ class Ranking:
         """Return numbers and tables in plain text."""
         lines = [f"{self._payload['score']} against {self._payload['outcome']}: {self.nobs:,} rows, "
                  f"{self.events:,} events",
-                 f"AUC {self.auc:.4f} (+- {self.auc_error:.2g}), Gini {self.gini:.4f}, "
+                 f"AUC {self.auc:.4f} (s.e. {self.auc_se:.2g}, bins +- {self.auc_error:.2g}), Gini {self.gini:.4f}, "
                  f"KS {self.ks:.4f} (+ {self.ks_error:.2g})"]
         if self.calibration is not None:
             found = self.calibration

@@ -71,15 +71,18 @@ class Regression(Parameters):
         return self.link in ("logit", "probit", "cloglog")
 
     def score(self, rows: pd.DataFrame) -> NDArray[np.float64]:
-        """Return the expected outcome of rows, NaN where a feature is missing."""
+        """Return the expected outcome of rows, NaN where one is missing or outside of a domain."""
         described = {"levels": {name: list(levels) for name, levels in self.levels.items()}, "columns": [
             {"name": str(k), "fill": column.fill,
              "parts": [(part.variable, part.transform, part.level) for part in column.parts]}
             for k, column in enumerate(self.columns)]}
-        columns = rebuild(described, rows)
         predictor = np.zeros(len(rows))
-        for k, column in enumerate(self.columns):
-            predictor += column.coefficient * columns[str(k)].to_numpy()
+        # Outside of a transform's domain there is no score.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            columns = rebuild(described, rows)
+            for k, column in enumerate(self.columns):
+                predictor += column.coefficient * columns[str(k)].to_numpy()
+        predictor[~np.isfinite(predictor)] = np.nan
         return np.asarray(LINKS[self.link].mean(predictor), dtype=np.float64)
 
     @model_validator(mode="after")
