@@ -15,6 +15,7 @@ from sealane.computations.trees import growth, kernels, library
 from sealane.computations.trees.fit import Gbdt
 from sealane.computations.trees.growth import Growth
 from sealane.computations.trees.permission import Rule, judge
+from sealane.errors import ProtocolError
 from sealane.node.cohort import NodeCohort
 from sealane.rpc.codec import encode_from_node
 from sealane.secagg.messages import Contribution, Endorsement, Join, Proposal, Release, SealedResult
@@ -184,8 +185,22 @@ def test_nodes_whose_trees_differ_open_nothing(parts, monkeypatch):
         init(self, ground, label if next(turn) else label + " of another tree", *rest)
 
     monkeypatch.setattr(Growth, "__init__", other)
-    with pytest.raises(sealane.errors.SealaneError):
+    with pytest.raises(ProtocolError):
         sealane.simulate(parts).run("trees.gbdt", **PARAMS)
+
+
+def test_a_node_that_lies_about_the_size_of_its_histogram_ends_the_run(parts, monkeypatch):
+    histograms = Growth._histograms
+    turn = iter(range(1000))
+
+    def longer(self, nodes):
+        term = histograms(self, nodes)
+        return term if next(turn) else count(np.concatenate([term.values, term.values]), term.bound)
+
+    monkeypatch.setattr(Growth, "_histograms", longer)
+    with pytest.raises(ProtocolError) as caught:
+        sealane.simulate(parts).run("trees.gbdt", **PARAMS)
+    assert caught.value.code == "run.payload-length"
 
 
 def test_the_same_rows_are_drawn_after_a_restart_and_no_others_know_them(run_pooled, parts):
