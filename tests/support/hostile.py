@@ -85,7 +85,7 @@ def _burn(params: HostileParameters) -> Any:
 
 def _burn_and_refuse(params: HostileParameters) -> Any:
     _burn(params)
-    raise RefusedError("summary.too-few-rows", "the computation refuses, at the end of its work")
+    raise RefusedError("model.too-few-rows", "the computation refuses, at the end of its work")
 
 
 def _ignore_and_spin(params: HostileParameters) -> Any:

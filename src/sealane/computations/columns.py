@@ -66,7 +66,8 @@ def codes(series: pd.Series[Any], levels: tuple[str, ...], name: str) -> NDArray
     known = np.asarray(pd.Categorical(text, categories=list(levels)).codes, dtype=np.int64)
     if bool((known < 0).any()):
         raise InputError("columns.outside-contract", f"column {name!r} holds values that are none of its levels",
-                         expected=f"one of {len(levels)} levels", hint="check the dataset against its contract")
+                         expected=f"one of {', '.join(levels[:20])}{', …' if len(levels) > 20 else ''}",
+                         hint="check the dataset against its contract")
     return np.where(places < 0, -1, known[places]) if len(known) else np.full(len(series), -1, dtype=np.int64)
 
 

@@ -34,6 +34,7 @@ class Counts:
         missing_everywhere: institutions of which every row misses a variable.
         known: rows in which a numeric variable is known.
         cells: rows by the places of their levels, for each set of variables by whose levels they are counted.
+        behind: institutions with such rows, likewise.
         others: what else was counted, by name.
     """
 
@@ -44,6 +45,7 @@ class Counts:
     missing_everywhere: dict[str, int]
     known: dict[str, int]
     cells: dict[tuple[str, ...], dict[tuple[int, ...], int]]
+    behind: dict[tuple[str, ...], dict[tuple[int, ...], int]]
     others: dict[str, int]
 
     def number(self, at: Mapping[str, int]) -> int:
@@ -87,18 +89,15 @@ async def take_counts(
         "others": list(more.values()),
         "cells": [number for axis, shape in axes.items() for number in _cells(rows, axis, shape)],
     }
+    parts["behind"] = [int(number > 0) for number in parts["cells"]]
     total = (await cohort.sum({"counts": count([n for part in parts.values() for n in part], MAXIMUM_ROWS)}))["counts"]
     opened = _split(total.tolist(), {name: len(part) for name, part in parts.items()})
-    cells, start = dict[tuple[str, ...], dict[tuple[int, ...], int]](), 0
-    for axis, shape in axes.items():
-        size = math.prod(shape)
-        cells[axis] = dict(zip(np.ndindex(*shape), opened["cells"][start : start + size], strict=True))
-        start += size
+    cells, behind = (_by_place(opened[name], axes) for name in ("cells", "behind"))
     everyone, used, contributors = opened["head"]
     return Counts(
         everyone, used, contributors, missing=dict(zip(names, opened["missing"], strict=True)),
         missing_everywhere=dict(zip(names, opened["everywhere"], strict=True)),
-        known=dict(zip(variables.numeric, opened["known"], strict=True)), cells=cells,
+        known=dict(zip(variables.numeric, opened["known"], strict=True)), cells=cells, behind=behind,
         others=dict(zip(more, opened["others"], strict=True)))
 
 
@@ -110,7 +109,8 @@ def screen(counts: Counts, variables: Variables, cohort: Cohort) -> dict[str, An
     """
     worst = max(counts.missing, key=lambda name: counts.missing[name])
     check_rows(counts.kept, cohort.minimum_count,
-               f"{worst!r} is missing most often: leave it out, or use missing = \"mean\"")
+               f"{worst!r} is missing most often: leave it out, or use missing = \"mean\""
+               if counts.missing[worst] else "ask for more institutions or a longer period")
     basis = check_contributors(counts.contributors, cohort, counts.missing_everywhere)
     for axis, cells in counts.cells.items():
         rare = [place for place, number in cells.items() if 0 < number < cohort.minimum_count]
@@ -120,12 +120,26 @@ def screen(counts: Counts, variables: Variables, cohort: Cohort) -> dict[str, An
                                if len(axis) > 1 else f"{axis[0]!r} has levels with too few rows", got=named,
                                expected=f"at least {cohort.minimum_count} rows or none",
                                hint="merge levels, or leave it out")
+    _screen_institutions(counts, variables, cohort)
     for name, number in counts.known.items():
         if number < cohort.minimum_count:
             raise RefusedError("model.mostly-missing", f"{name!r} is known in too few rows",
                                got=f"under {cohort.minimum_count}", expected=f"at least {cohort.minimum_count}",
                                hint="leave it out")
     return basis
+
+
+def _screen_institutions(counts: Counts, variables: Variables, cohort: Cohort) -> None:
+    """Refuse levels that so few institutions have that a coefficient would be theirs, unless all waived that."""
+    if cohort.exposed:
+        return
+    for axis, behind in counts.behind.items():
+        few = [place for place, number in behind.items() if 0 < number < cohort.smallest]
+        if few:
+            raise RefusedError("model.few-institutions", f"{' and '.join(map(repr, axis))} have levels that too few "
+                               "institutions have", got=", ".join(_level_names(variables, axis, p) for p in few[:20]),
+                               expected=f"rows at {cohort.smallest} institutions or at none",
+                               hint="merge levels, or leave it out; or every institution waives differencing")
 
 
 def screen_columns(counts: Counts, columns: int) -> None:
@@ -135,6 +149,17 @@ def screen_columns(counts: Counts, columns: int) -> None:
         RefusedError: ``model.saturated``.
     """
     check_rows_per_column(counts.kept, columns)
+
+
+def _by_place(
+    opened: Sequence[int], axes: Mapping[tuple[str, ...], Sequence[int]]
+) -> dict[tuple[str, ...], dict[tuple[int, ...], int]]:
+    out, start = dict[tuple[str, ...], dict[tuple[int, ...], int]](), 0
+    for axis, shape in axes.items():
+        size = math.prod(shape)
+        out[axis] = dict(zip(np.ndindex(*shape), opened[start : start + size], strict=True))
+        start += size
+    return out
 
 
 def _cells(rows: Rows, axis: tuple[str, ...], shape: Sequence[int]) -> list[int]:

@@ -84,7 +84,7 @@ class ComparisonResult:
 
     def summary(self) -> str:
         """Return the test in plain text."""
-        df = "" if self.df is None else f", df {self.df:.6g}" if isinstance(self.df, float) else (
+        df = "" if self.df is None else f", df {self.df:.6g}" if isinstance(self.df, int | float) else (
             f", df {self.df[0]:.0f} and {self.df[1]:.0f}")
         lines = [f"{self.method} of {self._payload['outcome']} by {self._payload['by']}: "
                  f"statistic {self.statistic:.6g}{df}, p {self.pvalue:.4g}",

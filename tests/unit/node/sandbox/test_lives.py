@@ -177,7 +177,7 @@ async def test_processor_time_of_the_child_is_told(inside: LockedIn) -> None:
 
 
 @pytest.mark.parametrize(("act", "limits", "code"), [
-    ("burn-and-refuse", {}, "summary.too-few-rows"), ("burn", {"cpu_seconds": 1}, "sandbox.cpu-exceeded"),
+    ("burn-and-refuse", {}, "model.too-few-rows"), ("burn", {"cpu_seconds": 1}, "sandbox.cpu-exceeded"),
 ])
 async def test_processor_time_counts_though_nothing_is_returned(inside: LockedIn, act: str, limits: dict[str, Any],
                                                                 code: str) -> None:
