@@ -32,14 +32,14 @@ def spread(frame: pd.DataFrame, number: int = 3) -> dict[str, pd.DataFrame]:
 
 
 def on_grid(
-    frame: pd.DataFrame, released: Mapping[str, Sequence[float]], horizon: float | None = None, end: str = "days",
-    event: str = "dead", begin: str | None = None,
+    frame: pd.DataFrame, released: Mapping[str, Mapping[str, Sequence[float]]], horizon: float | None = None,
+    end: str = "days", event: str = "dead", begin: str | None = None,
 ) -> pd.DataFrame:
     """Replace times by the merged ones of a result, with arithmetic of this test's own.
 
     Args:
         frame: rows of one group.
-        released: merged times of events, leavings and entries of the group.
+        released: ``times`` of events, leavings and entries of the group, and ``until`` when of the former two.
         horizon: of the study.
         end: column of the time at which a row ends.
         event: column that says how.
@@ -54,13 +54,15 @@ def on_grid(
     out.loc[~dead, end] = later(out.loc[~dead, end], released["leavings"])
     if begin is not None:
         out = out[out[begin] < (np.inf if horizon is None else horizon)]
-        out[begin] = earlier(out[begin], released["entries"])
+        out[begin] = earlier(out[begin], released["entries"]["times"])
     return out
 
 
-def later(values: pd.Series, times: Sequence[float]) -> np.ndarray:
-    """Return the first of some times that is not before each value."""
-    return np.array([min((time for time in times if time >= value - 1e-9), default=np.inf) for value in values])
+def later(values: pd.Series, ladder: Mapping[str, Sequence[float]]) -> np.ndarray:
+    """Return the time of the first interval that ends not before each value."""
+    assert len(ladder["times"]) == len(ladder["until"])
+    intervals = list(zip(ladder["until"], ladder["times"], strict=True))
+    return np.array([next((time for until, time in intervals if until >= value - 1e-9), np.inf) for value in values])
 
 
 def earlier(values: pd.Series, times: Sequence[float]) -> np.ndarray:

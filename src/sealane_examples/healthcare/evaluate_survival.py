@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from sealane.errors import InputError
 from sealane_examples.design import INTERCEPT, design_columns, design_matrix, linear_scores
@@ -33,7 +33,8 @@ class SurvivalQuestion(BaseModel):
     """What ``evaluate`` reads on standard input: the joint model, and the grid that its times were put on.
 
     Attributes:
-        grid: times of events after merging, ascending: an event after one of them happens at the next.
+        grid: times of events after merging, one for each interval, ascending.
+        until: ends of these intervals: an event happens at the time of the first that ends not before it.
         resolution: width of the grid before.
         minimum_count: fewest rows that leave at a time.
         curves: released survival curves, to be held against those of the pooled rows.
@@ -44,10 +45,17 @@ class SurvivalQuestion(BaseModel):
     features: list[str] = Field(min_length=1)
     categorical: list[str] = Field(default_factory=list)
     grid: list[FiniteFloat] = Field(min_length=1)
+    until: list[FiniteFloat] = Field(min_length=1)
     resolution: FiniteFloat = Field(gt=0)
     minimum_count: int = Field(default=10, ge=1)
     joint: JointModel
     curves: list[ReleasedCurves] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _one_time_an_interval(self) -> SurvivalQuestion:
+        if len(self.grid) != len(self.until):
+            raise ValueError("grid and until are of one length")
+        return self
 
 
 def parse_question(text: str) -> SurvivalQuestion:
@@ -57,7 +65,7 @@ def parse_question(text: str) -> SurvivalQuestion:
         InputError: it is not the JSON described by :class:`SurvivalQuestion`.
     """
     shape = (
-        '{"features": [...], "categorical": [...], "grid": [times], "resolution": width, '
+        '{"features": [...], "categorical": [...], "grid": [times], "until": [ends], "resolution": width, '
         '"joint": {"params": {...}, "bse": {...}}}'
     )
     return parse(SurvivalQuestion, text, shape)
@@ -113,24 +121,27 @@ def evaluate(directory: Path, example: Example, question: SurvivalQuestion) -> d
 def on_grid(rows: pd.DataFrame, example: Example, question: SurvivalQuestion) -> pd.DataFrame:
     """Return the rows with each time where the federation has it.
 
-    An event is at the released time that is not before it. A leaving is at the end of an interval of the grid, and
-    neighbouring intervals are joined, from the left, until as many rows leave as the minimum count; what is left joins
-    the last. This is the rule of the documentation, written down once more.
+    An event is at the released time of the first interval that ends not before it. Leavings are put on the ends of the
+    grid's intervals, of which neighbours are joined, from the left, until as many rows leave as the minimum count; what
+    is left joins the last; and all leave where half of them have. This is the rule of the documentation, written down
+    once more.
 
     Raises:
         InputError: an event lies past the grid.
     """
     times = rows[str(example.duration)].to_numpy(dtype=np.float64)
     events = rows[example.outcome].to_numpy() == 1
-    place = next_of(question.grid, times[events])
-    if bool((place >= len(question.grid)).any()):
-        raise InputError("example.grid-too-short", "events lie past the end of the grid", got=f"{question.grid[-1]:g}",
+    place = next_of(question.until, times[events])
+    if bool((place >= len(question.until)).any()):
+        raise InputError("example.grid-too-short", "events lie past the end of the grid", got=f"{question.until[-1]:g}",
                          expected="a grid that holds every event of a training row")
     placed = times.copy()
     placed[events] = np.asarray(question.grid)[place]
     step = np.ceil(times[~events] / question.resolution * (1.0 - ROUNDING)) * question.resolution
     ends = joined(step, question.minimum_count)
-    placed[~events] = np.asarray(ends)[next_of(ends, step)]
+    own = next_of(ends, step)
+    together = [np.sort(step[own == j]) for j in range(len(ends))]
+    placed[~events] = np.array([some[(len(some) - 1) // 2] for some in together])[own]
     return rows.assign(**{str(example.duration): placed})
 
 

@@ -124,7 +124,7 @@ def test_strata(run_pooled):
     reference = lifelines_fit(rows, NAMES[:2], more=["arm", "sex"], strata=["arm", "sex"])
     compare(result, reference)
     for stratum, ours in result.baseline_cumulative_hazard_.items():
-        times = next(one["events"] for one in result.grid["strata"] if tuple(one["stratum"]) == stratum)
+        times = next(one["events"]["times"] for one in result.grid["strata"] if tuple(one["stratum"]) == stratum)
         theirs = reference.baseline_cumulative_hazard_[stratum].loc[times]
         np.testing.assert_allclose(ours.loc[times], theirs, rtol=1e-6)
     assert abs(result.concordance_index_ - reference.concordance_index_) <= result.concordance_error_
@@ -161,7 +161,7 @@ def test_rows_that_start_and_stop(run_pooled):
     rows = placed(frame, result, begin="start")
     reference = lifelines_fit(rows, NAMES, more=["start"], entry_col="start")
     compare(result, reference)
-    assert result.grid["strata"][0]["entries"] == [70.0]
+    assert result.grid["strata"][0]["entries"]["times"] == [70.0]
 
 
 @pytest.mark.parametrize("entry", [None, "entered"])

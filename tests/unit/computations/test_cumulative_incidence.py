@@ -26,11 +26,9 @@ ASKED = {"duration": "days", "event": "cause", "resolution": 7.0}
 def on_grid(frame, released):
     """Replace times by the merged ones of a result, by the way in which each row leaves."""
     out = frame.copy()
-    times = {"alive": released["leavings"]["times"],
-             **{cause: one["times"] for cause, one in released["events"].items()}}
-    for cause, allowed in times.items():
+    for cause, ladder in {"alive": released["leavings"], **released["events"]}.items():
         here = out.cause.astype(str) == cause
-        out.loc[here, "days"] = later(out.loc[here, "days"], allowed)
+        out.loc[here, "days"] = later(out.loc[here, "days"], ladder)
     return out
 
 

@@ -25,7 +25,8 @@ ASKED = {"duration": "days", "event": "dead", "resolution": 35.0, "horizon": 350
 
 def grid_rows(frame):
     out = frame.assign(dead=np.where(frame.days > 350, 0, frame.dead), days=frame.days.clip(upper=350))
-    return out.assign(days=later(out.days, np.arange(0.0, 351.0, 35.0)))
+    ends = np.arange(0.0, 351.0, 35.0)
+    return out.assign(days=later(out.days, {"times": ends, "until": ends}))
 
 
 def test_without_the_noise_the_curve_is_that_of_the_grid(run_pooled):
@@ -39,6 +40,7 @@ def test_without_the_noise_the_curve_is_that_of_the_grid(run_pooled):
     assert result.logrank_ is None
     assert len(result.grid) == 6
     assert result.grid["merged"] == 0
+    assert result.widest == {}
 
 
 def test_with_it_curve_and_band_are_near():

@@ -6,7 +6,7 @@ import asyncio
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sealane.computations.survival.grid import fine_grid, merge, merge_earlier, refine
@@ -77,6 +77,38 @@ def test_merging_by_hand():
     assert merge(np.array([events]), 5).edges == (3, 4, 7)
 
 
+def test_a_merged_interval_happens_where_half_of_it_has():
+    events = np.array([0, 3, 0, 4, 9, 0, 6, 2])
+    merged = merge(events[None], 5).centred(events)
+    assert merged.edges == (3, 4, 7)
+    # 3 of 7 have come at 1 and 7 at 3: the fourth is at 3. Of 8 the fourth is at 6.
+    assert merged.places.tolist() == [3, 4, 6]
+    assert merged.move(np.array([0, 1, 3, 4, 5, 6, 7])).tolist() == [3, 3, 3, 4, 6, 6, 6]
+    assert merge(np.array([[0, 4, 1, 0, 2]]), 5).centred(np.array([0, 4, 1, 0, 2])).places.tolist() == [1]
+
+
+def test_all_in_one_place_and_nothing_at_all():
+    events = np.array([0, 0, 8, 0])
+    assert merge(events[None], 5).centred(events).places.tolist() == [2]
+    nothing = np.zeros(4, dtype=np.int64)
+    assert merge(nothing[None], 5).centred(nothing).places.tolist() == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(1, 12), st.lists(st.integers(0, 6), min_size=1, max_size=30))
+def test_half_of_an_interval_lies_on_either_side_of_its_time(minimum, counts):
+    counts = np.array(counts)
+    merged = merge(counts[None], minimum)
+    if merged is None:
+        return
+    first = 0
+    for edge, place in zip(merged.edges, merged.centred(counts).places.tolist(), strict=True):
+        assert first <= place <= edge  # so times ascend with their intervals
+        within = counts[first : edge + 1]
+        assert 2 * within[: place - first].sum() < within.sum() <= 2 * within[: place - first + 1].sum()
+        first = edge + 1
+
+
 def test_refining_by_hand():
     one, other = [3, 2, 6, 0, 5, 1], [0, 1, 4, 0, 0, 5]
     together = merge(np.array([one, other]), 5)
@@ -140,6 +172,53 @@ async def test_who_enters_when_others_leave_does_not_cover_the_few_that_stay():
     groups, _ = await settle(Alone(), own, fine_grid(days(3), 1.0, None), kinds=2, sharing=[(0,)])
     assert groups[0].entries.places.tolist() == []
     assert groups[0].at_risk(np.array([1, 3])).tolist() == [22, 12]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32), st.integers(100, 400), st.integers(2, 4), st.integers(1, 3))
+def test_no_difference_of_risk_sets_is_small(seed, rows, kinds, number):
+    """Events of some causes and leavings, each moved within intervals of its own, past one another."""
+    random = np.random.default_rng(seed)
+    stop = np.minimum(random.gamma(2.0, 12.0, rows).astype(np.int64), 60)
+    own = OwnRows(Placed(np.full(rows, -1), stop, np.arange(rows) % kinds, np.arange(rows)),
+                  random.integers(0, number, rows))
+    totals = np.bincount(own.group * kinds + own.placed.kind)
+    assume(not ((totals > 0) & (totals < 10)).any())  # refused
+    groups, moved = asyncio.run(settle(Alone(), own, fine_grid(days(60), 1.0, None), kinds=kinds,
+                                       sharing=[tuple(range(number))]))
+    for j, group in groups.items():
+        here = moved.group == j
+        there = np.array([(moved.placed.stop[here] >= place).sum() for place in range(62)])
+        assert group.at_risk(np.arange(62)).tolist() == there.tolist()
+        apart = there[:, None] - there[None, :]
+        assert not ((apart > 0) & (apart < 10)).any()  # the last of them is 0, so risk sets themselves are not small
+        for kind, ladder in enumerate((group.leavings, *group.events)):
+            at = moved.placed.stop[here & (moved.placed.kind == kind)]
+            assert [ladder.places.tolist(), ladder.numbers.tolist()] == [
+                one.tolist() for one in np.unique(at, return_counts=True)]
+            # Rows are where a reader puts them who knows the intervals.
+            before = stop[(own.group == j) & (own.placed.kind == kind)]
+            found = ladder.places[np.searchsorted(ladder.until, before)]
+            assert found.tolist() == at.tolist()
+        for kind, merged in enumerate(group.shared, start=1):  # events where a test has them, all else as before
+            tested = moved.placed.stop.copy()
+            chosen = here & (moved.placed.kind == kind)
+            tested[chosen] = merged.move(own.placed.stop[chosen])
+            there = np.array([(tested[here] >= place).sum() for place in range(62)])
+            apart = there[:, None] - there[None, :]
+            assert not ((apart > 0) & (apart < 10)).any()
+
+
+def test_groups_with_late_entries_keep_the_ends():
+    random = np.random.default_rng(2)
+    start = np.where(np.arange(200) % 2, -1, random.integers(1, 30, 200))
+    placed = Placed(start, start + random.integers(2, 25, 200), np.arange(200) // 2 % 2, np.arange(200))
+    for sharing, kept in (([(0, 1)], (True, True)), ([(0,), (1,)], (True, False))):
+        groups, _ = asyncio.run(settle(Alone(), OwnRows(placed, np.arange(200) % 2), fine_grid(days(60), 1.0, None),
+                                       kinds=2, sharing=sharing))
+        for j, group in groups.items():
+            assert ((group.events[0].places == group.events[0].until).all() == kept[j]
+                    == (group.shared[0].places == np.array(group.shared[0].edges)).all())
 
 
 def test_a_total_under_the_minimum_cannot_be_merged_away():

@@ -23,7 +23,7 @@ CURVES = ("curves", "cohorts")
 def questions(example: Any) -> dict[str, Question]:
     """Return what is asked of the cohorts, by the name of the chapter."""
     times = {"duration": example.duration, "event": example.outcome, "resolution": RESOLUTION}
-    # Past the horizon few are left, and a step that is merged until ten stand behind it would fall on too small a rest.
+    # Past the horizon few are left, and a step that is merged until ten stand behind it would span years.
     seven, five = {"horizon": 84 * RESOLUTION}, {"horizon": 60 * RESOLUTION}
     return {
         "curves": Question("relapse-by-size", "survival.kaplan_meier", times | seven | {"by": "size"},
@@ -46,9 +46,10 @@ def survival_chapters(
     joint = {"params": dict(model.params_), "bse": dict(model.standard_errors_)}
     fitted = model.to_dict()
     grid = fitted["grid"]
+    (events,) = [stratum["events"] for stratum in grid["strata"]]
     curves = [released(answers[name].result.to_dict()) for name in CURVES]
     asked = {"features": list(example.features), "categorical": list(example.categorical), "joint": joint,
-             "grid": fitted["baselines"][0]["times"], "resolution": grid["resolution"],
+             "grid": events["times"], "until": events["until"], "resolution": grid["resolution"],
              "minimum_count": fitted["minimum_count"], "curves": curves}
     judged = child(example.name, "evaluate", str(data), stdin=json.dumps(asked))
     return [
@@ -73,8 +74,8 @@ def curve_note(costs: Mapping[str, Mapping[str, float]]) -> str:
     away = [f"{name.replace('_', ' ')} {cost['furthest']:.3f}" for name, cost in costs.items()]
     return (
         "Largest difference from lifelines' curve of the pooled rows on times as they were, outside the federation: "
-        f"{', '.join(away)} (at {costs[worst]['at'] / 365.25:.1f} years). A step is told only at the end of the "
-        "interval in which at least the minimum count of events has come together, so a curve lags a little."
+        f"{', '.join(away)} (at {costs[worst]['at'] / 365.25:.1f} years). The steps of an interval in which "
+        "the minimum count of events comes together are told as one, where half of them have come."
     )
 
 

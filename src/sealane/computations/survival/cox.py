@@ -100,8 +100,8 @@ class Cox:
 
 def _merged_times(groups: Mapping[int, Group], strata: Strata, fine: FineGrid) -> list[dict[str, Any]]:
     """Return the times that are left of each stratum: whoever knows them can put rows on the same grid."""
-    return [{"stratum": list(strata.names[number]), "events": fine.times(group.events[0].places),
-             "leavings": fine.times(group.leavings.places), "entries": fine.times(group.entries.places)}
+    return [{"stratum": list(strata.names[number]), "events": group.events[0].times(fine),
+             "leavings": group.leavings.times(fine), "entries": {"times": fine.times(group.entries.places)}}
             for number, group in groups.items()]
 
 

@@ -30,7 +30,7 @@ class CoxResult:
         log_likelihood_: logarithm of the partial likelihood (less the penalty, if there is one).
         concordance_index_: share of pairs in which the higher risk goes first; None where there are too few rows.
         concordance_error_: most by which it may be off, since risks are compared in bins.
-        grid: resolution, and how many grid times were merged into later ones and why.
+        grid: resolution, and how many grid times were merged into others and why, and the merged times of each stratum.
         trace: rounds, bytes and seconds, if whoever ran it set them.
     """
 

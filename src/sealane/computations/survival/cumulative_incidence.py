@@ -129,7 +129,8 @@ def _renumber(own: OwnRows, kinds: list[int]) -> OwnRows:
 
 def _describe(group: Group, causes: list[str], fine: FineGrid) -> dict[str, Any]:
     def steps(ladder: Ladder) -> dict[str, Any]:
-        return {"times": fine.times(ladder.places), "numbers": ladder.numbers.tolist()}
+        return {**ladder.times(fine), "numbers": ladder.numbers.tolist()}
 
-    return {"rows": group.rows, "leavings": steps(group.leavings), "entries": steps(group.entries),
+    return {"rows": group.rows, "leavings": steps(group.leavings),
+            "entries": {"times": fine.times(group.entries.places), "numbers": group.entries.numbers.tolist()},
             "events": {name: steps(ladder) for name, ladder in zip(causes, group.events, strict=True)}}

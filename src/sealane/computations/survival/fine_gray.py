@@ -133,9 +133,10 @@ class FineGray:
             "competing": [name for name in causes.names if name != params.cause], "confidence": params.confidence,
             "basis": basis, "minimum_count": cohort.minimum_count, "nobs": counts.kept, "events": events,
             "dropped": hidden_under(counts.rows - counts.kept, cohort.minimum_count),
-            "grid": {**fine.describe(), **merging(groups.values()), "events": fine.times(sets.slots),
-                     "competing": fine.times(groups[0].events[COMPETING - 1].places),
-                     "leavings": fine.times(groups[0].leavings.places)},
+            "grid": {**fine.describe(), **merging(groups.values()),
+                     "events": groups[0].events[INTEREST - 1].times(fine),
+                     "competing": groups[0].events[COMPETING - 1].times(fine),
+                     "leavings": groups[0].leavings.times(fine)},
             "design": describe(design, filled=params.missing == "mean"), "columns": design.names, **found,
         }
 

@@ -50,7 +50,7 @@ class FineGrayResult:
         self.nobs: int = payload["nobs"]
         self.events: int = payload["events"]
         self.grid: dict[str, Any] = dict(payload["grid"])
-        index = pd.Index(self.grid["events"], name="time", dtype=np.float64)
+        index = pd.Index(self.grid["events"]["times"], name="time", dtype=np.float64)
         self.baseline_cumulative_hazard_ = pd.Series(payload["baseline"], index=index, name="cumulative hazard")
         self.trace: Any = None
 

@@ -3,14 +3,15 @@
 Grid time k stands for times in ((k - 1) · resolution, k · resolution]. Who leaves in it leaves at its end and is still
 at risk there; who enters late in it enters at its beginning. The counts per grid time are opened at the nodes,
 neighbours are then merged by a rule that reads nothing but these counts, and from there on only merged times exist:
-events, leavings without one and late entries each on merged times of their own. No difference of two risk sets on
-merged times rests on fewer rows than the minimum count.
+events, leavings without one and late entries each on merged times of their own. Who leaves in an interval of several
+grid times leaves at the one by which half of them have. Rows move in whole intervals only, wherever in it they are
+put, so no difference of two risk sets on merged times rests on fewer rows than the minimum count.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,20 +81,40 @@ class FineGrid:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """Grid times after merging: what lies in (edges[j - 1], edges[j]] happens at edges[j].
+    """Grid times after merging: what lies in (edges[j - 1], edges[j]] happens at one time of that interval.
 
     Attributes:
-        edges: numbers of the grid times that are left, ascending; the first interval begins at 0.
+        edges: numbers of the grid times at which intervals end, ascending; the first interval begins at 0.
         occupied: how many grid times held anything before.
+        middles: grid time at which what lies in each interval happens; None where that is its end.
     """
 
     edges: tuple[int, ...]
     occupied: int
+    middles: tuple[int, ...] | None = None
+
+    @property
+    def places(self) -> Places:
+        """The grid times that are left, one for each interval, ascending."""
+        return np.array(self.edges if self.middles is None else self.middles, dtype=np.int64)
 
     def move(self, places: Places) -> Places:
-        """Return the first edge that is not before each grid time, none of which lies past the last edge."""
-        edges = np.asarray(self.edges, dtype=np.int64)
-        return edges[np.searchsorted(edges, places, side="left")]
+        """Return the time of the interval of each grid time, none of which lies past the last edge."""
+        return self.places[np.searchsorted(np.array(self.edges, dtype=np.int64), places, side="left")]
+
+    def centred(self, counts: Places) -> Merged:
+        """Return the same intervals, in each of which everything happens where half of it has.
+
+        At the end of a long interval few rows are still at risk, so that all its events would count for too much there.
+
+        Args:
+            counts: shape ``(n_places,)``: what was merged.
+        """
+        total = counts.cumsum()
+        until = total[np.array(self.edges, dtype=np.int64)]
+        within = np.diff(until, prepend=0)
+        halves = np.searchsorted(total, until - within + (within + 1) // 2, side="left")
+        return replace(self, middles=tuple(halves.tolist()))
 
 
 def fine_grid(field: Field, resolution: float | None, horizon: float | None) -> FineGrid:

@@ -26,7 +26,7 @@ class IncidenceResult:
         variance_: of it.
         confidence_interval_lower_, confidence_interval_upper_: log-log bands, of the same columns.
         event_table: at_risk, censored and the events of each cause by time (and group, if there are several).
-        grid: resolution, and how many grid times were merged into later ones and why.
+        grid: resolution, and how many grid times were merged into others and why.
         hidden: the rule that hides each hidden group.
         trace: rounds, bytes and seconds, if whoever ran it set them.
     """
@@ -69,7 +69,7 @@ class IncidenceResult:
         lines = [f"Cumulative incidence over the cohort at the last time, {self._payload['confidence']:.0%} limits",
                  frame.to_string(index=False, float_format=lambda value: f"{value:.4f}"),
                  f"grid of {grid['resolution']:g}{unit} (chosen by the {grid['chosen_by']})"
-                 + (f", {grid['merged']} times merged into later ones (minimum-count)" if grid["merged"] else "")]
+                 + (f", {grid['merged']} times merged into others (minimum-count)" if grid["merged"] else "")]
         return "\n".join(lines + [f"hidden: {name} ({rule})" for name, rule in self.hidden.items()])
 
     def plot(self, ax: Any = None) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from sealane.computations.base import Cohort, Dataset, Payload
@@ -20,7 +21,7 @@ from sealane.computations.survival.km_result import KaplanMeierResult
 from sealane.computations.survival.private_counts import count_privately
 from sealane.computations.survival.rows import Name, TimeParameters, check_time, place, read_times
 from sealane.computations.survival.screening import check_events, count_totals, hide_groups
-from sealane.computations.survival.settling import Group, OwnRows, settle
+from sealane.computations.survival.settling import Group, Ladder, OwnRows, settle
 from sealane.governance.contract import Contract
 from sealane.privacy.mechanism import Price
 
@@ -116,7 +117,7 @@ class KaplanMeier:
         settled, _ = await settle(cohort, own, fine, kinds=KINDS, sharing=[shown])
         return {
             **told, "grid": {**fine.describe(), **merging(settled.values())},
-            "shared_times": fine.times(settled[shown[0]].shared[0]),
+            "shared": _shared(settled[shown[0]], fine),
             "groups": {groups.names[number]: describe(one, fine) for number, one in settled.items()}, "hidden": hidden,
             "basis": totals.basis,
             "dropped": None if hidden else hidden_under(totals.rows - totals.used, cohort.minimum_count),
@@ -129,10 +130,27 @@ class KaplanMeier:
 
 def describe(group: Group, fine: FineGrid) -> dict[str, Any]:
     """Return the counts of a group, JSON-ready."""
-    out: dict[str, Any] = {"rows": group.rows}
-    for name, ladder in (("events", group.events[0]), ("leavings", group.leavings), ("entries", group.entries)):
-        out[name] = {"times": fine.times(ladder.places), "numbers": ladder.numbers.tolist()}
-    return out
+    events, leavings, entries = group.events[0], group.leavings, group.entries
+    return {"rows": group.rows,
+            **{name: {**ladder.times(fine), "numbers": ladder.numbers.tolist()}
+               for name, ladder in (("events", events), ("leavings", leavings))},
+            "entries": {"times": fine.times(entries.places), "numbers": entries.numbers.tolist()},
+            "widest": _widest(events, fine)}
+
+
+def _shared(group: Group, fine: FineGrid) -> dict[str, list[float]]:
+    """Return the merged times on which the groups are compared."""
+    merged = group.shared[0]
+    return {"times": fine.times(merged.places), "until": fine.times(np.array(merged.edges, dtype=np.int64))}
+
+
+def _widest(events: Ladder, fine: FineGrid) -> list[float] | None:
+    """Return beginning and end of the widest interval of events, the first of several; None without events."""
+    if not len(events.until):
+        return None
+    begins = np.concatenate([[0], events.until[:-1]])
+    j = int(np.argmax(events.until - begins))
+    return fine.times(np.array([begins[j], events.until[j]]))
 
 
 def merging(groups: Iterable[Group]) -> dict[str, Any]:

@@ -29,7 +29,8 @@ class KaplanMeierResult:
         median_confidence_interval_: where the band's limits reach one half, a row per group.
         event_table: removed, observed, censored, entrance and at_risk by time (and group, if there are several).
         logrank_: test over all shown groups, or None.
-        grid: resolution, and how many grid times were merged into later ones and why.
+        grid: resolution, and how many grid times were merged into others and why.
+        widest: beginning and end of the widest merged interval of events, by group; none where counts carry noise.
         hidden: the rule that hides each hidden group.
         promise: epsilon, delta, and the standard error of each count, if the counts carry noise. Then the bands take
             the noise in, and groups are not tested.
@@ -44,6 +45,8 @@ class KaplanMeierResult:
         self.promise: dict[str, Any] | None = payload["promise"]
         self._groups = {("KM_estimate" if self._single else name): self._read(group)
                         for name, group in payload["groups"].items()}
+        self.widest = {name: (group["widest"][0], group["widest"][1]) for name, group in
+                       zip(self._groups, payload["groups"].values(), strict=True) if group.get("widest")}
         level = float(payload["confidence"])
         self._curves = {name: self._curve(group, level) for name, group in self._groups.items()}
         index = pd.Index(np.unique(np.concatenate([[0.0], *(c.times for c in self._curves.values())])), name="timeline")
@@ -98,7 +101,9 @@ class KaplanMeierResult:
         lines = [f"Kaplan-Meier over the cohort; medians with {self._payload['confidence']:.0%} limits",
                  frame.to_string(float_format=lambda value: f"{value:.6g}"),
                  f"grid of {grid['resolution']:g}{unit} (chosen by the {grid['chosen_by']})"
-                 + (f", {grid['merged']} times merged into later ones (minimum-count)" if grid["merged"] else "")]
+                 + (f", {grid['merged']} times merged into others (minimum-count)" if grid["merged"] else "")]
+        lines += [f"widest interval of events, {name}: {begin:.6g} to {end:.6g}{unit}"
+                  for name, (begin, end) in self.widest.items()]
         if self.logrank_ is not None:
             test = self.logrank_
             lines.append(f"log-rank: chi2 {test.test_statistic:.4g} on {test.degrees_of_freedom}, p {test.p_value:.4g}")
@@ -153,10 +158,10 @@ class KaplanMeierResult:
     def _test(self, names: list[str]) -> LogRank | None:
         if self.promise is not None:
             return None
-        shared = np.array(self._payload["shared_times"], dtype=np.float64)
+        times, until = (np.array(self._payload["shared"][name], dtype=np.float64) for name in ("times", "until"))
         groups = [self._groups[name] for name in names]
-        events = [group.shared(shared) for group in groups]
-        at_risk = [group.at_risk(shared, steps) for group, steps in zip(groups, events, strict=True)]
+        events = [group.shared(times, until) for group in groups]
+        at_risk = [group.at_risk(times, steps) for group, steps in zip(groups, events, strict=True)]
         return log_rank(names, np.array(at_risk), np.array([steps.numbers for steps in events]))
 
 

@@ -52,9 +52,9 @@ class GroupCounts:
         gone = (events or self.events).before(times) + self.leavings.before(times)
         return self.rows - late + self.entries.before(times) - gone
 
-    def shared(self, times: Array) -> Steps:
-        """Return the events on coarser times that are shared with other groups."""
-        places = np.searchsorted(times, self.events.times)
+    def shared(self, times: Array, until: Array) -> Steps:
+        """Return the events at times that groups share, by ends of intervals that hold whole own ones."""
+        places = np.searchsorted(until, self.events.times)
         return Steps(times, np.bincount(places, self.events.numbers, len(times)).astype(np.float64))
 
     def table(self) -> pd.DataFrame:

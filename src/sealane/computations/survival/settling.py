@@ -2,13 +2,16 @@
 
 Events are first merged over the groups that are compared, then within these intervals for each group by itself; so
 curves are as fine as their own group allows, and tests compare counts on times that all groups share. Leavings are
-merged for each group; so are late entries, which go to an earlier time, at the last to the beginning.
+merged for each group; so are late entries, which go to an earlier time, at the last to the beginning. With late entries
+in any of the groups compared everything happens at the end of its interval, not where half of it has: else a row
+might leave before it enters, and a test would hold events at one part of an interval against leavings at another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,11 +44,17 @@ class Ladder:
         places: shape ``(n_steps,)``.
         numbers: the same.
         occupied: how many fine grid times held any.
+        until: grid times at which the intervals end, the same shape; each begins where the one before ends.
     """
 
     places: Integers
     numbers: Integers
     occupied: int
+    until: Integers
+
+    def times(self, fine: FineGrid) -> dict[str, list[float]]:
+        """Return where rows are, and the ends of the intervals they come from: whoever knows both can move rows."""
+        return {"times": fine.times(self.places), "until": fine.times(self.until)}
 
     def before(self, places: Integers) -> Integers:
         """Return how many rows come before each place."""
@@ -61,13 +70,13 @@ class Group:
         leavings: without an event.
         events: of each kind.
         entries: of rows that enter late.
-        shared: numbers of the grid times, by kind, on which events are compared with those of other groups.
+        shared: by kind, the merged grid times on which events are compared with those of other groups.
     """
 
     leavings: Ladder
     events: tuple[Ladder, ...]
     entries: Ladder
-    shared: tuple[Integers, ...]
+    shared: tuple[Merged, ...]
 
     @property
     def rows(self) -> int:
@@ -81,7 +90,7 @@ class Group:
 
     @property
     def merged(self) -> int:
-        """How many grid times became part of a later one, over all counts."""
+        """How many grid times became part of another, over all counts."""
         return sum(one.occupied - len(one.places) for one in (self.leavings, *self.events, self.entries))
 
     def at_risk(self, places: Integers) -> Integers:
@@ -126,7 +135,7 @@ async def settle(
         ladders = [_ladder(counts[kind, j], merged[kind][j]) for kind in range(kinds)]
         entries.append(_merge_entries(counts[-1, j], ladders, minimum))
         groups[number] = Group(ladders[LEFT], tuple(ladders[LEFT + 1 :]), _entry_ladder(counts[-1, j], entries[j]),
-                               tuple(np.array(one.edges, dtype=np.int64) for one in shared[number]))
+                               tuple(shared[number]))
     return groups, _move(own, shown, merged, entries)
 
 
@@ -158,15 +167,21 @@ def _share(
     counts: Integers, shown: Sequence[int], sharing: Sequence[tuple[int, ...]], merged: list[list[Merged]],
     minimum_count: int,
 ) -> dict[int, list[Merged]]:
-    """Merge events over the groups that are compared, put each group's own within, and return the former by group."""
+    """Merge events over the groups that are compared, put each group's own within, and return the former by group.
+
+    Where none of the groups compared has late entries, all that they share and have is centred.
+    """
     shared: dict[int, list[Merged]] = {number: [] for number in shown}
     for together in sharing:
         columns = [shown.index(number) for number in together]
+        early = not counts[-1, columns].any()
         for kind in range(LEFT + 1, len(merged)):
             coarse = _merged(counts[kind, columns], minimum_count)
             for j in columns:
                 merged[kind][j] = refine(counts[kind, j], coarse, minimum_count)
-                shared[shown[j]].append(coarse)
+                shared[shown[j]].append(coarse.centred(counts[kind, columns].sum(axis=0)) if early else coarse)
+        for kind, j in product(range(len(merged)), columns if early else ()):
+            merged[kind][j] = merged[kind][j].centred(counts[kind, j])
     return shared
 
 
@@ -221,13 +236,13 @@ def _move(own: OwnRows, shown: Sequence[int], merged: list[list[Merged]], entrie
 
 def _ladder(counts: Integers, merged: Merged) -> Ladder:
     """Add counts up over the intervals that were merged."""
-    places = np.array(merged.edges, dtype=np.int64)
-    numbers = np.add.reduceat(counts, [0, *(places[:-1] + 1).tolist()]) if len(places) else places
-    return Ladder(places, numbers.astype(np.int64), int(np.count_nonzero(counts)))
+    places, edges = merged.places, merged.edges
+    numbers = np.add.reduceat(counts, [0, *(edge + 1 for edge in edges[:-1])]) if len(places) else places
+    return Ladder(places, numbers.astype(np.int64), int(np.count_nonzero(counts)), np.array(edges, dtype=np.int64))
 
 
 def _entry_ladder(counts: Integers, edges: tuple[int, ...]) -> Ladder:
     """Add late entries up; those that went to the beginning are no longer late."""
     places = np.array([edge for edge in edges if edge >= 0], dtype=np.int64)
     numbers = np.add.reduceat(counts, places) if len(places) else places
-    return Ladder(places, numbers.astype(np.int64), int(np.count_nonzero(counts)))
+    return Ladder(places, numbers.astype(np.int64), int(np.count_nonzero(counts)), places)

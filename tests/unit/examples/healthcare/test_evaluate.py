@@ -115,7 +115,7 @@ def test_breast_cancer(tmp_path: Path) -> None:
             for table in (gridded, rows)]
     steps = [month * step for step in range(1, int(rows["time"].max() / month) + 2)]
     question = {"features": told.features, "categorical": told.categorical, "resolution": month, "grid": steps,
-                "minimum_count": 1,
+                "until": steps, "minimum_count": 1,
                 "joint": {"params": fits[0].params_.to_dict(), "bse": fits[0].standard_errors_.to_dict()}}
     done = ask(told.name, tmp_path, question)
     assert done.returncode == 0, done.stderr
@@ -147,28 +147,36 @@ def test_a_curve_is_held_against_that_of_pooled_rows() -> None:
     assert refused.value.code == "example.unknown-column"
 
 
-def gridded(rows: pd.DataFrame, grid: list[float], minimum_count: int) -> list[float]:
+def gridded(rows: pd.DataFrame, grid: list[float], until: list[float], minimum_count: int) -> list[float]:
     question = evaluate_survival.SurvivalQuestion.model_validate({
-        "features": ["age"], "grid": grid, "resolution": 0.1, "minimum_count": minimum_count,
+        "features": ["age"], "grid": grid, "until": until, "resolution": 0.1, "minimum_count": minimum_count,
         "joint": {"params": {"age": 1.0}}})
     found: list[float] = evaluate_survival.on_grid(rows, breast_cancer.EXAMPLE, question)["time"].round(9).tolist()
     return found
 
 
-def test_events_go_to_the_next_released_time_and_leavings_to_the_end_of_theirs() -> None:
+def test_rows_go_to_the_time_of_their_interval() -> None:
     events = pd.DataFrame({"time": [0.0, 0.3, 1.1, 1.2, 3.0], "event": 1})
     leavings = pd.DataFrame({"time": [0.11, 0.2, 0.31, 0.55, 0.9], "event": 0})
     rows = pd.concat([events, leavings], ignore_index=True)
-    # Leavings at steps 0.2, 0.2, 0.4, 0.6, 0.9: two a time, and the last alone joins the time before.
-    assert gridded(rows, [0.0, 11 * 0.1, 3.0], 2) == [0.0, 1.1, 1.1, 3.0, 3.0, 0.2, 0.2, 0.9, 0.9, 0.9]
-    assert gridded(rows, [3.0], 1)[5:] == [0.2, 0.2, 0.4, 0.6, 0.9]
+    # Leavings at steps 0.2, 0.2, 0.4, 0.6, 0.9: two a time, and the last alone joins the time before, which makes
+    # three; the second of them is where half have left.
+    assert gridded(rows, [0.0, 0.5, 2.0], [0.0, 11 * 0.1, 3.0], 2) == [
+        0.0, 0.5, 0.5, 2.0, 2.0, 0.2, 0.2, 0.6, 0.6, 0.6]
+    assert gridded(rows, [3.0], [3.0], 1)[5:] == [0.2, 0.2, 0.4, 0.6, 0.9]
+    assert gridded(rows, [3.0], [3.0], 4)[5:] == [0.4] * 5
     with pytest.raises(InputError) as refused:
-        gridded(rows, [2.0], 2)
+        gridded(rows, [1.0], [2.0], 2)
     assert refused.value.code == "example.grid-too-short"
 
 
+def test_a_grid_has_one_time_for_each_interval() -> None:
+    with pytest.raises(ValueError, match="of one length"):
+        gridded(pd.DataFrame({"time": [1.0], "event": [1]}), [1.0, 2.0], [2.0], 1)
+
+
 def test_a_malformed_question(tmp_path: Path) -> None:
-    asked = {"features": ["age"], "resolution": 0, "grid": [1.0], "joint": {"params": {"age": 1.0}}}
+    asked = {"features": ["age"], "resolution": 0, "grid": [1.0], "until": [1.0], "joint": {"params": {"age": 1.0}}}
     refused = ask("dialysis", tmp_path, asked)
     error = from_dict(json.loads(refused.stderr.splitlines()[-1])["error"])
     assert isinstance(error, InputError)

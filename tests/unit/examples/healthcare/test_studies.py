@@ -45,7 +45,8 @@ def run(rows: dict[str, pd.DataFrame], study: dict[str, Any], computation: str |
 def cox_question(example: Any, model: Any) -> SurvivalQuestion:
     told = model.to_dict()
     return SurvivalQuestion.model_validate({
-        "features": example.features, "categorical": example.categorical, "grid": told["baselines"][0]["times"],
+        "features": example.features, "categorical": example.categorical,
+        "grid": told["grid"]["strata"][0]["events"]["times"], "until": told["grid"]["strata"][0]["events"]["until"],
         "resolution": told["grid"]["resolution"], "minimum_count": told["minimum_count"],
         "joint": {"params": dict(model.params_), "bse": dict(model.standard_errors_)}})
 

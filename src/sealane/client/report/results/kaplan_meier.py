@@ -30,7 +30,7 @@ class CurveHeld(Held):
 
 
 class LadderHeld(Held):
-    """How many rows entered, or left in one way, at the end of each merged interval of time."""
+    """How many rows entered, or left in one way, at the one time of each merged interval."""
 
     times: list[FiniteFloat] = Field(default_factory=list)
     numbers: list[int] = Field(default_factory=list)

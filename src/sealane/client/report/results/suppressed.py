@@ -73,7 +73,7 @@ def merged_times(result: Mapping[str, Any]) -> str:
     if not isinstance(grid, Mapping) or not isinstance(grid.get("merged"), int) or not grid["merged"]:
         return ""
     return (
-        f"{grid['merged']} counts of events or leavings at a time of the grid were merged into a later one "
+        f"{grid['merged']} counts of events or leavings at a time of the grid were merged into another one "
         f"({grid.get('merged_because')}): alone, too few rows would stand behind a step."
     )
 
