@@ -18,6 +18,7 @@ from sealane.node.gate import Gate
 from sealane.node.home import NodeHome
 from sealane.node.publications import announcements
 from sealane.node.run_thread import RunThread
+from sealane.node.scoring.desk import Desk
 from sealane.node.stream import Link, open_link
 from sealane.node.witness import NodeWitness
 from sealane.rpc.codec import FromCoordinator, FromNode
@@ -29,6 +30,7 @@ from sealane.rpc.notices import (
     HeadHeld,
     Hello,
     LogUpdate,
+    Parcel,
     PeerHead,
     RunEnded,
     RunOffer,
@@ -62,6 +64,7 @@ class Agent:
         directory: the parties, by the coordinator's word.
         execution: where computations run.
         backend: where the arithmetic of ``rlwe`` runs; see :mod:`sealane.ring.select`.
+        desk: where parcels of private scoring are worked on.
     """
 
     home: NodeHome
@@ -74,10 +77,15 @@ class Agent:
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     problem: SealaneError | None = None
     directory: Directory = field(default_factory=lambda: Directory(()))
+    desk: Desk = field(init=False)
     _prepared: dict[str, asyncio.Future[None]] = field(default_factory=dict)
     _link: Link | None = None
     _answered: bool = False
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+
+    def __post_init__(self) -> None:
+        self.desk = Desk(self.home.register, self.home.identity().signing_key, self.home.clock, self.post,
+                         lambda: self.post(self.witness.fresh.head()), self.witness.fresh.check_remembered)
 
     async def serve(self) -> None:
         """Keep the stream open until cancelled."""
@@ -99,6 +107,7 @@ class Agent:
                 pause = min(pause * 2, LONGEST_PAUSE_S)
         finally:
             renewal.cancel()
+            self.desk.close()
             for run in list(self.runs.values()):
                 await asyncio.to_thread(run.stop)
 
@@ -164,6 +173,9 @@ class Agent:
                 raise ProtocolError("stream.second-welcome", "a stream says welcome once")
             case Directory():
                 self.directory = message
+                self.desk.connected({party.fingerprint: party.connected for party in message.parties})
+            case Parcel():
+                self.desk.take(message)
             case StudyRecord():
                 self._study(message)
             case RunOffer():
