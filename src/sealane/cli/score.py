@@ -22,7 +22,7 @@ LARGEST_FILE = 1 << 18
                          "score accept default-risk --from north",
                          "score ask default-risk --dataset applicants --out scores.parquet"))
 def score() -> None:
-    """Score rows with a model that another institution does not hand over, without showing it the rows."""
+    """Score rows with another institution's model; rows and model stay private."""
 
 
 @score.group(name="model", cls=SealaneGroup, examples=("score model add default-risk --from card.json",
