@@ -70,7 +70,7 @@ def models(table: pd.DataFrame) -> dict[str, tuple[dict[str, Any], np.ndarray]]:
     numbers = [field.name for field in contract(CONTRACT).fields if field.type in ("number", "integer")]
     ranges = {name: (float(table[name].min()) - 1.0, float(table[name].max()) + 1.0) for name in numbers}
     columns = [{"name": name, "kind": "scaled", "lower": low, "upper": high} for name, (low, high) in ranges.items()]
-    columns += [{"name": name, "kind": "level", "level": str(table[name].iloc[0])} for name in CATEGORIES]
+    columns += [{"name": name, "kind": "level", "levels": [str(table[name].iloc[0])]} for name in CATEGORIES]
     scaled = np.column_stack([2 * (table[name] - low) / (high - low) - 1 for name, (low, high) in ranges.items()]
                              + [(table[name] == table[name].iloc[0]).astype(float) for name in CATEGORIES])
     slopes = np.array([rng.normal() / (high - low) for low, high in ranges.values()] + list(rng.normal(size=3)))
@@ -100,7 +100,7 @@ def card(table: pd.DataFrame, numbers: list[str], rng: np.random.Generator) -> t
     for name in CATEGORIES:
         levels = list(contract(CONTRACT).field(name).allowed)
         given = rng.integers(-40, 41, len(levels))
-        columns += [{"name": name, "kind": "level", "level": level} for level in levels]
+        columns += [{"name": name, "kind": "level", "levels": [level]} for level in levels]
         points += given.tolist()
         total += given[[levels.index(level) for level in table[name]]]
     return {"form": "scorecard", "columns": columns, "weights": points, "intercept": 600, "whole": True}, total

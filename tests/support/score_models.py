@@ -12,14 +12,16 @@ SCALED = {"int_rate": (0.0, 40.0), "annual_inc": (0.0, 2.5e5), "funded_amnt": (0
 LINEAR: dict[str, Any] = {
     "form": "linear", "link": "logistic", "intercept": -1.375,
     "columns": [{"name": name, "kind": "scaled", "lower": lower, "upper": upper}
-                for name, (lower, upper) in SCALED.items()] + [{"name": "term", "kind": "level", "level": "term_60"}],
+                for name, (lower, upper) in SCALED.items()] + [
+                    {"name": "term", "kind": "level", "levels": ["term_60"]}],
     "weights": [0.1234567, -7.654321e-06, 2.5e-07, 0.40625]}
 CARD: dict[str, Any] = {
     "form": "scorecard", "intercept": 600, "whole": True,
-    "columns": [{"name": "int_rate", "kind": "bin", "upper": 10}, {"name": "int_rate", "kind": "bin", "lower": 10,
-                                                                  "upper": 16},
-                {"name": "int_rate", "kind": "bin", "lower": 16}, {"name": "term", "kind": "level", "level": "term_36"},
-                {"name": "term", "kind": "level", "level": "term_60"}],
+    "columns": [{"name": "int_rate", "kind": "bin", "upper": 10},
+                {"name": "int_rate", "kind": "bin", "lower": 10, "upper": 16},
+                {"name": "int_rate", "kind": "bin", "lower": 16},
+                {"name": "term", "kind": "level", "levels": ["term_36"]},
+                {"name": "term", "kind": "level", "levels": ["term_60"]}],
     "weights": [41, 7, -38, 13, -29]}
 NETWORK: dict[str, Any] = {
     "form": "network", "intercept": 0.25, "weights": [0.5, -0.25],

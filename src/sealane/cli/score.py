@@ -15,7 +15,6 @@ from sealane.cli.settings import settings_of
 from sealane.errors import InputError, UnavailableError
 
 MODEL = click.argument("model", shell_complete=score_models)
-LARGEST_FILE = 1 << 18
 
 
 @noun("score", examples=("score model add default-risk --from card.json", "score grant default-risk --to south",
@@ -36,7 +35,7 @@ def model_group() -> None:
     "score model add default-risk --from fit.json --contract finance.credit-application/v1 --range annual_inc=0:5e5"))
 @click.argument("name")
 @click.option("--from", "source", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              metavar="FILE", help="The model as JSON: our own form, or a released glm.fit as `to_dict()` writes it.")
+              metavar="FILE", help="The model as JSON: our own form, or a released glm.fit or glm.scorecard.")
 @click.option("--contract", metavar="ID", shell_complete=contract_ids,
               help="Data contract that has the ranges of a regression's fields.")
 @click.option("--range", "ranges", multiple=True, metavar="FIELD=LOWER:UPPER",
@@ -46,10 +45,7 @@ def add_model(name: str, source: Path, contract: str | None, ranges: tuple[str, 
 
     Its numbers stay at this node. What an asker learns are its columns: fields, ranges, bins and levels.
     """
-    if source.stat().st_size > LARGEST_FILE:
-        raise InputError("score.bad-model", "the model's file is too large", got=f"{source.stat().st_size} bytes",
-                         expected=f"at most {LARGEST_FILE}")
-    found = call_node("score.model.add", name=name, text=source.read_text("utf-8"), contract=contract,
+    found = call_node("score.model.add", name=name, path=str(source.absolute()), contract=contract,
                       ranges=dict(map(_range, ranges)))
     show(found, lambda: f"registered {name}: {found['form']}, {amount(len(found['fields']), 'field')}; "
                         f"{amount(found['revealed_by'], 'score')} determine it")

@@ -28,11 +28,12 @@ class Column(BaseModel):
 
     Attributes:
         name: of the field that it is made of.
-        kind: ``scaled``: lower..upper onto [-1, 1]; ``level``: 1 where the field is ``level``; ``bin``: 1 where the
-            field lies above ``lower`` and at most at ``upper``; ``missing``: 1 where it has no value.
+        kind: ``scaled``: lower..upper onto [-1, 1]; ``level``: 1 where the field is one of ``levels``; ``bin``: 1 where
+            the field lies above ``lower`` and at most at ``upper``; ``missing``: 1 where it has no value.
         lower: None below the first bin.
         upper: None above the last bin.
-        level: of a category.
+        levels: of a category.
+        or_missing: 1 also where the field has no value; of a level or a bin.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -41,7 +42,8 @@ class Column(BaseModel):
     kind: Literal["scaled", "level", "bin", "missing"]
     lower: float | None = None
     upper: float | None = None
-    level: str | None = None
+    levels: tuple[str, ...] = ()
+    or_missing: bool = False
 
     @model_validator(mode="after")
     def _coherent(self) -> Column:
@@ -54,9 +56,11 @@ class Column(BaseModel):
             raise ValueError("a scaled column has both ends")
         if self.kind in ("level", "missing") and ends:
             raise ValueError(f"a column of kind {self.kind} has no ends")
-        if (self.level is not None) != (self.kind == "level") or (self.level is not None and not (
-                1 <= len(self.level) <= 256 and self.level.isprintable())):
-            raise ValueError("a column of kind level, and no other, has a level")
+        if bool(self.levels) != (self.kind == "level") or not all(
+                1 <= len(level) <= 256 and level.isprintable() for level in self.levels):
+            raise ValueError("a column of kind level, and no other, has levels")
+        if self.or_missing and self.kind not in ("level", "bin"):
+            raise ValueError("only a level or a bin takes in missing values")
         return self
 
     def of(self, values: pd.Series) -> NDArray[np.float64]:
@@ -65,9 +69,13 @@ class Column(BaseModel):
         Raises:
             InputError: a scaled field is missing or outside its range in some row.
         """
+        found = self._of(values)
+        return np.where(values.isna(), 1.0, found) if self.or_missing else found
+
+    def _of(self, values: pd.Series) -> NDArray[np.float64]:
         match self.kind:
             case "level":
-                return np.asarray(values.astype("object") == self.level, dtype=np.float64)
+                return np.asarray(values.astype("object").isin(self.levels), dtype=np.float64)
             case "missing":
                 return np.asarray(values.isna(), dtype=np.float64)
             case "bin":

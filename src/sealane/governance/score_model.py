@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ from sealane.governance.contract import Contract
 from sealane.governance.fault import first_fault
 from sealane.governance.score_columns import MAXIMUM_COLUMNS, Column, Form, encrypted_columns, pairs
 
-MAXIMUM_BYTES = 1 << 18
+MAXIMUM_BYTES = 1 << 22
 LARGEST = 128.0
 """What |weights| and |bias| add up to at most once the scale is divided away: half of what CKKS carries here."""
 LARGEST_WHOLE = 4096.0
@@ -137,7 +138,7 @@ def parse_model(data: bytes) -> ScoreModel:
 
 def read_model(data: bytes, contract: Contract | None = None,
                ranges: Mapping[str, tuple[float, float]] | None = None) -> ScoreModel:
-    """Read a model's file: our own form, or what a released ``glm.fit`` says of itself (``to_dict``, ``--json``).
+    """Read a model's file: our own form, or what a released ``glm.fit`` or ``glm.scorecard`` writes (``to_dict``).
 
     Args:
         data: JSON.
@@ -150,12 +151,48 @@ def read_model(data: bytes, contract: Contract | None = None,
     fields = _object(data)
     if "form" in fields:
         return _make(fields)
-    found = next((one for one in (fields, fields.get("result")) if isinstance(one, dict) and "design" in one), None)
+    released = [one for one in (fields, fields.get("result")) if isinstance(one, dict)]
+    card = next((one for one in released if "scaling" in one), None)
+    if card is not None:
+        return _from_scorecard(card)
+    found = next((one for one in released if "design" in one), None)
     if found is None:
         raise InputError("score.bad-model", "the file is no model", got=", ".join(map(str, fields))[:200],
-                         expected="form, columns, weights and intercept, or a released glm.fit",
+                         expected="form, columns, weights and intercept, or a released glm.fit or glm.scorecard",
                          hint="see docs/private-scoring.md")
     return _from_regression(found, contract, ranges or {})
+
+
+def _from_scorecard(found: dict[str, Any]) -> ScoreModel:
+    """Read a card: one column a bin, with the points that it gives; its base is in the points already."""
+    try:
+        points = iter([one["points"] for one in found["points"]])
+        columns: list[dict[str, Any]] = []
+        weights = []
+        for feature in (one for one in found["features"] if one["used"]):
+            columns += _bins(feature)
+            weights += [float(next(points)) for _ in feature["bins"]]
+        whole = bool(found["scaling"]["round_points"])
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, StopIteration) as error:
+        raise InputError("score.bad-model", "the scorecard is malformed", got=type(error).__name__,
+                         expected="what a released glm.scorecard says of itself") from error
+    return _make({"form": "scorecard", "columns": columns, "weights": weights, "whole": whole})
+
+
+def _bins(feature: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a column for each bin of a card's feature, in their order; a bin beyond the last is of missing values."""
+    name, missing = str(feature["name"]), feature["missing"]
+    if "levels" in feature:
+        out: list[dict[str, Any]] = [
+            {"name": name, "kind": "level", "levels": list(levels)} for levels in feature["levels"]]
+    else:
+        ends: list[float | None] = [None, *map(float, feature["edges"]), None]
+        out = [{"name": name, "kind": "bin", "lower": low, "upper": high} for low, high in pairwise(ends)]
+    if len(out) < len(feature["bins"]):
+        return [*out, {"name": name, "kind": "missing"}]
+    if missing is not None:
+        out[missing]["or_missing"] = True
+    return out
 
 
 def _from_regression(found: dict[str, Any], contract: Contract | None,
@@ -190,7 +227,7 @@ def _from_regression(found: dict[str, Any], contract: Contract | None,
 def _field(name: str, level: str | None, contract: Contract | None,
            ranges: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
     if level is not None:
-        return {"name": name, "kind": "level", "level": level}
+        return {"name": name, "kind": "level", "levels": [level]}
     lower, upper = ranges.get(name, (None, None))
     if lower is None and contract is not None:
         known = contract.field(name)

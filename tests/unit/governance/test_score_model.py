@@ -6,11 +6,13 @@ import json
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from expected_error import raises
 from loans import CONTRACT, loans
 from score_models import CARD, LINEAR, NETWORK, card_points, linear_scores, network_scores
 
+import sealane
 from sealane.errors import InputError
 from sealane.governance.score_columns import matrix, revealing_rows
 from sealane.governance.score_model import LARGEST, ScoreModel, parse_model, read_model
@@ -61,6 +63,31 @@ def test_a_released_regression() -> None:
     assert wide.columns[0].upper == 1e7  # the contract's own range
 
 
+def test_a_released_scorecard_gives_its_own_points() -> None:
+    frames = {name: loans(k) for k, name in enumerate(("a", "b", "c"))}
+    card = sealane.simulate(frames, contract=contract(CONTRACT)).run(
+        "glm.scorecard", outcome="bad", features=["int_rate", "annual_inc", "term", "grade"])
+    model = read_model(json.dumps(card.to_dict()).encode())
+    weights, bias = model.over_columns()
+    assert model.whole
+    assert len(weights) == len(card.points)
+    assert (matrix(model.columns, model.form, ROWS) @ weights + bias).tolist() == card.score(ROWS).tolist()
+
+
+def test_a_bin_takes_in_missing_values_where_the_card_says_so() -> None:
+    card: dict[str, Any] = {
+        "scaling": {"round_points": True}, "points": [{"points": p} for p in (1, 2, 3, 10, 20)],
+        "features": [{"name": "x", "used": True, "edges": [0.5], "missing": 2, "bins": [{}, {}, {}]},
+                     {"name": "y", "used": False, "levels": [["a"]], "missing": 0, "bins": [{}]},
+                     {"name": "z", "used": True, "levels": [["a", "b"], ["c"]], "missing": 1, "bins": [{}, {}]}]}
+    model = read(card)
+    rows = pd.DataFrame({"x": [0.5, 0.6, np.nan], "z": ["b", None, "c"]})
+    weights, bias = model.over_columns()
+    assert (matrix(model.columns, model.form, rows) @ weights + bias).tolist() == [11.0, 22.0, 23.0]
+    with raises("score.bad-model", InputError):
+        read(card | {"points": []})
+
+
 @pytest.mark.parametrize(("change", "code"), [
     ({"link": "log"}, "score.bad-model"), ({"institution_effects": "intercepts"}, "score.bad-model"),
     ({"offset": "exposure_days"}, "score.bad-model"), ({"coefficients": {}}, "score.bad-model"),
@@ -85,7 +112,7 @@ def test_files_that_are_no_models(change: dict[str, Any]) -> None:
         read(LINEAR | change)
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"\xff", b"[" * 100_000, b"{" + b" " * (1 << 18)])
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"\xff", b"[" * 100_000, b"{" + b" " * (1 << 22)])
 def test_bytes_that_are_no_model(data: bytes) -> None:
     with raises("score.bad-model", InputError):
         read_model(data)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from sealane.core.clock import to_text
 from sealane.core.ids import Fingerprint, check_name
 from sealane.errors import InputError, RefusedError, UnavailableError
 from sealane.governance.score_columns import encrypted_columns, fields_of, revealing_rows
-from sealane.governance.score_model import read_model
+from sealane.governance.score_model import MAXIMUM_BYTES, read_model
 from sealane.governance.scoring_grant import Acceptance, End, sign
 from sealane.node.datasets import open_dataset
 from sealane.node.place import Place, checked
@@ -22,11 +23,14 @@ from sealane.sectors.registry import contract as find_contract
 LONGEST_WAIT_S = 3600.0
 
 
-def model_add(place: Place, *, name: str, text: str, contract: str | None = None,
-              ranges: dict[str, list[float]] | None = None) -> dict[str, Any]:
-    """Register a model that this node scores with."""
+def model_add(place: Place, *, name: str, path: str | None = None, text: str | None = None,
+              contract: str | None = None, ranges: dict[str, list[float]] | None = None) -> dict[str, Any]:
+    """Register a model that this node scores with: the file at a path, or its text."""
+    if (path is None) == (text is None):
+        raise InputError("score.bad-model", "a model comes from a file or as text", expected="one of both")
+    data = (text or "").encode() if path is None else _read(Path(path))
     given = {field: (ends[0], ends[1]) for field, ends in (ranges or {}).items() if len(ends) == 2}
-    model = read_model(text.encode(), None if contract is None else find_contract(contract), given)
+    model = read_model(data, None if contract is None else find_contract(contract), given)
     place.register.scoring.add_model(check_name(name, "model's name"), model, new_salt())
     return _model(place.register.scoring.model(name))
 
@@ -99,6 +103,15 @@ def ask_scores(place: Place, *, model: str, dataset: str, owner: str | None = No
             "probabilities": None if scores.probabilities is None else scores.probabilities.tolist(),
             "largest_error": scores.error, "seconds": scores.seconds, "bytes_sent": scores.sent,
             "bytes_received": scores.received}
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAXIMUM_BYTES + 1)
+    except OSError as error:
+        raise UnavailableError("score.file-unreadable", "the node cannot read the model's file",
+                               got=f"{path}: {error.strerror}", hint="its owner must be allowed to read it") from None
 
 
 def _told(place: Place, entry: GrantEntry) -> dict[str, Any]:

@@ -47,6 +47,8 @@ def test_models_and_grants(home: Path) -> None:
     assert (added["form"], added["revealed_by"], "weights" in added) == ("linear", 5, False)
     call(home, "score.model.add", {"name": "risk", "text": json.dumps(LINEAR)})  # the same again
     refused(home, "score.model-exists", InputError, "score.model.add", name="risk", text=json.dumps(CARD))
+    refused(home, "score.bad-model", InputError, "score.model.add", name="both")
+    refused(home, "score.file-unreadable", UnavailableError, "score.model.add", name="none", path=str(home / "absent"))
     refused(home, "name.malformed", InputError, "score.model.add", name="../risk", text=json.dumps(CARD))
     given = call(home, "score.grant", {"model": "risk", "asker": "south"})
     assert (given["total"], given["standing"], given["sent"], given["used"]) == (
@@ -83,7 +85,7 @@ def test_the_command_line(home: Path, tmp_path: Path) -> None:
         assert failed.code != 0
         assert code in failed.err
     large = tmp_path / "large.json"
-    large.write_text(" " * (1 << 18) + "{}")
+    large.write_text(" " * (1 << 22) + "{}")
     assert "score.bad-model" in run("model", "add", "b", "--from", large).err
     assert given.code == 0
     grant = run("list", "--json").document[0]["grant"]
