@@ -18,6 +18,7 @@ from sealane.node.place import Place, checked
 from sealane.node.scoring.asker import ask, received_grant
 from sealane.node.scoring.book import GrantEntry, ModelEntry
 from sealane.node.scoring.owner import make_grant, new_salt
+from sealane.node.scoring.permitted import check_permitted
 from sealane.sectors.registry import contract as find_contract
 
 LONGEST_WAIT_S = 3600.0
@@ -96,7 +97,9 @@ def ask_scores(place: Place, *, model: str, dataset: str, owner: str | None = No
                          got=f"rows {first}:{last}, {wait_s:g} s", expected=f"FIRST < LAST, up to {LONGEST_WAIT_S:g} s")
     key, desk = place.home.identity().signing_key, place.agent.desk
     entry = received_grant(place.register, key.fingerprint, model, owner)
-    frame = open_dataset(place.register, dataset).frame(fields_of(entry.grant.columns)).iloc[first:last]
+    fields = fields_of(entry.grant.columns)
+    check_permitted(place.register, place.register.dataset(dataset), fields)
+    frame = open_dataset(place.register, dataset).frame(fields).iloc[first:last]
     scores = ask(place.register, key, entry, frame, place.home.clock(), lambda parcel: desk.exchange(parcel, wait_s))
     return {"model": model, "owner": entry.grant.owner_name, "dataset": dataset, "first": first,
             "rows": len(frame), "scores": scores.values.tolist(),
