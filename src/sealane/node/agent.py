@@ -6,6 +6,8 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 from functools import partial
+from threading import Lock
+from typing import Any
 
 from sealane._version import __version__
 from sealane.computations.registry import names
@@ -64,7 +66,6 @@ class Agent:
         directory: the parties, by the coordinator's word.
         execution: where computations run.
         backend: where the arithmetic of ``rlwe`` runs; see :mod:`sealane.ring.select`.
-        desk: where parcels of private scoring are worked on.
     """
 
     home: NodeHome
@@ -77,15 +78,22 @@ class Agent:
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     problem: SealaneError | None = None
     directory: Directory = field(default_factory=lambda: Directory(()))
-    desk: Desk = field(init=False)
     _prepared: dict[str, asyncio.Future[None]] = field(default_factory=dict)
+    _desk: Desk | None = None
+    _making_desk: Any = field(default_factory=Lock)  # a Lock, which commands' check of a Place cannot read
     _link: Link | None = None
     _answered: bool = False
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
-    def __post_init__(self) -> None:
-        self.desk = Desk(self.home.register, self.home.identity().signing_key, self.home.clock, self.post,
-                         lambda: self.post(self.witness.fresh.head()), self.witness.fresh.check_remembered)
+    @property
+    def desk(self) -> Desk:
+        """Where parcels of private scoring are worked on; made when it is first needed."""
+        with self._making_desk:
+            if self._desk is None:
+                fresh = self.witness.fresh
+                self._desk = Desk(self.home.register, self.home.identity().signing_key, self.home.clock, self.post,
+                                  lambda: self.post(fresh.head()), fresh.check_remembered)
+            return self._desk
 
     async def serve(self) -> None:
         """Keep the stream open until cancelled."""
@@ -107,7 +115,8 @@ class Agent:
                 pause = min(pause * 2, LONGEST_PAUSE_S)
         finally:
             renewal.cancel()
-            self.desk.close()
+            if self._desk is not None:
+                self._desk.close()
             for run in list(self.runs.values()):
                 await asyncio.to_thread(run.stop)
 
