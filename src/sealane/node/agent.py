@@ -79,8 +79,8 @@ class Agent:
     problem: SealaneError | None = None
     directory: Directory = field(default_factory=lambda: Directory(()))
     _prepared: dict[str, asyncio.Future[None]] = field(default_factory=dict)
-    _desk: Desk | None = None
-    _making_desk: Any = field(default_factory=Lock)  # a Lock, which commands' check of a Place cannot read
+    _desk: Any = None  # a Desk; pydantic, which looks through a command's Place, can make nothing of what it holds
+    _making_desk: Any = field(default_factory=Lock)
     _link: Link | None = None
     _answered: bool = False
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
@@ -93,7 +93,8 @@ class Agent:
                 fresh = self.witness.fresh
                 self._desk = Desk(self.home.register, self.home.identity().signing_key, self.home.clock, self.post,
                                   lambda: self.post(fresh.head()), fresh.check_remembered)
-            return self._desk
+            desk: Desk = self._desk
+            return desk
 
     async def serve(self) -> None:
         """Keep the stream open until cancelled."""
