@@ -17,7 +17,7 @@ from sealane.core.clock import Clock, to_text
 from sealane.core.entropy import random_bytes, random_secret
 from sealane.core.ids import Fingerprint
 from sealane.crypto.signing import SigningKey
-from sealane.errors import InputError, ProtocolError, RefusedError
+from sealane.errors import InputError, ProtocolError, RefusedError, UnavailableError
 from sealane.governance.fault import first_fault
 from sealane.governance.score_columns import encrypted_columns, revealing_rows
 from sealane.governance.score_model import ScoreModel
@@ -52,7 +52,7 @@ class Owner:
         Raises:
             RefusedError: no grant, one that has ended or is used up, or an answer that is no longer kept.
             ProtocolError: the request is malformed.
-            InputError: TenSEAL is not installed here.
+            UnavailableError: TenSEAL is not installed here.
         """
         book = self.register.scoring
         with self._lock:
@@ -157,7 +157,12 @@ def linear(model: ScoreModel, scale: float) -> LinearModel:
 
 def _rows(asked: Request, grant: Grant) -> int:
     """Return the rows that a request announces; noise lies on every slot beyond, so it fetches no more."""
-    message = read(prepare(SCORING), Kind.REQUEST, asked.features, levels=SCORING.levels)
+    try:
+        context = prepare(SCORING)
+    except InputError as error:  # the asker shall not look for it at home
+        raise UnavailableError("score.owner-not-ready", "the owner's node cannot compute on ciphertexts",
+                               got=error.code, hint="it installs 'sealane[ckks]'") from error
+    message = read(context, Kind.REQUEST, asked.features, levels=SCORING.levels)
     wanted = encrypted_columns(grant.columns, grant.form)
     if message.residues.shape[0] != wanted:
         raise ProtocolError("score.wrong-columns", "the request has other columns than the grant",

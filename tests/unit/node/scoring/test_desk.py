@@ -20,7 +20,7 @@ from sealane.core.secret import Secret
 from sealane.crypto.signing import SigningKey
 from sealane.errors import InputError, ProtocolError, RefusedError, UnavailableError
 from sealane.governance.scoring_grant import End, sign
-from sealane.node.scoring import asker, book
+from sealane.node.scoring import asker, book, owner
 from sealane.node.scoring.parcels import Request, make_parcel, read_request, subject_of
 from sealane.rpc.notices import Parcel
 from sealane.secagg.ckks.owner import Owner as KeyHolder
@@ -109,18 +109,18 @@ def test_neither_side_has_what_is_the_others(pair: Pair) -> None:
     marked = ROWS[:4].assign(int_rate=[17.123456789, 9.87654321, 33.3333333, 21.0101010101])
     pair.ask(pair.grant(LINEAR, **WIDE), marked)
     wire = b"".join(parcel.body for parcel in pair.sent)
-    owner, at_asker = (b"".join(file.read_bytes() for file in pair.directory.glob(f"{name}.sqlite*"))
-                       for name in ("owner", "asker"))
+    at_owner, at_asker = (b"".join(file.read_bytes() for file in pair.directory.glob(f"{name}.sqlite*"))
+                          for name in ("owner", "asker"))
     scaled = 2 * marked["int_rate"].to_numpy() / 40 - 1
     for value in [*marked["int_rate"], *scaled]:
         for form in (struct.pack("<d", value), struct.pack(">d", value), repr(float(value)).encode()):
             assert form not in wire
-            assert form not in owner
+            assert form not in at_owner
     for weight in [*LINEAR["weights"][:2], LINEAR["intercept"]]:
         for form in (struct.pack("<d", weight), struct.pack(">d", weight), repr(float(weight)).encode()):
             assert form not in wire
             assert form not in at_asker
-    assert repr(LINEAR["weights"][0]).encode() in owner  # the canary would be seen where it is
+    assert repr(LINEAR["weights"][0]).encode() in at_owner  # the canary would be seen where it is
 
 
 @pytest.mark.parametrize(("code", "branch", "spoil"), [
@@ -228,6 +228,17 @@ def test_an_owner_that_is_away(pair: Pair) -> None:
     pair.change = lambda parcel: None
     with raises("score.no-answer", UnavailableError):
         pair.ask(entry, ROWS[:1])
+
+
+def test_an_owner_without_the_extra(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(parameters: object) -> None:
+        raise InputError("ckks.not-installed", "CKKS needs TenSEAL, which is not installed")
+
+    entry = pair.grant(CARD)
+    monkeypatch.setattr(owner, "prepare", absent)
+    with raises("score.owner-not-ready", UnavailableError):
+        pair.ask(entry, ROWS[:1])
+    assert pair.charged(entry) == 0
 
 
 def test_an_answer_to_another_request_and_a_refusal_that_is_none(pair: Pair) -> None:
