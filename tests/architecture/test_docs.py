@@ -56,7 +56,7 @@ def test_commands_in_documents_exist_and_take_their_options() -> None:
     assert len(lines) > 40
     for page, line in lines:
         words = tuple(line.split())
-        called = next((words[:n] for n in (3, 2, 1) if words[:n] in known), None)
+        called = next((words[:n] for n in (4, 3, 2, 1) if words[:n] in known), None)
         group = called is not None and hasattr(known[called], "commands")
         verb = words[len(called)] if called is not None and len(words) > len(called) else ""
         if called is None or (group and re.match(r"[a-z]", verb)):

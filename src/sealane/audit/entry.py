@@ -31,6 +31,7 @@ KINDS = frozenset({
     "run.proposed", "run.admitted", "run.running", "run.paused", "run.releasing", "run.completed", "run.aborted",
     "run.cohort", "run.endorsed", "run.refused", "round.released", "budget.reserved", "budget.charged",
     "budget.voided", "ledger.head", "node.quarantined", "node.reinstated", "call.refused", "settlement.signed",
+    "score.granted", "score.accepted", "score.ended", "score.asked", "score.answered",
 })
 _FIELDS = ("at", "kind", "party", "subject", "detail")
 

@@ -29,6 +29,7 @@ NOUNS = {
     "agreement": ("sealane.cli.agreement:agreement",
                   "List, show, suspend, resume and revoke the agreements of this node."),
     "run": ("sealane.cli.run:run", "Start, follow and report runs of an approved study."),
+    "score": ("sealane.cli.score:score", "Score rows with another institution's model; rows and model stay private."),
     "metering": ("sealane.cli.metering:metering",
                  "Show what runs used, and settle it in statements that both sides sign."),
     "analyst": ("sealane.cli.analyst:analyst", "Enrol an analyst."),

@@ -33,6 +33,14 @@ def _peers(context: click.Context) -> Iterable[str]:
     return [entry["name"] for entry in call(settings_of(context).home_of("node"), "peers")]
 
 
+def _score_models(context: click.Context) -> Iterable[str]:
+    from sealane.node.control import call
+
+    home = settings_of(context).home_of("node")
+    own, granted = call(home, "score.model.list"), call(home, "score.list")
+    return [*(one["name"] for one in own), *(one["model"] for one in granted)]
+
+
 def _contracts(context: click.Context) -> Iterable[str]:
     from sealane.sectors.registry import packs
 
@@ -71,3 +79,4 @@ contract_ids = _completing(_contracts)
 sector_names = _completing(_sectors)
 study_names = _completing(_studies)
 run_ids = _completing(_runs)
+score_models = _completing(_score_models)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from sealane.coordinator.catalog_mirror import mirror
 from sealane.coordinator.coordination import Coordination
+from sealane.coordinator.parcels import Parcels
 from sealane.coordinator.registry import Party, Registry
 from sealane.coordinator.run_facts import Patience, RunFacts
 from sealane.coordinator.run_state import RunState
@@ -43,6 +44,7 @@ from sealane.rpc.notices import (
     FreshQuestion,
     HeadHeld,
     Hello,
+    Parcel,
     PartyRecord,
     RunEnded,
     Statement,
@@ -84,9 +86,11 @@ class Hub:
     prepared: dict[str, asyncio.Future[Scheme]] = field(default_factory=dict)
     complained: float = float("-inf")
     witnessing: Witnessing = field(init=False)
+    parcels: Parcels = field(init=False)
 
     def __post_init__(self) -> None:
         self.witnessing = Witnessing(self.key, self.store.log, self.send, self._save_acts)
+        self.parcels = Parcels(self.send, self.connections.__contains__, time.monotonic)
 
     def restore(self) -> None:
         """Take up the runs that a former process left."""
@@ -176,6 +180,8 @@ class Hub:
                 mirror(self.store, sender, message)
             case WitnessHead() | Cosigned() | ActsHead() | HeadHeld() | FreshQuestion() | FreshAnswer():
                 self.witnessing.receive(sender.fingerprint, message)
+            case Parcel():
+                self.parcels.pass_on(sender, message)
             case _:
                 run = self.runs.get(message.run_id)
                 if run is not None:

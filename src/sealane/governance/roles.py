@@ -26,6 +26,10 @@ VERBS: dict[str, Role] = {
     "dataset.desensitise": "steward", "dataset.mock": "steward", "jurisdiction": "steward",
     "dataset.publish": "steward", "dataset.unpublish": "steward", "metering.statement": "steward",
     "ledger.show": "anybody", "ledger.explain": "anybody", "ledger.forecast": "anybody", "ledger.cap": "steward",
+    "score.model.list": "anybody", "score.list": "anybody", "score.model.add": "steward",
+    "score.model.remove": "steward", "score.grant": "steward", "score.accept": "steward", "score.end": "steward",
+    # A steward accepted the grant and the owner caps it; what leaves is encrypted.
+    "score.ask": "anybody",
     "steward.appoint": "steward", "steward.dismiss": "steward",
 }
 """Who may use each command: ``anybody`` reads, and needs no more than the control socket."""

@@ -6,6 +6,8 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 from functools import partial
+from threading import Lock
+from typing import Any
 
 from sealane._version import __version__
 from sealane.computations.registry import names
@@ -18,6 +20,7 @@ from sealane.node.gate import Gate
 from sealane.node.home import NodeHome
 from sealane.node.publications import announcements
 from sealane.node.run_thread import RunThread
+from sealane.node.scoring.desk import Desk
 from sealane.node.stream import Link, open_link
 from sealane.node.witness import NodeWitness
 from sealane.rpc.codec import FromCoordinator, FromNode
@@ -29,6 +32,7 @@ from sealane.rpc.notices import (
     HeadHeld,
     Hello,
     LogUpdate,
+    Parcel,
     PeerHead,
     RunEnded,
     RunOffer,
@@ -75,9 +79,22 @@ class Agent:
     problem: SealaneError | None = None
     directory: Directory = field(default_factory=lambda: Directory(()))
     _prepared: dict[str, asyncio.Future[None]] = field(default_factory=dict)
+    _desk: Any = None  # a Desk; pydantic, which looks through a command's Place, can make nothing of what it holds
+    _making_desk: Any = field(default_factory=Lock)
     _link: Link | None = None
     _answered: bool = False
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+
+    @property
+    def desk(self) -> Desk:
+        """Where parcels of private scoring are worked on; made when it is first needed."""
+        with self._making_desk:
+            if self._desk is None:
+                fresh = self.witness.fresh
+                self._desk = Desk(self.home.register, self.home.identity().signing_key, self.home.clock, self.post,
+                                  lambda: self.post(fresh.head()), fresh.check_remembered)
+            desk: Desk = self._desk
+            return desk
 
     async def serve(self) -> None:
         """Keep the stream open until cancelled."""
@@ -99,6 +116,8 @@ class Agent:
                 pause = min(pause * 2, LONGEST_PAUSE_S)
         finally:
             renewal.cancel()
+            if self._desk is not None:
+                self._desk.close()
             for run in list(self.runs.values()):
                 await asyncio.to_thread(run.stop)
 
@@ -164,6 +183,9 @@ class Agent:
                 raise ProtocolError("stream.second-welcome", "a stream says welcome once")
             case Directory():
                 self.directory = message
+                self.desk.connected({party.fingerprint: party.connected for party in message.parties})
+            case Parcel():
+                self.desk.take(message)
             case StudyRecord():
                 self._study(message)
             case RunOffer():

@@ -31,6 +31,7 @@ from sealane.node.place import Place, checked
 from sealane.node.publication_commands import dataset_publish, dataset_published, dataset_unpublish
 from sealane.node.publications import withdraw_if_published
 from sealane.node.register import DatasetEntry, Register, StudyEntry
+from sealane.node.scoring.commands import SCORING_COMMANDS
 from sealane.node.sources import parse_source
 from sealane.node.stewardship import FRESH, check_request, read_signed
 from sealane.sectors.registry import contract as find_contract
@@ -258,7 +259,7 @@ COMMANDS: dict[str, Command] = {
     "steward.list": steward_list, "steward.appoint": steward_appoint, "steward.dismiss": steward_dismiss,
     "status": status, "dataset.add": dataset_add, "dataset.list": dataset_list, "dataset.withdraw": dataset_withdraw,
     "peers": peers, "trust": trust, "distrust": distrust, "study.list": study_list, "study.show": study_show,
-    **agreement_commands.COMMANDS,
+    **agreement_commands.COMMANDS, **SCORING_COMMANDS,
     **{name: at_home(command) for name, command in (DATASET_COMMANDS | LEDGER_COMMANDS).items()},
     "dataset.publish": checked(dataset_publish), "dataset.unpublish": checked(dataset_unpublish),
     "dataset.published": checked(dataset_published),

@@ -28,6 +28,7 @@ from sealane.node import acts_table
 from sealane.node.database import open_database, transaction
 from sealane.node.lives import Lives
 from sealane.node.register_schema import SCHEMA
+from sealane.node.scoring.book import ScoringBook
 from sealane.node.standing import Standings
 
 _ACTS = {"agreement": "agreement.signed", "refusal": "study.refused", "counter": "study.countered"}
@@ -100,6 +101,7 @@ class Register:
         self._clock = clock
         self.lives = Lives(self._read, self._writing, self._now)
         self.standings = Standings(self._read, self._writing, self._now, self._act)
+        self.scoring = ScoringBook(self._read, self._writing, self._now, self._act)
 
     def close(self) -> None:
         """Close the database."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sealane.node import lives, standing
+from sealane.node.scoring import book
 
 SCHEMA = (
     """
@@ -107,4 +108,5 @@ SCHEMA = (
         signature BLOB NOT NULL
     ) STRICT;
     """,
+    book.SCHEMA,
 )

@@ -15,7 +15,7 @@ from sealane.errors import ProtocolError
 from sealane.governance.catalog_statement import CatalogStatement, SignedPublication, SignedWithdrawal
 from sealane.governance.counter import MAXIMUM_COUNTERS
 from sealane.governance.signed_statement import MAXIMUM_BYTES, SignedAgreement, SignedCounter, SignedRefusal
-from sealane.rpc import bounds, fresh_codec, log_codec
+from sealane.rpc import bounds, fresh_codec, log_codec, parcel_codec
 from sealane.rpc.catalog_codec import decode_catalog, encode_catalog
 from sealane.rpc.error_detail import describe_error, described_error
 from sealane.rpc.notices import (
@@ -30,6 +30,7 @@ from sealane.rpc.notices import (
     LogEvidence,
     LogUpdate,
     Nudge,
+    Parcel,
     PartyRecord,
     PeerHead,
     RunEnded,
@@ -59,11 +60,11 @@ from sealane.secagg.messages import (
 
 FromNode = (
     Hello | Join | Introduction | Contribution | Release | Proposal | Endorsement | SealedResult | Failure | Statement
-    | CatalogStatement | WitnessHead | Cosigned | ActsHead | HeadHeld | FreshQuestion | FreshAnswer
+    | CatalogStatement | WitnessHead | Cosigned | ActsHead | HeadHeld | FreshQuestion | FreshAnswer | Parcel
 )
 FromCoordinator = (
     Welcome | StudyRecord | RunOffer | Start | Introduced | Arrival | Opening | Proposal | Endorsed | RunEnded | Nudge
-    | Directory | LogUpdate | LogEvidence | PeerHead | HeadHeld | FreshQuestion | FreshAnswer
+    | Directory | LogUpdate | LogEvidence | PeerHead | HeadHeld | FreshQuestion | FreshAnswer | Parcel
 )
 
 _MAXIMUM_STUDY = 1 << 18
@@ -108,6 +109,8 @@ def encode_from_node(message: FromNode) -> pb.ConnectRequest:
             return log_codec.encode_from_witness(message)
         case HeadHeld() | FreshQuestion() | FreshAnswer():
             return fresh_codec.encode_from_peer(message)
+        case Parcel():
+            return pb.ConnectRequest(parcel=parcel_codec.write_parcel(message))
 
 
 def decode_from_node(request: pb.ConnectRequest) -> FromNode:
@@ -154,6 +157,8 @@ def decode_from_node(request: pb.ConnectRequest) -> FromNode:
             return log_codec.decode_from_witness(request)
         case "head_held" | "fresh_question" | "fresh_answer":
             return fresh_codec.decode_from_peer(request)
+        case "parcel":
+            return parcel_codec.read_parcel(request.parcel)
         case other:
             raise ProtocolError("wire.unknown-message", "message of an unknown kind", got=other,
                                 hint="the peer runs another version: see `sealane doctor`")
@@ -208,6 +213,8 @@ def encode_from_coordinator(message: FromCoordinator) -> pb.ConnectResponse:
             return log_codec.encode_from_log(message)
         case PeerHead() | HeadHeld() | FreshQuestion() | FreshAnswer():
             return fresh_codec.encode_to_peer(message)
+        case Parcel():
+            return pb.ConnectResponse(parcel=parcel_codec.write_parcel(message))
 
 
 def decode_from_coordinator(response: pb.ConnectResponse) -> FromCoordinator:
@@ -267,6 +274,8 @@ def decode_from_coordinator(response: pb.ConnectResponse) -> FromCoordinator:
             return log_codec.decode_from_log(response)
         case "peer_head" | "head_held" | "fresh_question" | "fresh_answer":
             return fresh_codec.decode_to_peer(response)
+        case "parcel":
+            return parcel_codec.read_parcel(response.parcel)
         case other:
             raise ProtocolError("wire.unknown-message", "message of an unknown kind", got=other,
                                 hint="the peer runs another version: see `sealane doctor`")

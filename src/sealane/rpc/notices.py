@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sealane.audit.evidence import Leaf
 from sealane.core.ids import Fingerprint
@@ -160,6 +160,32 @@ class FreshAnswer:
     head: ActsHead
     public_key: bytes
     signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """From one node to another, about private scoring; see :mod:`sealane.node.scoring.parcels`.
+
+    Attributes:
+        recipient: of the node that it is for.
+        kind: one of :data:`PARCEL_KINDS`.
+        subject: hash of the grant or of the request that it is about.
+        body: what it says; its form follows from the kind.
+        public_key: of the sender.
+        signature: over all of it.
+    """
+
+    recipient: Fingerprint
+    kind: str
+    subject: bytes
+    body: bytes = field(repr=False)
+    public_key: bytes
+    signature: bytes
+
+
+PARCEL_KINDS = {"grant": 1 << 18, "acceptance": 1 << 12, "end": 1 << 12, "question": 0, "request": 450 << 20,
+                "answer": 1 << 20, "refusal": 1 << 13}
+"""Kind of a parcel -> most bytes of its body."""
 
 
 @dataclass(frozen=True, slots=True)

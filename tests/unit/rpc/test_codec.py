@@ -27,6 +27,7 @@ from sealane.rpc.notices import (
     Failure,
     Hello,
     Nudge,
+    Parcel,
     PartyRecord,
     RunEnded,
     RunOffer,
@@ -60,6 +61,7 @@ APPROVAL = SignedAgreement(b"body", KEY, SIGNATURE)
 RECORD = StudyRecord(b"{}", "alice", "2026-01-01T00:00:00Z", (APPROVAL, SignedRefusal(b"no", KEY, SIGNATURE)))
 ERROR = RefusedError("study.revoked", "approval was revoked", got="north", expected=None, hint="ask")
 PARTY = PartyRecord("north", "node", ANN, KEY, b"x" * 32, True)
+PARCEL = Parcel(BEN, "request", HASH, b"columns", KEY, SIGNATURE)
 
 FROM_NODE: list[Any] = [
     Hello("0.1.0", ("glm.fit",)),
@@ -73,6 +75,7 @@ FROM_NODE: list[Any] = [
     APPROVAL,
     SignedRefusal(b"no", KEY, SIGNATURE),
     SignedCounter(b"rather", KEY, SIGNATURE),
+    PARCEL,
 ]
 FROM_COORDINATOR: list[Any] = [
     Welcome("0.1.0", 1 << 29, 1 << 20),
@@ -88,6 +91,7 @@ FROM_COORDINATOR: list[Any] = [
     RunEnded(RUN),
     Nudge(RUN),
     Directory((PARTY,)),
+    PARCEL,
 ]
 
 
@@ -139,6 +143,11 @@ MALFORMED = [
     (pb.ConnectRequest(hello=pb.Hello(version="1", computations=["c"] * 1001)), "wire.too-many"),
     (pb.ConnectRequest(statement=study_pb.SignedStatement(body=b"b", public_key=KEY, signature=SIGNATURE)),
      "wire.unknown-statement"),
+    (pb.ConnectRequest(parcel=pb.Parcel(recipient="x", kind="answer", subject=HASH)), "wire.bad-fingerprint"),
+    (pb.ConnectRequest(parcel=pb.Parcel(recipient=ANN, kind="rows", subject=HASH)), "parcel.unknown-kind"),
+    (pb.ConnectRequest(parcel=pb.Parcel(recipient=ANN, kind="question", subject=HASH, body=b"x")),
+     "parcel.too-large"),
+    (pb.ConnectRequest(parcel=pb.Parcel(recipient=ANN, kind="end", subject=b"x")), "wire.wrong-length"),
 ]
 
 

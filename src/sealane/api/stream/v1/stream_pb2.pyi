@@ -10,7 +10,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ConnectRequest(_message.Message):
-    __slots__ = ("hello", "join", "contribution", "release", "proposal", "endorsement", "sealed_result", "failure", "statement", "chunk", "introduction", "catalog_statement", "witness_head", "cosigned", "acts_head", "head_held", "fresh_question", "fresh_answer")
+    __slots__ = ("hello", "join", "contribution", "release", "proposal", "endorsement", "sealed_result", "failure", "statement", "chunk", "introduction", "catalog_statement", "witness_head", "cosigned", "acts_head", "head_held", "fresh_question", "fresh_answer", "parcel")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     JOIN_FIELD_NUMBER: _ClassVar[int]
     CONTRIBUTION_FIELD_NUMBER: _ClassVar[int]
@@ -29,6 +29,7 @@ class ConnectRequest(_message.Message):
     HEAD_HELD_FIELD_NUMBER: _ClassVar[int]
     FRESH_QUESTION_FIELD_NUMBER: _ClassVar[int]
     FRESH_ANSWER_FIELD_NUMBER: _ClassVar[int]
+    PARCEL_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     join: Join
     contribution: Contribution
@@ -47,10 +48,11 @@ class ConnectRequest(_message.Message):
     head_held: HeadHeld
     fresh_question: FreshQuestion
     fresh_answer: FreshAnswer
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., join: _Optional[_Union[Join, _Mapping]] = ..., contribution: _Optional[_Union[Contribution, _Mapping]] = ..., release: _Optional[_Union[Release, _Mapping]] = ..., proposal: _Optional[_Union[Proposal, _Mapping]] = ..., endorsement: _Optional[_Union[Endorsement, _Mapping]] = ..., sealed_result: _Optional[_Union[SealedResult, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., statement: _Optional[_Union[_study_pb2.SignedStatement, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., introduction: _Optional[_Union[Introduction, _Mapping]] = ..., catalog_statement: _Optional[_Union[_catalog_pb2.CatalogStatement, _Mapping]] = ..., witness_head: _Optional[_Union[WitnessHead, _Mapping]] = ..., cosigned: _Optional[_Union[Cosigned, _Mapping]] = ..., acts_head: _Optional[_Union[ActsHead, _Mapping]] = ..., head_held: _Optional[_Union[HeadHeld, _Mapping]] = ..., fresh_question: _Optional[_Union[FreshQuestion, _Mapping]] = ..., fresh_answer: _Optional[_Union[FreshAnswer, _Mapping]] = ...) -> None: ...
+    parcel: Parcel
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., join: _Optional[_Union[Join, _Mapping]] = ..., contribution: _Optional[_Union[Contribution, _Mapping]] = ..., release: _Optional[_Union[Release, _Mapping]] = ..., proposal: _Optional[_Union[Proposal, _Mapping]] = ..., endorsement: _Optional[_Union[Endorsement, _Mapping]] = ..., sealed_result: _Optional[_Union[SealedResult, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., statement: _Optional[_Union[_study_pb2.SignedStatement, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., introduction: _Optional[_Union[Introduction, _Mapping]] = ..., catalog_statement: _Optional[_Union[_catalog_pb2.CatalogStatement, _Mapping]] = ..., witness_head: _Optional[_Union[WitnessHead, _Mapping]] = ..., cosigned: _Optional[_Union[Cosigned, _Mapping]] = ..., acts_head: _Optional[_Union[ActsHead, _Mapping]] = ..., head_held: _Optional[_Union[HeadHeld, _Mapping]] = ..., fresh_question: _Optional[_Union[FreshQuestion, _Mapping]] = ..., fresh_answer: _Optional[_Union[FreshAnswer, _Mapping]] = ..., parcel: _Optional[_Union[Parcel, _Mapping]] = ...) -> None: ...
 
 class ConnectResponse(_message.Message):
-    __slots__ = ("welcome", "study", "run_offer", "start", "arrival", "opening", "proposal", "endorsed", "run_ended", "nudge", "chunk", "directory", "introduced", "log_update", "log_evidence", "peer_head", "head_held", "fresh_question", "fresh_answer")
+    __slots__ = ("welcome", "study", "run_offer", "start", "arrival", "opening", "proposal", "endorsed", "run_ended", "nudge", "chunk", "directory", "introduced", "log_update", "log_evidence", "peer_head", "head_held", "fresh_question", "fresh_answer", "parcel")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     STUDY_FIELD_NUMBER: _ClassVar[int]
     RUN_OFFER_FIELD_NUMBER: _ClassVar[int]
@@ -70,6 +72,7 @@ class ConnectResponse(_message.Message):
     HEAD_HELD_FIELD_NUMBER: _ClassVar[int]
     FRESH_QUESTION_FIELD_NUMBER: _ClassVar[int]
     FRESH_ANSWER_FIELD_NUMBER: _ClassVar[int]
+    PARCEL_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     study: _study_pb2.StudyRecord
     run_offer: RunOffer
@@ -89,7 +92,8 @@ class ConnectResponse(_message.Message):
     head_held: HeadHeld
     fresh_question: FreshQuestion
     fresh_answer: FreshAnswer
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., study: _Optional[_Union[_study_pb2.StudyRecord, _Mapping]] = ..., run_offer: _Optional[_Union[RunOffer, _Mapping]] = ..., start: _Optional[_Union[Start, _Mapping]] = ..., arrival: _Optional[_Union[Arrival, _Mapping]] = ..., opening: _Optional[_Union[Opening, _Mapping]] = ..., proposal: _Optional[_Union[Proposal, _Mapping]] = ..., endorsed: _Optional[_Union[Endorsed, _Mapping]] = ..., run_ended: _Optional[_Union[RunEnded, _Mapping]] = ..., nudge: _Optional[_Union[Nudge, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., directory: _Optional[_Union[Directory, _Mapping]] = ..., introduced: _Optional[_Union[Introduced, _Mapping]] = ..., log_update: _Optional[_Union[LogUpdate, _Mapping]] = ..., log_evidence: _Optional[_Union[LogEvidence, _Mapping]] = ..., peer_head: _Optional[_Union[PeerHead, _Mapping]] = ..., head_held: _Optional[_Union[HeadHeld, _Mapping]] = ..., fresh_question: _Optional[_Union[FreshQuestion, _Mapping]] = ..., fresh_answer: _Optional[_Union[FreshAnswer, _Mapping]] = ...) -> None: ...
+    parcel: Parcel
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., study: _Optional[_Union[_study_pb2.StudyRecord, _Mapping]] = ..., run_offer: _Optional[_Union[RunOffer, _Mapping]] = ..., start: _Optional[_Union[Start, _Mapping]] = ..., arrival: _Optional[_Union[Arrival, _Mapping]] = ..., opening: _Optional[_Union[Opening, _Mapping]] = ..., proposal: _Optional[_Union[Proposal, _Mapping]] = ..., endorsed: _Optional[_Union[Endorsed, _Mapping]] = ..., run_ended: _Optional[_Union[RunEnded, _Mapping]] = ..., nudge: _Optional[_Union[Nudge, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., directory: _Optional[_Union[Directory, _Mapping]] = ..., introduced: _Optional[_Union[Introduced, _Mapping]] = ..., log_update: _Optional[_Union[LogUpdate, _Mapping]] = ..., log_evidence: _Optional[_Union[LogEvidence, _Mapping]] = ..., peer_head: _Optional[_Union[PeerHead, _Mapping]] = ..., head_held: _Optional[_Union[HeadHeld, _Mapping]] = ..., fresh_question: _Optional[_Union[FreshQuestion, _Mapping]] = ..., fresh_answer: _Optional[_Union[FreshAnswer, _Mapping]] = ..., parcel: _Optional[_Union[Parcel, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("version", "computations")
@@ -493,6 +497,22 @@ class FreshAnswer(_message.Message):
     public_key: bytes
     signature: bytes
     def __init__(self, node: _Optional[str] = ..., nonce: _Optional[bytes] = ..., size: _Optional[int] = ..., root: _Optional[bytes] = ..., head: _Optional[_Union[ActsHead, _Mapping]] = ..., public_key: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
+
+class Parcel(_message.Message):
+    __slots__ = ("recipient", "kind", "subject", "body", "public_key", "signature")
+    RECIPIENT_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    recipient: str
+    kind: str
+    subject: bytes
+    body: bytes
+    public_key: bytes
+    signature: bytes
+    def __init__(self, recipient: _Optional[str] = ..., kind: _Optional[str] = ..., subject: _Optional[bytes] = ..., body: _Optional[bytes] = ..., public_key: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
 
 class LogLeaf(_message.Message):
     __slots__ = ("position", "entry", "proof")
