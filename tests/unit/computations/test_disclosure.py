@@ -72,3 +72,38 @@ def test_a_column_missing_at_one_of_four_shows_in_every_models_text(computation:
     frames["d"]["creatinine"] = float("nan")
     fit = simulate(frames).run(computation, features=["age", "creatinine"], **asked)
     assert "rests on rows of 3 of 4 institutions: missing in all rows elsewhere: creatinine" in repr(fit)
+
+
+ALONE = [
+    ("glm.fit", {"formula": "event ~ age * sex", "family": "binomial"}, "model.few-institutions"),
+    ("glm.fit", {"outcome": "event", "features": ["sex"], "family": "binomial"}, "model.few-institutions"),
+    ("survival.cox", {"duration": "time", "event": "event", "features": ["age", "sex"]}, "model.few-institutions"),
+    ("survival.cox", {"duration": "time", "event": "event", "features": ["age"], "strata": ["sex"]},
+     "survival.few-institutions"),
+    ("survival.aft", {"duration": "time", "event": "event", "features": ["sex"]}, "model.few-institutions"),
+    ("causal.ipw", {"treatment": "arm", "outcome": "event", "features": ["sex"]}, "model.few-institutions"),
+]
+
+
+@pytest.mark.parametrize(("computation", "asked", "code"), ALONE)
+def test_a_level_that_one_institution_alone_has_would_be_its_own_result(
+    computation: str, asked: dict[str, Any], code: str
+) -> None:
+    frames = {name: patients(seed, 300) for seed, name in enumerate("abcd")}
+    frames["d"]["sex"] = frames["d"]["sex"].map({"female": "F", "male": "M"})
+    fed = simulate(frames)
+    with pytest.raises(RefusedError) as caught:
+        fed.run(computation, **asked)
+    assert caught.value.code == code
+    fed.run(computation, **asked, waive_differencing=list("abcd"))
+
+
+@pytest.mark.parametrize(("computation", "event"), [
+    ("survival.kaplan_meier", "event"), ("survival.cumulative_incidence", "event_kind")])
+def test_a_group_that_one_institution_alone_has_is_hidden(computation: str, event: str) -> None:
+    frames = {name: patients(seed, 300) for seed, name in enumerate("abcd")}
+    frames["d"]["sex"] = "other"
+    asked = {"duration": "time", "event": event, "by": "sex", "resolution": 7}
+    found = simulate(frames).run(computation, **asked)
+    assert found.hidden == {"female": "complementary", "other": "minimum-cohort"}
+    assert not simulate(frames).run(computation, **asked, waive_differencing=list("abcd")).hidden

@@ -200,7 +200,8 @@ def test_nothing_small_lies_between_two_cuts(seed: int) -> None:
 
 
 def test_models_score_at_the_nodes(run_pooled: Callable[..., Any]) -> None:
-    fitted = run_pooled(FRAMES, GlmFit(), {"formula": "bad ~ x * sex + I(x**2)", "family": "binomial"})
+    fitted = run_pooled(FRAMES, GlmFit(), {"formula": "bad ~ x * sex + I(x**2)", "family": "binomial"},
+                        minimum_count=3)
     np.testing.assert_allclose(Regression.model_validate(model_of(fitted)).score(POOLED), fitted.predict(POOLED),
                                rtol=1e-12)
     found = ask(run_pooled, score=None, model=model_of(fitted))

@@ -88,6 +88,11 @@ class Likelihood:
     def parts(self, worked: Working) -> dict[str, Array]:
         """Return what the node's own rows add to information, score and totals."""
         x = without_own(self.own.x, worked.weights) if self.profiled else self.own.x
+        with np.errstate(over="ignore", invalid="ignore"):  # what is past all floats is past the ceiling
+            return self._parts(x, worked)
+
+    @staticmethod
+    def _parts(x: Array, worked: Working) -> dict[str, Array]:
         return {"information": packed(gram(x, worked.weights)), "score": x.T @ worked.scores,
                 "totals": np.array([worked.deviance, _capped(worked.pearson)])}
 

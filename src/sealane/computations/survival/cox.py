@@ -117,15 +117,17 @@ async def _count(
     last = int(own.placed.stop.max(initial=0)) + 1
     ways = tally(own, KINDS, range(len(strata.names)), last)[:-1].sum(axis=2)
     everywhere = {f"everywhere {name}": int(len(where) > 0 and bool(where.all())) for name, where in missing.items()}
+    own_strata = {f"stratum {j}": int(number > 0) for j, number in enumerate(ways.sum(axis=0).tolist())}
     ways_named = {f"ways {j}": int(number) for j, number in enumerate(ways.reshape(-1).tolist())}
     eventless = {"eventless": int(bool(rows.kept.any()) and not ways[1:].any())}
-    counts = await take_counts(cohort, rows, variables, {**everywhere, **eventless, **ways_named})
+    counts = await take_counts(cohort, rows, variables, {**everywhere, **eventless, **ways_named, **own_strata})
     told = {name: counts.others[f"everywhere {name}"] for name in missing}
     check_contributors(counts.contributors, cohort, counts.missing_everywhere | told)
     basis = screen(counts, variables, cohort)
     basis["missing_everywhere"] += [name for name, number in told.items() if number]
     opened = np.array([counts.others[name] for name in ways_named], dtype=np.int64).reshape(ways.shape)
-    totals = Totals(counts.rows, counts.kept, opened, {**basis, "without_events": counts.others["eventless"]})
+    behind = np.array([counts.others[name] for name in own_strata], dtype=np.int64)
+    totals = Totals(counts.rows, counts.kept, opened, behind, {**basis, "without_events": counts.others["eventless"]})
     check_events(totals, cohort.minimum_count)
-    check_strata(strata, opened, cohort.minimum_count)
+    check_strata(strata, totals, cohort)
     return counts, totals

@@ -91,7 +91,7 @@ class CumulativeIncidence:
         totals = await count_totals(cohort, own, missing, len(frame), kinds=kinds, groups=len(groups.names))
         check_events(totals, cohort.minimum_count)
         found = _found_causes(causes, totals.ways, cohort.minimum_count)
-        hidden = hide_groups(groups.names, totals.ways, cohort.minimum_count)
+        hidden = hide_groups(groups.names, totals, cohort)
         shown = tuple(j for j, name in enumerate(groups.names) if name not in hidden and totals.ways[:, j].any())
         own = _renumber(own, [causes.names.index(name) + LEFT + 1 for name in found])
         settled, _ = await settle(cohort, own, fine, kinds=len(found) + 1, sharing=[shown])

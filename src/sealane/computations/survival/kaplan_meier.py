@@ -112,7 +112,7 @@ class KaplanMeier:
             missing[str(params.by)] = groups.place < 0
         totals = await count_totals(cohort, own, missing, len(frame), kinds=KINDS, groups=len(groups.names))
         check_events(totals, cohort.minimum_count)
-        hidden = hide_groups(groups.names, totals.ways, cohort.minimum_count)
+        hidden = hide_groups(groups.names, totals, cohort)
         shown = tuple(j for j, name in enumerate(groups.names) if name not in hidden and totals.ways[:, j].any())
         settled, _ = await settle(cohort, own, fine, kinds=KINDS, sharing=[shown])
         return {

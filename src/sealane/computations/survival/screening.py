@@ -25,12 +25,14 @@ class Totals:
         rows: all rows.
         used: those with all times known that are at risk at some time.
         ways: rows by how they leave and group, shape ``(kinds, n_groups)``.
+        behind: institutions with rows in each group, shape ``(n_groups,)``.
         basis: how many institutions contribute, as results say it; without an event too.
     """
 
     rows: int
     used: int
     ways: Integers
+    behind: Integers
     basis: dict[str, Any]
 
 
@@ -45,12 +47,14 @@ async def count_totals(
     ways = tally(own, kinds, range(groups), int(own.placed.stop.max(initial=0)) + 1)[:-1].sum(axis=2)
     everywhere = [int(rows > 0 and bool(where.all())) for where in missing.values()]
     used = int(ways.sum())
-    local = [rows, used, int(used > 0), int(used > 0 and not ways[1:].any()), *everywhere, *ways.reshape(-1).tolist()]
+    behind = (ways.sum(axis=0) > 0).astype(np.int64)
+    local = [rows, used, int(used > 0), int(used > 0 and not ways[1:].any()), *everywhere, *ways.reshape(-1).tolist(),
+             *behind.tolist()]
     total = (await cohort.sum({"counts": count(local, MAXIMUM_ROWS)}))["counts"].tolist()
     check_rows(total[1], cohort.minimum_count)
     basis = check_contributors(total[2], cohort, dict(zip(missing, total[4 : 4 + len(missing)], strict=True)))
-    opened = np.array(total[4 + len(missing) :], dtype=np.int64).reshape(kinds, groups)
-    return Totals(total[0], total[1], opened, {**basis, "without_events": total[3]})
+    opened = np.array(total[4 + len(missing) :], dtype=np.int64).reshape(kinds + 1, groups)
+    return Totals(total[0], total[1], opened[:-1], opened[-1], {**basis, "without_events": total[3]})
 
 
 def check_events(totals: Totals, minimum_count: int) -> None:
@@ -68,21 +72,29 @@ def check_events(totals: Totals, minimum_count: int) -> None:
                            expected=f"at least {minimum_count}", hint="ask for more institutions or a longer period")
 
 
-def hide_groups(names: Sequence[str], ways: Integers, minimum_count: int) -> dict[str, str]:
-    """Return the rule that hides each hidden group: too few rows or events or leavings in it, or a cover for those.
+def hide_groups(names: Sequence[str], totals: Totals, cohort: Cohort) -> dict[str, str]:
+    """Return the rule that hides each hidden group.
+
+    Too few rows, events or leavings are in it, or too few institutions have it (unless all waived that), or it covers
+    such a group, which the totals of another study would tell.
 
     Raises:
         RefusedError: no group is left.
     """
-    hidden: dict[str, str] = {}
+    ways, minimum_count = totals.ways, cohort.minimum_count
+    few = (totals.behind > 0) & (totals.behind < cohort.smallest) & (not cohort.exposed)
+    hidden: dict[str, str] = {name: "minimum-cohort" for name, thin in zip(names, few, strict=True) if thin}
     for numbers in (ways.sum(axis=0), *ways):
         cells = {name: int(number) for name, number in zip(names, numbers, strict=True)}
         for name in suppressed(cells, minimum_count):
             small = 0 < cells[name] < minimum_count
             hidden[name] = "minimum-count" if small else hidden.get(name, "complementary")
     shown = [name for name, number in zip(names, ways.sum(axis=0), strict=True) if number > 0 and name not in hidden]
+    if len(hidden) == 1 and shown:
+        hidden[shown.pop(0)] = "complementary"
     if not shown:
         raise RefusedError("survival.all-hidden", "no group may be shown",
-                           got=f"groups with under {minimum_count} rows, events or leavings, and those that cover them",
+                           got=f"groups with under {minimum_count} rows, events or leavings, or of under "
+                           f"{cohort.smallest} institutions, and those that cover them",
                            expected="two or more groups above it", hint="merge groups, or set a horizon")
     return {name: hidden[name] for name in names if name in hidden}

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sealane.computations.base import Cohort
 from sealane.computations.columns import codes
 from sealane.computations.design.variables import levels_of
-from sealane.computations.survival.settling import Integers
+from sealane.computations.survival.screening import Totals
 from sealane.errors import InputError, RefusedError
 from sealane.governance.contract import Contract
 
@@ -52,17 +53,19 @@ def strata_of(frame: pd.DataFrame, contract: Contract, columns: tuple[str, ...])
     return Strata(tuple(names), np.where(missing, -1, place))
 
 
-def check_strata(strata: Strata, ways: Integers, minimum_count: int) -> None:
-    """Refuse strata with few rows, events or leavings.
-
-    Args:
-        strata: of the model.
-        ways: rows by how they leave and stratum, shape ``(2, n_strata)``.
-        minimum_count: fewest of each where there are any.
+def check_strata(strata: Strata, totals: Totals, cohort: Cohort) -> None:
+    """Refuse strata with few rows, events or leavings, or that few institutions have.
 
     Raises:
-        RefusedError: ``survival.rare-stratum``.
+        RefusedError: ``survival.rare-stratum``, ``survival.few-institutions``.
     """
+    ways, minimum_count = totals.ways, cohort.minimum_count
+    few = (totals.behind > 0) & (totals.behind < cohort.smallest) & (not cohort.exposed)
+    if bool(few.any()):
+        named = ", ".join("/".join(name) for name, one in zip(strata.names, few, strict=True) if one)
+        raise RefusedError("survival.few-institutions", "too few institutions have rows of a stratum", got=named[:200],
+                           expected=f"rows at {cohort.smallest} institutions or at none",
+                           hint="merge strata; or every institution waives differencing")
     small = ((ways > 0) & (ways < minimum_count)).any(axis=0) | (
         (ways.sum(axis=0) > 0) & (ways.sum(axis=0) < minimum_count))
     if bool(small.any()):
