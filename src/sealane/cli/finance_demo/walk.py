@@ -29,7 +29,6 @@ def finance(root: Path, teller: Teller, *, fraud: bool = True) -> dict[str, Any]
         InputError: an example, or LightGBM, is not installed.
     """
     began = time.perf_counter()
-    check_lightgbm()
     chapters, beside, used = loans(root / "loans", teller)
     data, timings = [used], {"Loans": round(time.perf_counter() - began, 3)}
     if fraud:
@@ -46,7 +45,7 @@ def finance(root: Path, teller: Teller, *, fraud: bool = True) -> dict[str, Any]
 
 
 def check_lightgbm() -> None:
-    """Say at once, and not after the first study, that a part is missing.
+    """Say before anything is started, and not after the first studies, that a part is missing.
 
     Raises:
         InputError: LightGBM is not installed.
@@ -70,6 +69,7 @@ def loans(root: Path, teller: Teller) -> tuple[list[dict[str, Any]], list[dict[s
     example = find_example("finance")
     teller.step(f"preparing real data in a child process: {example.title}")
     prepared = child(example.name, "prepare", str(root / "data"))["regions"]
+    check_lightgbm()
     tables, rows = parts_of(prepared)
     with local_federation(root, tables, example.contract, say=teller.step) as federation:
         chapters, beside = loan_chapters(federation, example, root / "data", rows, teller)
