@@ -1,4 +1,4 @@
-"""Made-up card payments: four banks, 200,000 rows and more, the same at every making, and scored by each bank itself."""
+"""Made-up card payments: four banks, over 200,000 rows, the same at every making, and scored by each bank itself."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def watching(example: Any) -> dict[str, Question]:
     """Return what is asked of the later months, by the name of the chapter."""
     return {
         "ranking": Question("card-fraud-ranking", "metrics.ranking",
-                            {"outcome": example.outcome, "score": "score", "bins": 500, "bands": 10,
+                            {"outcome": example.outcome, "score": "score", "bins": 5000, "bands": 10,
                              "thresholds": [0.1, 0.5]},
                             "judging the score on later months, from secure histograms", dataset=SCORED),
         "drift": Question("card-fraud-drift", "monitor.drift",
