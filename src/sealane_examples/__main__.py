@@ -29,6 +29,10 @@ def prepare(name: str, directory: Path) -> dict[str, Any]:
         from sealane_examples.finance.prepare import prepare as finance
 
         return finance(directory)
+    if name == "card-fraud":
+        from sealane_examples.finance.card_steps import prepare as cards
+
+        return cards(directory)
     from sealane_examples.healthcare.prepare import prepare as healthcare
 
     return healthcare(name, directory)
@@ -37,23 +41,25 @@ def prepare(name: str, directory: Path) -> dict[str, Any]:
 def evaluate(name: str, directory: Path) -> dict[str, Any]:
     """Answer the question on standard input."""
     text = question_text()
-    if name in ("finance", "heart-disease"):
+    if name == "finance":
+        from sealane_examples.finance import evaluate as finance
+
+        return finance.evaluate(directory, finance.parse_question(text))
+    if name == "card-fraud":
+        from sealane_examples.finance.card_steps import evaluate as cards
+
+        return cards(directory, text)
+    if name == "heart-disease":
+        from sealane_examples.healthcare.evaluate_heart import evaluate as heart
         from sealane_examples.logistic import parse_question
 
-        question = parse_question(text)
-        if name == "finance":
-            from sealane_examples.finance.evaluate import evaluate as finance
-
-            return finance(directory, question)
-        from sealane_examples.healthcare.evaluate_heart import evaluate as heart
-
-        return heart(directory, question)
+        return heart(directory, parse_question(text))
     from sealane_examples.healthcare import breast_cancer, dialysis, evaluate_survival
 
     example = {one.name: one for one in (breast_cancer.EXAMPLE, dialysis.EXAMPLE)}.get(name)
     if example is None:
         raise InputError("example.not-judged", "made-up rows are not judged", got=name,
-                         expected="finance, heart-disease, dialysis or breast-cancer")
+                         expected="finance, card-fraud, heart-disease, dialysis or breast-cancer")
     return evaluate_survival.evaluate(directory, example, evaluate_survival.parse_question(text))
 
 
@@ -68,7 +74,7 @@ def question_text() -> str:
 
 
 STEPS = {"prepare": prepare, "evaluate": evaluate}
-EXAMPLES = ("adverse-events", "breast-cancer", "dialysis", "finance", "heart-disease", "outbreak")
+EXAMPLES = ("adverse-events", "breast-cancer", "card-fraud", "dialysis", "finance", "heart-disease", "outbreak")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

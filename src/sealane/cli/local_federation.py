@@ -22,7 +22,7 @@ from sealane.client.connection import Connection
 from sealane.coordinator.initialise import initialise
 from sealane.coordinator.settings import Advertise, Listen, Settings
 from sealane.core.clock import system_clock
-from sealane.errors import UnavailableError
+from sealane.errors import UnavailableError, from_dict
 from sealane.node.control import call
 from sealane.node.datasets import add_dataset
 from sealane.node.grading import grade
@@ -54,16 +54,32 @@ class LocalFederation:
     processes: dict[str, subprocess.Popen[bytes]]
     analyst: Connection
 
-    def approve(self, study_hash: str, *, waive_differencing: bool = False) -> None:
+    def approve(self, study_hash: str, *, waive_differencing: bool = False, dataset: str = DATASET) -> None:
         """Let every node's steward sign a study, through the node's own control socket.
 
         Args:
             study_hash: of a study that was proposed.
             waive_differencing: each lets its own contribution become computable.
+            dataset: each signs for its own of this name.
         """
         for name, home in self.homes.items():
             self.await_study(name, study_hash)
-            call(home, "study.approve", {"study": study_hash, "waive_differencing": waive_differencing})
+            call(home, "study.approve", {"study": study_hash, "dataset": dataset,
+                                         "waive_differencing": waive_differencing})
+
+    def register(self, dataset: str, data: Mapping[str, Path], contract: str) -> None:
+        """Let every node's steward register a further table, and accept its grades.
+
+        Args:
+            dataset: name at every node.
+            data: path of each institution's table, by name.
+            contract: data contract of the tables.
+        """
+        for name, home in self.homes.items():
+            found = call(home, "dataset.add", {"name": dataset, "source": str(data[name]), "contract": contract})
+            if found["error"] is not None:
+                raise from_dict(found["error"])
+            call(home, "dataset.grade", {"name": dataset, "accept": True})
 
     def await_study(self, name: str, study_hash: str) -> None:
         """Wait for a study that was proposed a moment ago: it travels to each node on a stream of the node's own."""
@@ -80,14 +96,14 @@ class LocalFederation:
 
 @contextmanager
 def local_federation(
-    root: Path, data: Mapping[str, Path], contract: str, *, settings: Settings | None = None,
+    root: Path, data: Mapping[str, Path | str], contract: str, *, settings: Settings | None = None,
     auditor: bool = False, say: Callable[[str], None] = lambda step: None,
 ) -> Iterator[LocalFederation]:
     """Start a coordinator and one node per table, and stop them all at the end of the block, however it ends.
 
     Args:
         root: directory for all homes and logs.
-        data: path of each institution's table, by name.
+        data: path of each institution's table, or another source, by name.
         contract: data contract of the tables.
         settings: of the coordinator; by default it listens on free ports of loopback.
         auditor: also enrol an auditor, whose home is ``root / AUDITOR``.
@@ -141,7 +157,9 @@ def _enrol(invited: Mapping[str, tuple[Path, str]]) -> None:
     asyncio.run(all_of_them())
 
 
-def _prepare_homes(homes: Mapping[str, Path], analyst: Path, data: Mapping[str, Path], contract: str) -> None:
+def _prepare_homes(
+    homes: Mapping[str, Path], analyst: Path, data: Mapping[str, Path | str], contract: str
+) -> None:
     from sealane.rpc.identity import load_identity
 
     prints = {name: load_identity(home).fingerprint for name, home in {**homes, ANALYST: analyst}.items()}

@@ -6,7 +6,7 @@ model is worth.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,34 @@ from numpy.typing import NDArray
 
 from sealane_examples.design import linear_scores
 from sealane_examples.finance import EXAMPLE
+from sealane_examples.finance.compare import Released, compare_cards, compare_trees, judge
 from sealane_examples.finance.split import assign_regions
 from sealane_examples.fold import HELD_OUT
-from sealane_examples.logistic import Question, by_model, coefficients, curve, fit
+from sealane_examples.logistic import Question, coefficients, fit
+from sealane_examples.question import parse
 from sealane_examples.ranking import rank
 from sealane_examples.written import read_part
 
 
+class LoansQuestion(Question):
+    """The regression, and where they are to be compared with it a card and trees of the same loans."""
+
+    card: Released | None = None
+    trees: Released | None = None
+
+
+def parse_question(text: str) -> LoansQuestion:
+    """Return the question, checked.
+
+    Raises:
+        InputError: it is not the JSON described by :class:`LoansQuestion`.
+    """
+    shape = '{"features": [...], "categorical": [...], "joint": {"params": {...}, "bse": {...}}, "card": {...}, ...}'
+    return parse(LoansQuestion, text, shape)
+
+
 def evaluate(directory: Path, question: Question) -> dict[str, Any]:
-    """Return metrics, curves and coefficients as JSON-ready values.
+    """Return metrics, curves and coefficients as JSON-ready values, of a card and of trees too where there are any.
 
     Raises:
         InputError: the prepared files or the question do not fit the example.
@@ -38,22 +57,25 @@ def evaluate(directory: Path, question: Question) -> dict[str, Any]:
     joint = question.joint
     models |= {"joint": joint.params, "pooled": pooled.params}
 
+    scored = {name: linear(params) for name, params in models.items()}
     outcome = fold[EXAMPLE.outcome].to_numpy(dtype=np.int64)
-    scores = {name: linear_scores(fold, params) for name, params in models.items()}
-    ranked = {name: rank(outcome, values) for name, values in scores.items()}
-    of = EXAMPLE.institutions
-    return {
-        "metrics": {
-            "auc": by_model({name: ranking.auc for name, ranking in ranked.items()}, of),
-            "auc_se": by_model({name: ranking.auc_se for name, ranking in ranked.items()}, of),
-            "ks": by_model({name: ranking.ks for name, ranking in ranked.items()}, of),
-            "within": within(fold, outcome, scores),
-        },
-        "roc": {name: curve(ranking) for name, ranking in ranked.items()},
+    found = judge(scored, fold)
+    found["metrics"]["within"] = within(fold, outcome, {name: score(fold) for name, score in scored.items()})
+    beside = {}
+    if isinstance(question, LoansQuestion) and question.card is not None:
+        beside["card"] = compare_cards(question.card, parts, fold)
+    if isinstance(question, LoansQuestion) and question.trees is not None:
+        beside["trees"] = compare_trees(question.trees, parts, fold)
+    return found | beside | {
         "coefficients": coefficients(joint.params, joint.bse, pooled.params, pooled_rows),
         "rows": {name: len(rows) for name, rows in parts.items()},
         "heldout": {"rows": len(fold), "bad": int(outcome.sum())},
     }
+
+
+def linear(params: Mapping[str, float]) -> Callable[[pd.DataFrame], NDArray[np.float64]]:
+    """Return what gives rows the linear score of named coefficients."""
+    return lambda rows: linear_scores(rows, params)
 
 
 def within(

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from command_line import Done, run
 
-from sealane.cli import demo_steps, example_data, local_federation
-from sealane.cli.demo_steps import Outcome
+from sealane.cli import example_data, local_federation
 from sealane.cli.example_data import find_example
+from sealane.cli.finance_demo import walk
 from sealane.cli.local_federation import READY_SECONDS
 from sealane.errors import InputError, RefusedError, SealaneError, UnavailableError
 
@@ -125,12 +125,12 @@ def test_an_example_package_that_takes_too_long(
 def test_homes_and_keys_go_whatever_happens_unless_kept(
     keep: bool, tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(root: Path, teller: object) -> Outcome:
+    def fails(root: Path, teller: object, *, fraud: bool) -> dict[str, Any]:
         (root / "north" / "identity").mkdir(parents=True)
         (root / "north" / "identity" / "signing.key").write_bytes(b"k" * 32)
         raise UnavailableError("run.node-lost", "a node was lost")
 
-    monkeypatch.setattr(demo_steps, "credit_risk", fails)
+    monkeypatch.setattr(walk, "finance", fails)
     done = run("demo", "finance", "--json", "--out", tmp_path / "out", *(["--keep"] if keep else []))
     assert (done.code, done.error["code"]) == (75, "run.node-lost")
     left = list(temporary.iterdir())

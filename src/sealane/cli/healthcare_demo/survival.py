@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sealane.cli.asking import Question, ask
 from sealane.cli.demo_steps import Teller
 from sealane.cli.example_data import child
-from sealane.cli.healthcare_demo.asking import Question, ask
 from sealane.cli.local_federation import LocalFederation
 
 RESOLUTION = 30.4375

@@ -10,6 +10,8 @@ from sealane.client.report.curves import polyline
 from sealane.client.report.markup import Markup, element
 
 NARROW = 480
+ENDS = (0.05, 0.1, 0.25, 0.5, 1.0)
+"""Where both axes may end: risks that are all small would else lie in a corner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +35,20 @@ def calibration_plot(groups: Sequence[Group], identity: str = "calibration", wid
         raise ValueError("a calibration plot needs a group")
     left, top = 54.0, 12.0
     side = width - left - 12 if width < NARROW else min(width - left - 200, 400.0)
-    across, upward = Scale(0, 1, left, left + side), Scale(0, 1, top + side, top)
+    highest = max(max(one.predicted, one.high) for one in groups)
+    end = next(end for end in ENDS if highest <= end)
+    across, upward = Scale(0, end, left, left + side), Scale(0, end, top + side, top)
     parts = []
-    for value in ticks(0, 1):
-        parts.append(line(across(value), upward(0), across(value), upward(1), "grid"))
-        parts.append(line(across(0), upward(value), across(1), upward(value), "grid"))
+    for value in ticks(0, end):
+        parts.append(line(across(value), upward(0), across(value), upward(end), "grid"))
+        parts.append(line(across(0), upward(value), across(end), upward(value), "grid"))
         parts.append(label(across(value), upward(0) + 18, tick_text(value), "tick", "middle"))
         parts.append(label(across(0) - 8, upward(value) + 4, tick_text(value), "tick", "end"))
-    parts += [line(across(0), upward(0), across(1), upward(0), "axis")]
-    parts += [line(across(0), upward(0), across(0), upward(1), "axis")]
-    parts += [line(across(0), upward(0), across(1), upward(1), "chance")]
-    parts.append(label(across(0.5), upward(0) + 42, "Risk predicted", "axis-title", "middle"))
-    turned = {"transform": f"translate(14 {upward(0.5):.1f}) rotate(-90)", "text-anchor": "middle"}
+    parts += [line(across(0), upward(0), across(end), upward(0), "axis")]
+    parts += [line(across(0), upward(0), across(0), upward(end), "axis")]
+    parts += [line(across(0), upward(0), across(end), upward(end), "chance")]
+    parts.append(label(across(end / 2), upward(0) + 42, "Risk predicted", "axis-title", "middle"))
+    turned = {"transform": f"translate(14 {upward(end / 2):.1f}) rotate(-90)", "text-anchor": "middle"}
     parts.append(element("text", {"class": "axis-title", **turned}, "Share observed"))
     parts.append(polyline([(one.predicted, one.observed) for one in groups], across, upward, "curve joint thin"))
     for one in groups:

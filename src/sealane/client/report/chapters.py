@@ -10,9 +10,9 @@ from pydantic import Field, ValidationError
 
 from sealane.client.report import provenance, sections
 from sealane.client.report.markup import NOTHING, Markup, element, join
-from sealane.client.report.model import DataPart, Part, Report, Seconds
+from sealane.client.report.model import ByModel, DataPart, Part, Report, Seconds
 from sealane.client.report.page import document
-from sealane.client.report.tables import seconds, section, table
+from sealane.client.report.tables import rate, seconds, section, table
 from sealane.errors import InputError
 
 NAMES = re.compile(r'\b(id|aria-labelledby)="([^"]*)"')
@@ -32,6 +32,20 @@ class Chapter(Part):
     report: Report
 
 
+class Beside(Part):
+    """One kind of model in a comparison on the same held-out rows.
+
+    Args:
+        name: of the kind.
+        auc: area under the ROC curve, alone, joint and pooled.
+        ks: Kolmogorov–Smirnov distance, likewise.
+    """
+
+    name: str
+    auc: ByModel
+    ks: ByModel
+
+
 class Chapters(Part):
     """Several runs, told to a reader.
 
@@ -39,6 +53,7 @@ class Chapters(Part):
         title: of the page.
         lead: the result in a sentence or two.
         chapters: the runs in the order in which they are read.
+        beside: kinds of model side by side, before the chapters.
         data: where the rows of the chapters come from.
         wall_s: seconds from start to end.
         timings: seconds by step.
@@ -47,6 +62,7 @@ class Chapters(Part):
     title: str
     lead: str
     chapters: list[Chapter] = Field(min_length=1)
+    beside: list[Beside] = Field(default_factory=list)
     data: list[DataPart] = Field(default_factory=list)
     wall_s: Seconds | None = None
     timings: dict[str, Seconds] = Field(default_factory=dict)
@@ -73,7 +89,7 @@ def render_chapters(fields: Mapping[str, Any]) -> str:
     kicker = " · ".join(filter(None, ["Sealane", first_report.sector, first_report.created]))
     parts = [chapter(one, number) for number, one in enumerate(told.chapters, 1)]
     data = map(provenance.used_rows, told.data)
-    return document(told.title, kicker, told.lead, join(contents(told), *parts, times(told), *data))
+    return document(told.title, kicker, told.lead, join(contents(told), side_by_side(told), *parts, times(told), *data))
 
 
 def contents(told: Chapters) -> Markup:
@@ -81,6 +97,22 @@ def contents(told: Chapters) -> Markup:
     links = [element("li", {}, element("a", {"href": f"#chapter-{number}"}, one.title))
              for number, one in enumerate(told.chapters, 1)]
     return element("nav", {"aria-label": "Chapters"}, element("ol", {}, *links))
+
+
+def side_by_side(told: Chapters) -> Markup:
+    """Return the kinds of model as a table: alone from worst to best, joint, pooled."""
+    if not told.beside:
+        return NOTHING
+
+    def cells(one: ByModel) -> list[str]:
+        alone = list(one.alone.values())
+        return [f"{rate(min(alone))}–{rate(max(alone))}" if alone else "–", rate(one.joint), rate(one.pooled)]
+
+    heads = ["Model", "Alone", "Joint", "Pooled"]
+    caption = "AUC on the same held-out rows. Alone: worst to best institution. Pooled: outside the federation."
+    areas = table(caption, heads, [[one.name, *cells(one.auc)] for one in told.beside])
+    distances = table("KS on the same rows", heads, [[one.name, *cells(one.ks)] for one in told.beside])
+    return section("Side by side", areas, distances)
 
 
 def chapter(one: Chapter, number: int) -> Markup:

@@ -153,6 +153,26 @@ class CalibrationPart(Part):
     groups: list[CalibrationGroup] = Field(default_factory=list)
 
 
+class LiftPart(Part):
+    """A tenth of the held-out rows, in the order of the joint model's score.
+
+    Args:
+        rows: in it.
+        events: rows with the event.
+        lift: their rate, over that of all rows.
+        low: lower end of its 95 % interval.
+        high: upper end of its 95 % interval.
+        gain: share of all events in this tenth and those before.
+    """
+
+    rows: Count
+    events: Count
+    lift: Annotated[FiniteFloat, Field(ge=0)]
+    low: Annotated[FiniteFloat, Field(ge=0)]
+    high: Annotated[FiniteFloat, Field(ge=0)]
+    gain: Rate
+
+
 class ConcordancePart(Part):
     """Share of pairs of held-out rows whose order of events a survival model gets right.
 
@@ -210,6 +230,8 @@ class Report(Part):
         coefficients: the model.
         ratio: what the exponential of a coefficient is, such as ``Hazard ratio``; None where it is nothing.
         calibration: by model, as ``roc``.
+        lift: tenths of the held-out rows, the riskiest first by the joint model.
+        shap: mean size of each feature's SHAP value, of the joint model.
         concordance: how well a survival model orders the held-out rows.
         grid: cost of the grid of event times.
         result: the released result with what follows from it, as the computation's ``to_dict`` gives it.
@@ -233,6 +255,8 @@ class Report(Part):
     coefficients: list[CoefficientPart] = Field(default_factory=list)
     ratio: str | None = None
     calibration: dict[str, CalibrationPart] = Field(default_factory=dict)
+    lift: list[LiftPart] = Field(default_factory=list)
+    shap: dict[str, FiniteFloat] = Field(default_factory=dict)
     concordance: ConcordancePart | None = None
     grid: GridPart | None = None
     result: dict[str, Any] = Field(default_factory=dict)

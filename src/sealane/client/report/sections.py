@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sealane.client.report import validation
+from sealane.client.report import judging, validation
 from sealane.client.report.bars import Bar, bars
 from sealane.client.report.forest import Estimate, coefficient_plot
 from sealane.client.report.markup import NOTHING, Markup, element, join
@@ -13,6 +13,7 @@ from sealane.client.report.results.correlation import correlation
 from sealane.client.report.results.counts import counts
 from sealane.client.report.results.drift import drift
 from sealane.client.report.results.effects import effects
+from sealane.client.report.results.gbdt import gbdt
 from sealane.client.report.results.harmonise import harmonise
 from sealane.client.report.results.histogram import histogram
 from sealane.client.report.results.incidence import incidence
@@ -25,6 +26,7 @@ from sealane.client.report.results.penalty import penalty
 from sealane.client.report.results.proportionality import proportionality
 from sealane.client.report.results.quantiles import quantiles
 from sealane.client.report.results.ranking import ranking
+from sealane.client.report.results.ranking_charts import ranking_charts
 from sealane.client.report.results.scorecard import scorecard
 from sealane.client.report.results.signals import signals
 from sealane.client.report.results.suppressed import suppressed
@@ -37,8 +39,8 @@ NORMAL_975 = 1.959963984540054
 INTERCEPT = "Intercept"
 RESULTS = (
     harmonise, table_one, counts, histogram, quantiles, correlation, comparison, kaplan_meier, incidence,
-    proportionality, penalty, meta, mixed, effects, signals, outbreak, scorecard, ranking, drift, typologies, isolation,
-    suppressed,
+    proportionality, penalty, meta, mixed, effects, signals, outbreak, scorecard, gbdt, ranking, ranking_charts, drift,
+    typologies, isolation, suppressed,
 )
 """Sections that a released result decides: each shows what it finds, the last what is hidden."""
 JOINT, POOLED = "Joint", "Pooled (outside the federation)"
@@ -231,6 +233,7 @@ def notes(report: Report) -> Markup:
 
 def body(report: Report) -> Markup:
     """Return all sections about the result."""
-    judged = (metrics, roc, validation.calibration, validation.concordance, coefficients, validation.grid)
+    judged = (metrics, roc, judging.ks, judging.lift, validation.calibration, validation.concordance, coefficients,
+              validation.grid, judging.shap)
     opening = join(notes(report), basis(report.result))
     return join(opening, *(told(report) for told in judged), *(told(report.result) for told in RESULTS))

@@ -55,10 +55,12 @@ def drift(result: Mapping[str, Any]) -> Markup:
         names = list(dict.fromkeys(one.variable for one in found.psi))
         index = {(one.period, one.variable): one for one in found.psi if one.institution == whose}
         area = {one.period: one for one in found.auc if one.institution == whose}
-        rows = [[period, *(cell(index.get((period, name))) for name in names),
+        # A month stays on one line.
+        rows = [[period.replace("-", "\u2011"), *(cell(index.get((period, name))) for name in names),
                  *([cell(area.get(period))] if found.auc else [])] for period in found.periods]
         title = f"Population stability index{f' at {whose}' if whose else ''}; ▲ is over {found.psi_limit:g}"
-        parts.append(table(title, ["Period", *names, *(["AUC (▲ outside its band)"] if found.auc else [])], rows))
+        title += "; of the AUC, outside its band" if found.auc else ""
+        parts.append(table(title, ["Period", *names, *(["AUC"] if found.auc else [])], rows))
     return section("Drift", *parts)
 
 

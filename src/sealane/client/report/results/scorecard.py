@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import FiniteFloat
 
-from sealane.client.report.markup import NOTHING, Markup, element
+from sealane.client.report.markup import NOTHING, Markup, element, join
 from sealane.client.report.results.read import Held, find
 from sealane.client.report.tables import estimate, section, table
 
@@ -59,12 +59,12 @@ def scorecard(result: Mapping[str, Any]) -> Markup:
     before, rows = "", list[list[str]]()
     for one in found.points:
         first = one.feature != before
-        rows.append([one.feature if first else "", one.bin, f"{one.points:.4g}".replace("-", "−"),
+        rows.append([one.feature if first else "", join(one.bin), f"{one.points:.4g}".replace("-", "−"),
                      estimate(iv.get(one.feature)) if first else ""])
         before = one.feature
     scale = found.scaling
     told = (f"{scale.base_score:g} points stand for odds of {scale.base_odds:g} to 1 that nothing happens; "
-            f"{scale.pdo:g} more double them.")
+            f"{scale.pdo:g} more double them. IV: information value.")
     left = [f"{one.name} ({REASONS.get(one.reason or '', one.reason)})" for one in found.features if not one.used]
-    return section("Scorecard", table(told, ["Feature", "Bin", "Points", "Information value"], rows),
+    return section("Scorecard", table(told, ["Feature", "Bin", "Points", "IV"], rows),
                    element("p", {}, f"Not used: {', '.join(left)}.") if left else NOTHING)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sealane.cli.demo_steps import Teller, study_part
-from sealane.cli.local_federation import LocalFederation
+from sealane.cli.local_federation import DATASET, LocalFederation
 from sealane.client.connection import Finished
 from sealane.client.report.results.regression import coefficients, ratio
 from sealane.governance.study import Study, parse_study
@@ -26,6 +26,8 @@ class Question:
         parameters: of the computation.
         step: what is told as it begins.
         waive: every institution signs that its own contribution may become computable.
+        rounds: most exchanges of the run.
+        dataset: that every institution signs for.
     """
 
     name: str
@@ -33,6 +35,8 @@ class Question:
     parameters: Mapping[str, Any]
     step: str
     waive: bool = False
+    rounds: int = 200
+    dataset: str = DATASET
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +62,9 @@ def ask(
     record = federation.analyst.propose(StudyFile(
         name=question.name, sector=example.sector, purpose=example.purpose, data_contract=example.contract,
         computation=question.computation, participants=list(example.institutions), valid_days=1, runs=1,
-        parameters=dict(question.parameters)))
+        rounds=question.rounds, parameters=dict(question.parameters)))
     study = parse_study(record.study)
-    federation.approve(study.hash, waive_differencing=question.waive)
+    federation.approve(study.hash, waive_differencing=question.waive, dataset=question.dataset)
     federation.analyst.await_approvals(record, APPROVAL_SECONDS, lambda line: None)
     finished = federation.analyst.finish(federation.analyst.session.start(study.hash), teller.status)
     return Answer(study, finished.present_traced(), report_of(study, finished, rows))
