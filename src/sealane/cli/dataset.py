@@ -61,6 +61,7 @@ def add(name: str, source: str, contract: str, mapping: tuple[str, ...], definit
     """
     from sealane.node.datasets import absolute_source
     from sealane.node.sources import with_mapping
+    from sealane.sectors.healthcare.fhir.resources import CUT_OFF
 
     where = sys.stdin.readline().strip() if source == "-" else source
     found = call_node("dataset.add", name=name, source=absolute_source(with_mapping(where, definition)),
@@ -69,6 +70,8 @@ def add(name: str, source: str, contract: str, mapping: tuple[str, ...], definit
     report = found["report"]
     if found["error"] is None:
         show(report, lambda: _present(report))
+        if CUT_OFF in report["counted"]:
+            note(f"warning: the source ends in the middle ({CUT_OFF}): patients or times may be missing; export it again")
         note(f"next: `sealane dataset grade {name}` shows the labels that are proposed, --accept accepts them")
         return 0
     error = from_dict(found["error"])

@@ -124,6 +124,7 @@ def test_fhir_from_the_command_line_shows_what_was_left_out(home: Path, tmp_path
     shown = run(*called)
     assert "nothing found for" in shown.out
     assert "cut-off" in shown.out
+    assert "ends in the middle" in shown.err
     assert "CANARY" not in shown.out
     monkeypatch.chdir("/")
     assert run_well("dataset", "profile", "patients", "--home", home)["profile"]["rows"] == 40
