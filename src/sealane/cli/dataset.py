@@ -71,7 +71,7 @@ def add(name: str, source: str, contract: str, mapping: tuple[str, ...], definit
     if found["error"] is None:
         show(report, lambda: _present(report))
         if CUT_OFF in report["counted"]:
-            note(f"warning: the source ends in the middle ({CUT_OFF}): patients or times may be missing; export it again")
+            note(f"warning: the source ends in the middle ({CUT_OFF}): what is missing may matter; export it again")
         note(f"next: `sealane dataset grade {name}` shows the labels that are proposed, --accept accepts them")
         return 0
     error = from_dict(found["error"])
