@@ -61,12 +61,13 @@ def test_without_lightgbm_nothing_is_started(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_end_on_a_terminal(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
     run = {"heldout": {"rows": 41, "bad": 17}, "rounds": 15, "wall_s": 1.5}
     show({"beside": BESIDE, "chapters": [{"title": "Loans", "text": "Not shown.", "report": run},
-                                         {"title": "Fraud (synthetic)", "text": "Made-up.", "report": run}],
+                                         {"title": "Fraud (synthetic)", "text": f"{cards.LABEL} Seen.", "report": run}],
           "timings": {"Loans": 3.0}, "wall_s": 4.0, "data": [{"source": "A lender", "licence": "CC0"}]}, tmp_path)
     told = capsys.readouterr().out
     assert "41 held-out loans, 17 of them bad" in told
     assert "0.720  0.720" in told
     assert "north alone" in told
-    assert "Fraud (synthetic)" in told
+    assert "Fraud (synthetic): Seen." in told
+    assert cards.LABEL in told
     assert "Not shown." not in told
     assert "15 rounds of the regression in 1.50 s; Loans 3.0 s; 4.0 s in all" in told

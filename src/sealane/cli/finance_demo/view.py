@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from sealane.cli.finance_demo.cards import LABEL
+
 
 def show(report: dict[str, Any], out: Path) -> None:
     """Print the models side by side, and where the pictures are."""
@@ -27,9 +29,11 @@ def show(report: dict[str, Any], out: Path) -> None:
                                           for one in report["beside"]))
     table.add_row("pooled (no privacy)", *(pair(one["auc"]["pooled"], one["ks"]["pooled"]) for one in report["beside"]))
     console.print(table)
-    for chapter in report["chapters"]:
-        if "synthetic" in chapter["title"]:
-            console.print(f"[bold]{chapter['title']}[/bold]\n  {chapter['text']}", highlight=False)
+    made_up = [chapter for chapter in report["chapters"] if chapter["text"].startswith(LABEL)]
+    if made_up:
+        console.print(f"[bold]{LABEL}[/bold]", highlight=False)
+    for chapter in made_up:
+        console.print(f"  {chapter['title']}: {chapter['text'].removeprefix(LABEL).strip()}", highlight=False)
     times = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in report["timings"].items())
     console.print(f"{first['rounds']} rounds of the regression in {first['wall_s']:.2f} s; {times}; "
                   f"{report['wall_s']:.1f} s in all. Report: {out / 'report.html'}", highlight=False, soft_wrap=True)
