@@ -38,7 +38,7 @@ def test_each_sector_has_its_own_study_to_begin_from(tmp_path: Path) -> None:
 
 def test_the_example_is_in_order() -> None:
     checked = run_well("study", "check", ROOT / "examples" / "finance" / "study.toml")
-    assert len(checked["columns"]) == 18
+    assert len(checked["columns"]) == 17
 
 
 def test_jurisdictions_of_parties_that_only_a_coordinator_knows(tmp_path: Path) -> None:
