@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sealane.errors import InputError
+from sealane.computations.picture import new_axes
 
 
 def draw(rows: pd.DataFrame, ax: Any, *, title: str, exponentiate: bool, pooled: int = 0) -> Any:
@@ -16,13 +16,7 @@ def draw(rows: pd.DataFrame, ax: Any, *, title: str, exponentiate: bool, pooled:
     Raises:
         InputError: matplotlib is not installed.
     """
-    try:
-        from matplotlib import pyplot as plt
-    except ImportError:
-        raise InputError("plot.no-matplotlib", "a picture needs matplotlib", got="none installed",
-                         hint="pip install 'sealane[plot]'") from None
-    if ax is None:
-        ax = plt.subplots(figsize=(7.0, 1.2 + 0.35 * len(rows)), layout="constrained")[1]
+    ax = new_axes(ax, (7.0, 1.2 + 0.35 * len(rows)))
     values = (np.exp(rows.to_numpy()) if exponentiate else rows.to_numpy()).tolist()
     places = np.arange(len(rows))[::-1]
     for place, (effect, low, high), last in zip(places, values, places < pooled, strict=True):

@@ -7,8 +7,8 @@ from typing import Any
 from sealane.errors import InputError
 
 
-def new_axes(ax: Any = None) -> Any:
-    """Return the axes that were given, or new ones.
+def new_axes(ax: Any = None, size: tuple[float, float] = (8.0, 5.0)) -> Any:
+    """Return the axes that were given, or new ones of a size in inches.
 
     Raises:
         InputError: matplotlib is not installed.
@@ -20,4 +20,4 @@ def new_axes(ax: Any = None) -> Any:
     except ImportError as error:
         raise InputError("plot.no-matplotlib", "a picture needs matplotlib", got="none installed",
                          hint="pip install 'sealane[plot]'") from error
-    return plt.subplots(figsize=(8.0, 5.0), layout="constrained")[1]
+    return plt.subplots(figsize=size, layout="constrained")[1]

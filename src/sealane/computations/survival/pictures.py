@@ -1,4 +1,4 @@
-"""Pictures of survival studies. matplotlib is imported here only, and only when a picture is asked for."""
+"""Pictures of survival studies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sealane.computations.forest import draw
-from sealane.errors import InputError
+from sealane.computations.picture import new_axes
 
 if TYPE_CHECKING:
     from sealane.computations.survival.incidence_curves import Incidence
@@ -20,7 +20,7 @@ LINE, BELOW, ASIDE = 13.0, -46.0, -22.0
 
 def draw_curves(result: KaplanMeierResult, ax: Any, *, at_risk: bool) -> Any:
     """Draw survival curves as steps, with bands, and numbers at risk under the axis; return the Axes."""
-    ax = ax or _axes()
+    ax = new_axes(ax, (7.0, 4.6))
     unit = result.grid["unit"]
     last = 0.0
     for name, curve in result.curves.items():
@@ -59,7 +59,7 @@ def _numbers(result: KaplanMeierResult, ax: Any) -> None:
 
 def draw_incidence(curves: dict[str, Incidence], ax: Any, unit: str | None) -> Any:
     """Draw cumulative incidence as steps, with bands; return the Axes."""
-    ax = ax or _axes()
+    ax = new_axes(ax, (7.0, 4.6))
     for name, curve in curves.items():
         (line,) = ax.step(curve.times, curve.incidence, where="post", label=name)
         ax.fill_between(curve.times, curve.lower, curve.upper, step="post", alpha=0.2, color=line.get_color())
@@ -81,12 +81,3 @@ def draw_forest(ratios: pd.DataFrame, ax: Any, title: str) -> Any:
     """
     logs = pd.DataFrame(np.log(ratios.to_numpy()), index=ratios.index, columns=["effect", "low", "high"])
     return draw(logs, ax, title=title, exponentiate=True)
-
-
-def _axes() -> Any:
-    try:
-        from matplotlib import pyplot as plt
-    except ImportError as error:
-        raise InputError("plot.no-matplotlib", "pictures need matplotlib, which is not installed",
-                         hint="pip install 'sealane[plot]'") from error
-    return plt.subplots(figsize=(7.0, 4.6), layout="constrained")[1]

@@ -70,4 +70,6 @@ def ratio(result: Mapping[str, Any]) -> str | None:
         return "Hazard ratio"
     if result.get("family") in POSITIVE and link == "log":
         return "Ratio of means"
+    if result.get("family") == "binomial" and link == "log":
+        return "Risk ratio"
     return RATIOS.get(str(link))
