@@ -456,3 +456,10 @@ def test_drift(banks: Any) -> None:
     shown = page(found.to_dict())
     assert f">{found.psi.loc['2', 'x']:.3f} ▲<" in shown
     assert f">{found.auc['auc'][0]:.3f}<" in shown
+
+
+@pytest.mark.parametrize(("family", "link", "name"), [
+    ("binomial", "logit", "Odds ratio"), ("binomial", "log", "Risk ratio"), ("poisson", "log", "Rate ratio"),
+    ("gamma", "log", "Ratio of means"), ("binomial", "probit", None)])
+def test_an_exponential_is_called_what_it_is(family: str, link: str, name: str | None) -> None:
+    assert regression.ratio({"computation": "glm.fit", "family": family, "link": link}) == name
