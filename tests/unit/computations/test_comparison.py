@@ -190,3 +190,10 @@ def test_a_group_of_one_institution_is_refused() -> None:
 def test_other_parameters_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         ComparisonParameters(**({"method": "t", "outcome": "y", "by": "g"} | wrong))
+
+
+@pytest.mark.parametrize("method", ["t", "anova", "mann-whitney", "kruskal"])
+def test_every_test_can_be_read(run_pooled: Callable[..., Any], method: str) -> None:
+    two = FRAME[FRAME.g.isin(sorted(FRAME.g.unique())[:2])].reset_index(drop=True)
+    found = run_pooled(parts(two), Comparison(), {"method": method, "outcome": "y", "by": "g"})
+    assert f"p {found.pvalue:.4g}" in found.summary()
