@@ -37,7 +37,7 @@ def test_each_node_killed_in_turn_within_one_run(scene: Scene) -> None:
         run.await_status(lambda status, before=before: status.exchanges > before)  # type: ignore[misc]
         went_on = max(run.moments[-1] - serving, 0.0)
         print(f"the run went on {went_on:.2f} s after {name} served again")
-        assert went_on < 5
+        assert went_on < 15
     scene.check(run)
 
 

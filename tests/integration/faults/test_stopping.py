@@ -34,7 +34,7 @@ def test_serving_ends_cleanly(scene: Scene, name: str, number: signal.Signals) -
 
 
 @pytest.mark.parametrize(("name", "number", "step"), [
-    ("finance", signal.SIGTERM, "preparing real data"), ("finance", signal.SIGINT, "running"),
+    ("finance", signal.SIGTERM, "preparing real data"), ("finance", signal.SIGINT, "comparing"),
     ("healthcare", signal.SIGINT, "checking units"),
     ("governance", signal.SIGINT, "starting the nodes"), ("governance", signal.SIGTERM, "stopping every process"),
 ])
