@@ -109,9 +109,11 @@ async def test_a_node_hangs_up_says_why_and_comes_back(
     async with serving(town.path / "north") as agent:
         await until(lambda: coordinator.streams >= 3 and agent.problem is not None)
         assert agent.problem is not None
-        assert agent.problem.code == code
+        # gRPC tells of a message that is too large, or of the stream that the other end lost by it, as it comes first.
+        said = {code, "rpc.closed"} if code == "rpc.message-too-large" else {code}
+        assert agent.problem.code in said
         shown = status(Place(agent.home, agent))
-        assert shown["problem"]["code"] == code
+        assert shown["problem"]["code"] in said
         assert shown["serving"]
         coordinator.lines = [WELCOME]
         await until(lambda: agent.connected)
