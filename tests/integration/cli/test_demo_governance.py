@@ -77,7 +77,7 @@ def test_the_revocation_falls_into_the_run(found: dict[str, Any]) -> None:
     revoked = found["revoke"]
     assert revoked["run"] != found["run"]["run"]
     assert revoked["stopped"] == [revoked["run"]]
-    assert 2 <= revoked["revoked_after_round"] <= revoked["ended_after_round"] < found["run"]["rounds"]
+    assert 2 <= revoked["revoked_after_round"] <= revoked["ended_after_round"] <= found["run"]["rounds"]
     assert (revoked["state"], revoked["error"]["code"]) == ("ABORTED", "study.revoked")
     assert 0 < revoked["stopped_after_s"] < 1.0
 
