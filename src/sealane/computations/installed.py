@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -45,26 +45,43 @@ def _code_hash(module: str) -> str:
         name = pending.pop()
         path = None if name in files else _source(name, required=name == module)
         if path is not None:
-            data = path.read_bytes()
-            files[name] = hashlib.sha256(data).hexdigest()
-            pending.extend(one for one in _imported(data, name, is_package=path.name == "__init__.py")
-                           if one == package or one.startswith(f"{package}."))
+            files[name], imported = _read(path, name)
+            pending.extend(one for one in imported if one == package or one.startswith(f"{package}."))
     return content_hash(files).hex()
 
 
-def _source(module: str, *, required: bool) -> Path | None:
-    """Return a module's source file; a name that an import takes out of a module is none."""
+@cache
+def _read(path: Path, module: str) -> tuple[str, tuple[str, ...]]:
+    """Return the hash of a source file, and what it imports."""
+    data = path.read_bytes()
+    return (hashlib.sha256(data).hexdigest(),
+            tuple(dict.fromkeys(_imported(data, module, is_package=path.name == "__init__.py"))))
+
+
+@cache
+def _found(module: str) -> Path | None:
+    """Return a module's source file, without importing anything; a name that an import takes out of one has none."""
+    first, *inner = module.split(".")
     try:
-        found = find_spec(module)
+        spec = find_spec(first)
     except (ImportError, ValueError):
-        found = None
-    path = Path(found.origin) if found is not None and found.origin else None
-    if path is not None and path.suffix == ".py" and path.is_file():
-        return path
-    if required:
+        return None
+    if spec is None or spec.origin is None:
+        return None
+    if inner:
+        stem = Path(spec.origin).parent.joinpath(*inner)
+        paths = [stem / "__init__.py", stem.with_suffix(".py")]
+    else:
+        paths = [Path(spec.origin)]
+    return next((path for path in paths if path.suffix == ".py" and path.is_file()), None)
+
+
+def _source(module: str, *, required: bool) -> Path | None:
+    path = _found(module)
+    if path is None and required:
         raise UnavailableError("computation.no-source", "the source of a computation cannot be read, so not hashed",
                                got=module[:80], hint="install Sealane and its packages as files, not as an archive")
-    return None
+    return path
 
 
 def _imported(data: bytes, module: str, *, is_package: bool) -> Iterator[str]:

@@ -62,7 +62,7 @@ _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for comp
     TypologyRules(),
 )}
 LATE = ("formulaic.parser", "scipy.special")
-"""What computations import at a node when they need it: in a sandbox beforehand, as its children begin anew."""
+"""What many computations import when they need it: in a sandbox when there is time, as its children begin anew."""
 
 
 def names() -> list[str]:

@@ -65,9 +65,10 @@ def test_terms_are_negotiated(found: dict[str, Any]) -> None:
 
 def test_the_run_is_made_and_metered(found: dict[str, Any]) -> None:
     assert set(found["run"]["endorsed_by"]) == NODES
-    # What the rows were made with: 0.13 per point of interest and 0.3 per inquiry.
-    for name, truth in (("int_rate", 0.13), ("inq_last_6mths", 0.3)):
-        assert abs(found["run"]["coefficients"][name] - truth) < 4 * found["run"]["standard_errors"][name]
+    # What the rows were made with, and four standard errors of an unpenalised fit: 0.13 per point of interest, 0.3 per
+    # inquiry.
+    for name, truth, error in (("int_rate", 0.13, 0.011), ("inq_last_6mths", 0.3, 0.059)):
+        assert abs(found["run"]["coefficients"][name] - truth) < 4 * error
     for used in found["cost"]["nodes"].values():
         assert (used["rows"], used["rounds"], used["outcome"]) == (600, found["run"]["rounds"], "completed")
         assert (used["releases"]["given"], used["epsilon"]) == (1, None)
@@ -77,7 +78,7 @@ def test_the_revocation_falls_into_the_run(found: dict[str, Any]) -> None:
     revoked = found["revoke"]
     assert revoked["run"] != found["run"]["run"]
     assert revoked["stopped"] == [revoked["run"]]
-    assert 2 <= revoked["revoked_after_round"] <= revoked["ended_after_round"] <= found["run"]["rounds"]
+    assert 2 <= revoked["revoked_after_round"] < revoked["ended_after_round"] < found["run"]["rounds"]
     assert (revoked["state"], revoked["error"]["code"]) == ("ABORTED", "study.revoked")
     assert 0 < revoked["stopped_after_s"] < 1.0
 

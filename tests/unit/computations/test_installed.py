@@ -34,7 +34,8 @@ def hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
         for module in [name for name in sys.modules if name.split(".")[0] == "quux"]:
             del sys.modules[module]
         importlib.invalidate_caches()
-        installed._code_hash.cache_clear()
+        for kept in (installed._code_hash, installed._read, installed._found):
+            kept.cache_clear()
         return code_hash(importlib.import_module("quux.fit").Fit())
 
     yield write

@@ -67,7 +67,8 @@ def propose(federation: LocalFederation) -> tuple[Study, Step]:
     study = parse_study(federation.analyst.propose(StudyFile(
         name=NAME, sector="finance", purpose=PURPOSE, data_contract=CONTRACT, computation="glm.fit",
         participants=list(federation.homes), valid_days=1, minimum_count=10, runs=10,
-        parameters={"outcome": "bad", "features": list(FEATURES), "family": "binomial"})).study)
+        parameters={"outcome": "bad", "features": list(FEATURES), "family": "binomial",
+                    "penalty": {"kind": "ridge"}})).study)
     return study, Step(
         "propose", "the analyst", "propose a study",
         (f"sealane study propose study.toml --home {ANALYST}",),

@@ -31,18 +31,18 @@ def run(federation: LocalFederation, study: Study) -> tuple[str, Step]:
     finished = federation.analyst.finish(run_id)
     result = finished.present_traced()
     params = {str(name): float(value) for name, value in dict(result.params).items()}
-    errors = {str(name): float(value) for name, value in dict(result.bse).items()}
     trace, endorsed = finished.trace, sorted(finished.opened.endorsed_by)
     return run_id, Step(
         "run", "the analyst", "run it",
         (f"sealane run start {study.hash[:12]} --home {ANALYST}",),
         (f"{run_id}: {amount(trace.rounds, 'round')} in {trace.seconds:.1f} s; each opened at the nodes only, as a sum "
          f"over {len(trace.cohort)} institutions",
-         *(f"{name}: {params[name]:.4g} (standard error {errors[name]:.2g})" for name in SHOWN),
+         f"ridge penalty {result.lambda_:.3g} of {len(result.lambdas)}, chosen by cross-validation",
+         *(f"{name}: {params[name]:.4g}" for name in SHOWN),
          f"the same result is signed by {', '.join(endorsed)}"),
         endorsed == sorted(federation.homes) and set(SHOWN) <= set(params),
         {"run": run_id, "rounds": trace.rounds, "seconds": trace.seconds, "coefficients": params,
-         "standard_errors": errors, "endorsed_by": endorsed})
+         "penalty": result.lambda_, "endorsed_by": endorsed})
 
 
 def cost(federation: LocalFederation, run_id: str) -> Step:
@@ -80,7 +80,7 @@ def revoke(federation: LocalFederation, study: Study, whole: int) -> Step:
     seen = _revoked_in_mid_run(federation, study, run_id)
     last, error = seen.last, seen.last.error
     releases = released(federation, REVOKES)
-    mid_run = seen.stopped == [run_id] and AT_ROUND <= last.exchanges <= whole
+    mid_run = seen.stopped == [run_id] and AT_ROUND < last.exchanges < whole
     return Step(
         "revoke", f"{REVOKES}'s steward", "revoke while a second run is under way",
         (f"sealane run start {study.hash[:12]} --home {ANALYST}",

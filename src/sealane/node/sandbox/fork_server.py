@@ -68,8 +68,13 @@ class ForkServer:
         with self._lock:
             self._start()
 
-    def spawn(self, rows: int, limits: Limits) -> Child:
+    def spawn(self, rows: int, limits: Limits, late: tuple[str, ...] = ()) -> Child:
         """Fork a child that has these rows. Waits for a server that is not ready, and starts one that has died.
+
+        Args:
+            rows: handle of the rows.
+            limits: of the child.
+            late: modules that it finds imported.
 
         Raises:
             RefusedError: the server could not lock itself in.
@@ -81,7 +86,7 @@ class ForkServer:
             ours, theirs = socket.socketpair()
             read, write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
             try:
-                asked = json.dumps({"spawn": number, "limits": limits.to_dict()}).encode()
+                asked = json.dumps({"spawn": number, "limits": limits.to_dict(), "late": late}).encode()
                 socket.send_fds(control, [asked], [theirs.fileno(), rows, write])
             except OSError as error:
                 ours.close()

@@ -55,7 +55,8 @@ class Sandbox:
         frame = data.frame(admission.computation.columns(admission.parameters))
         rows, columns = seal_rows(frame)
         try:
-            child = self.server.spawn(rows, self.limits)  # not awaited: cut short, it would leave a child behind
+            # Not awaited: cut short, it would leave a child behind.
+            child = self.server.spawn(rows, self.limits, getattr(admission.computation, "late", ()))
         finally:
             os.close(rows)
         begin = Frame("begin", {

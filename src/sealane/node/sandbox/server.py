@@ -1,8 +1,9 @@
 """The fork server: a process that was executed afresh, holds no key, and forks one child for each attempt.
 
 It is started before anything is asked of it, so that no run waits for imports. First it locks itself in (files it may
-read, a network with nothing in it, processes of its own), then it imports the computations. It ends when the node's end
-of its socket closes; as the first process of a namespace it takes its children along.
+read, a network with nothing in it, processes of its own), then it imports the computations, and while nothing is asked
+the modules that only some of them need, or at the latest before the first run that needs them. It ends when the node's
+end of its socket closes; as the first process of a namespace it takes its children along.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from sealane.node.sandbox.offer import Offer
 from sealane.node.sandbox.syscalls import PR_SET_PDEATHSIG, drop_capabilities, no_new_privileges, prctl
 
 LARGEST = 1 << 16
+IDLE_SECONDS = 5.0
+"""After so long without anything asked, a module that only some computations need is imported."""
 FIRST_HANDLE, AWAY, LAST_HANDLE = 3, 64, 1 << 16
 """Below the first are the standard ones, which lead nowhere."""
 STATUS = struct.Struct("<id")
@@ -45,14 +48,13 @@ def main(handle: int) -> None:
             no_new_privileges()
             landlock.restrict(offer.landlock, asked["readable"])
         drop_capabilities()
-        hashes = _import(asked["preload"])
+        hashes, late = _import(asked["preload"])
     except Exception as error:
         control.send(json.dumps({"failed": type(error).__name__}).encode())
         return
     control.send(json.dumps({"ready": True}).encode())
-    gc.collect()
-    gc.freeze()  # what was imported is shared with every child
-    _Serving(control, offer, hashes).serve()
+    _freeze()
+    _Serving(control, offer, hashes, late).serve()
 
 
 def _first_process(control: socket.socket) -> None:
@@ -66,22 +68,29 @@ def _first_process(control: socket.socket) -> None:
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _import(preload: list[str]) -> dict[str, str]:
+def _import(preload: list[str]) -> tuple[dict[str, str], list[str]]:
+    """Import all computations; return the hashes of their code, and the modules that may wait."""
     from sealane.computations.installed import code_hash
     from sealane.computations.registry import LATE, get, names
 
-    import_module("sealane.node.sandbox.child")
-    own = [module for name in names() for module in getattr(get(name), "late", ())]
-    for module in (*LATE, *own, *preload):
+    for module in ("sealane.node.sandbox.child", *preload):
         import_module(module)
-    return {name: code_hash(get(name)) for name in names()}
+    own = [module for name in names() for module in getattr(get(name), "late", ())]
+    return {name: code_hash(get(name)) for name in names()}, [*LATE, *own]
+
+
+def _freeze() -> None:
+    """Let what was imported be shared with every child."""
+    gc.collect()
+    gc.freeze()
 
 
 class _Serving:
-    def __init__(self, control: socket.socket, offer: Offer, hashes: dict[str, str]) -> None:
+    def __init__(self, control: socket.socket, offer: Offer, hashes: dict[str, str], late: list[str]) -> None:
         self._control = control
         self._offer = offer
         self._hashes = hashes
+        self._late = late
         self._numbers: dict[int, tuple[int, int]] = {}
         """Number and status pipe of each child, by process id."""
 
@@ -91,7 +100,9 @@ class _Serving:
         signal.set_wakeup_fd(wake)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         while True:
-            ready, _, _ = select.select([self._control.fileno(), woken], [], [])
+            ready, _, _ = select.select([self._control.fileno(), woken], [], [], IDLE_SECONDS if self._late else None)
+            if not ready:
+                self._import_one()
             if woken in ready:
                 os.read(woken, 4096)
                 self._bury()
@@ -107,8 +118,17 @@ class _Serving:
         for pid in self._numbers:
             os.kill(pid, signal.SIGKILL)
 
+    def _import_one(self) -> None:
+        with suppress(ImportError):  # the child that needs it says so
+            import_module(self._late.pop(0))
+        if not self._late:
+            _freeze()
+
     def _fork(self, asked: dict[str, Any], handles: list[int]) -> None:
         wire, rows, status = handles
+        for module in asked["late"]:
+            with suppress(ImportError):
+                import_module(module)
         pid = os.fork()
         if pid == 0:
             try:
