@@ -6,6 +6,7 @@ Fingerprints are verified locally here, which real institutions do out of band.
 from __future__ import annotations
 
 import asyncio
+import os
 import selectors
 import signal
 import socket
@@ -31,6 +32,8 @@ from sealane.rpc.enrolment import enrol
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 5.0
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""All nodes share this machine: threads of their linear algebra would wait for each other at every product."""
 ARRIVAL_SECONDS = 15.0
 COORDINATOR = "coordinator"
 ANALYST = "analyst"
@@ -180,7 +183,8 @@ def _start(processes: dict[str, subprocess.Popen[bytes]], names: Sequence[str], 
         with (root / f"{name}.log").open("ab") as log:
             processes[name] = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, "-m", "sealane.cli", role, "serve", "--home", str(root / name)],
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
+                env=ONE_THREAD | os.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
+                start_new_session=True)
     _await_ready({name: processes[name] for name in names}, root)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import sys
 from collections.abc import Iterator
 from functools import cache, lru_cache
 from importlib.util import find_spec
@@ -63,16 +64,16 @@ def _found(module: str) -> Path | None:
     """Return a module's source file, without importing anything; a name that an import takes out of one has none."""
     first, *inner = module.split(".")
     try:
-        spec = find_spec(first)
+        spec = find_spec(module if module in sys.modules else first)
     except (ImportError, ValueError):
         return None
-    if spec is None or spec.origin is None:
+    if spec is None:
         return None
-    if inner:
-        stem = Path(spec.origin).parent.joinpath(*inner)
-        paths = [stem / "__init__.py", stem.with_suffix(".py")]
+    if inner and spec.name == first:
+        stems = [Path(place).joinpath(*inner) for place in spec.submodule_search_locations or ()]
+        paths = [path for stem in stems for path in (stem / "__init__.py", stem.with_suffix(".py"))]
     else:
-        paths = [Path(spec.origin)]
+        paths = [Path(spec.origin or "")]
     return next((path for path in paths if path.suffix == ".py" and path.is_file()), None)
 
 
