@@ -20,7 +20,7 @@ from sealane.governance.contract import infer_contract
 
 mpl.use("Agg")
 ROWS = draw()
-ASKED = {"duration": "days", "event": "cause", "resolution": 7.0}
+ASKED = {"duration": "days", "event": "cause", "censored": "alive", "resolution": 7.0}
 
 
 def on_grid(frame, released):
@@ -82,8 +82,9 @@ def test_no_count_is_small(run_pooled):
 
 def test_one_cause_is_kaplan_meier(run_pooled):
     frame = ROWS.assign(dead=(ROWS.cause != "alive").astype(int))
-    ours = run_pooled(spread(frame), CumulativeIncidence(), {**ASKED, "event": "dead"})
-    theirs = run_pooled(spread(frame), KaplanMeier(), {**ASKED, "event": "dead"})
+    asked = {"duration": "days", "event": "dead", "resolution": 7.0}
+    ours = run_pooled(spread(frame), CumulativeIncidence(), asked)
+    theirs = run_pooled(spread(frame), KaplanMeier(), asked)
     np.testing.assert_allclose(ours.cumulative_density_["1"], 1 - theirs.survival_function_["KM_estimate"], atol=1e-12)
     np.testing.assert_allclose(ours.variance_["1"], theirs.variance_["KM_estimate"], atol=1e-12)
 
@@ -142,7 +143,8 @@ def test_refusals(run_pooled):
     rare = ROWS.assign(cause=pd.Categorical(np.where(np.arange(len(ROWS)) < 7, "stroke", ROWS.cause.astype(str))))
     assert refused(rare, "incidence.rare-cause").got == "stroke"
     refused(ROWS, "incidence.unknown-level", InputError, censored="away")
-    refused(ROWS.assign(number=ROWS.index % 40), "incidence.causes", InputError, event="number")
+    refused(ROWS, "incidence.censored-not-named", InputError, censored=None)
+    refused(ROWS.assign(number=ROWS.index % 40), "incidence.causes", InputError, event="number", censored=None)
     refused(ROWS.assign(cause="alive"), "incidence.causes", InputError)
     nobody = ROWS.assign(cause=pd.Categorical(["alive"] * len(ROWS), categories=list(CAUSES)))
     contract = infer_contract({"all": ROWS})

@@ -22,7 +22,8 @@ from sealane.governance.contract import infer_contract
 
 mpl.use("Agg")
 ROWS = draw(500, 21)
-ASKED = {"duration": "days", "event": "cause", "cause": "cancer", "features": ["age", "arm"], "resolution": 14.0}
+ASKED = {"duration": "days", "event": "cause", "censored": "alive", "cause": "cancer", "features": ["age", "arm"],
+         "resolution": 14.0}
 
 
 class Dense:

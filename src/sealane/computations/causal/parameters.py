@@ -35,7 +35,7 @@ class IpwParameters(FeatureParameters):
     truncate: tuple[Annotated[float, Field(ge=1e-4, le=0.4)], Annotated[float, Field(ge=0.6, le=0.9999)]] = (0.01, 0.99)
     most_truncated: Annotated[float, Field(ge=0.0, le=0.5)] = 0.1
     stabilised: bool = True
-    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    confidence: Annotated[float, Field(gt=0.5, le=0.9999)] = 0.95
     maximum_iterations: Annotated[int, Field(ge=1, le=100)] = 25
     tolerance: Annotated[float, Field(gt=0, le=1e-4)] = 1e-10
 

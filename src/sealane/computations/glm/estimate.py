@@ -68,8 +68,11 @@ async def estimate(task: Task) -> tuple[Likelihood, Maximum]:
     try:
         solution = await task.climb(slope, first)
     except RefusedError as error:
-        if error.code != "model.separation" or task.basis.params.on_separation == "refuse":
+        if error.code != "model.separation":
             raise
+        if task.basis.params.on_separation == "refuse":
+            raise RefusedError(error.code, error.message, got=error.got, expected=error.expected,
+                               hint=f"{error.hint}; or ask for on_separation = \"firth\"") from None
         return await _separated(task, likelihood, baseline, null_deviance, first.beta)
     bordered = (task.basis.kind.family.name, task.basis.kind.link.name) not in PROFILED
     if bordered and float(np.abs(solution.point.score).max()) > FLAT * task.basis.weight:

@@ -50,7 +50,7 @@ class GlmParameters(FeatureParameters):
     penalty: PenaltyParameters | None = None
     maximum_iterations: Annotated[int, Field(ge=1, le=100)] = 25
     tolerance: Annotated[float, Field(gt=0, le=1e-4)] = 1e-10
-    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    confidence: Annotated[float, Field(gt=0.5, le=0.9999)] = 0.95
     intercept: bool = True
 
     @property

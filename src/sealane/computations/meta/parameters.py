@@ -36,7 +36,7 @@ class MetaParameters(OutcomeParameters):
     method: Method = "dl"
     hartung_knapp: bool = False
     by_institution: bool = False
-    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    confidence: Annotated[float, Field(gt=0.5, le=0.9999)] = 0.95
     maximum_iterations: Annotated[int, Field(ge=1, le=200)] = 50
 
     @property

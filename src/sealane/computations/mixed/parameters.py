@@ -24,7 +24,7 @@ class MixedParameters(OutcomeParameters):
 
     family: Literal["gaussian", "binomial"] = "gaussian"
     reml: bool = True
-    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    confidence: Annotated[float, Field(gt=0.5, le=0.9999)] = 0.95
     quadrature: Annotated[int, Field(ge=5, le=99)] = 25
     maximum_iterations: Annotated[int, Field(ge=1, le=100)] = 40
     tolerance: Annotated[float, Field(gt=0, le=1e-4)] = 1e-10

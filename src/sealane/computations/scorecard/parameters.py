@@ -59,7 +59,7 @@ class ScorecardParameters(Parameters):
     base_odds: Annotated[float, Field(gt=0.0, le=1e6)] = 50.0
     pdo: Annotated[float, Field(gt=0.0, le=1e4)] = 20.0
     round_points: bool = True
-    confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
+    confidence: Annotated[float, Field(gt=0.5, le=0.9999)] = 0.95
     maximum_iterations: Annotated[int, Field(ge=1, le=100)] = 25
     tolerance: Annotated[float, Field(gt=0.0, le=1e-4)] = 1e-10
 

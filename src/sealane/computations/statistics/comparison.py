@@ -56,7 +56,7 @@ class ComparisonParameters(Parameters):
     equal_variances: bool = False
     cells: Annotated[int, Field(ge=2, le=10_000)] = 1000
     correction: bool = True
-    confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
+    confidence: Annotated[float, Field(gt=0.5, le=0.9999)] = 0.95
     digits: Digits = None
 
     @model_validator(mode="after")

@@ -48,7 +48,7 @@ class DisproportionalityParameters(Parameters):
     levels: Annotated[dict[Name, Annotated[tuple[str, ...], Field(min_length=1, max_length=1000)]],
                       Field(max_length=200, default_factory=dict)]
     rule: Literal["ror", "evans", "ic"] = "ror"
-    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    confidence: Annotated[float, Field(gt=0.5, le=0.9999)] = 0.95
     least_reports: Annotated[int, Field(ge=1, le=1_000_000)] = 3
 
     @model_validator(mode="after")

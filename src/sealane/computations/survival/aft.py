@@ -52,7 +52,7 @@ class AftParameters(FeatureParameters):
     duration: Name
     event: Name
     distribution: Distributions = "weibull"
-    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    confidence: Annotated[float, Field(gt=0.5, le=0.9999)] = 0.95
     maximum_iterations: Annotated[int, Field(ge=1, le=100)] = 40
     tolerance: Annotated[float, Field(gt=0, le=1e-4)] = 1e-10
 

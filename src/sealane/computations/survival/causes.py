@@ -52,9 +52,12 @@ def read_causes(field: Field, censored: str | None) -> Causes:
     """Look the event column up in the contract.
 
     Raises:
-        InputError: the column has no levels, too many, or not the one that is no event.
+        InputError: the column has no levels, too many, or not the one that is no event; or nobody says which that is.
     """
     levels = levels_of(field)
+    if censored is None and field.type == "category":
+        raise InputError("incidence.censored-not-named", f"nobody says which level of {field.name!r} is no event",
+                         expected=f"one of {', '.join(levels[:20])}", hint="name it with the parameter censored")
     none = levels[0] if censored is None else censored
     if none not in levels:
         raise InputError("incidence.unknown-level", f"{field.name!r} has no such level that could be no event",

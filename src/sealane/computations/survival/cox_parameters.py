@@ -28,7 +28,7 @@ class CoxParameters(FeatureParameters, TimeParameters):
     strata: Annotated[tuple[Name, ...], Field(max_length=8)] = ()
     stratify_by_institution: bool = False
     penalizer: Annotated[float, Field(ge=0.0, le=1e6, allow_inf_nan=False)] = 0.0
-    confidence: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.95
+    confidence: Annotated[float, Field(gt=0.0, le=0.9999)] = 0.95
     maximum_iterations: Annotated[int, Field(ge=1, le=100)] = 25
     tolerance: Annotated[float, Field(gt=0.0, le=1e-4)] = 1e-10
 

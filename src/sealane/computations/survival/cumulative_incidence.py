@@ -30,7 +30,7 @@ class IncidenceParameters(TimeParameters):
 
     Attributes:
         event: column whose levels are the causes, and one of them no event.
-        censored: level of ``event`` that is no event; the first if not given.
+        censored: level of ``event`` that is no event; of a boolean or integer the first if not given.
         by: column by whose levels curves are drawn, or ``institution``.
         bins: for a number in ``by`` the edges between its bins, ascending; an edge belongs to the bin above it.
         confidence: of the bands at each single time.
@@ -39,7 +39,7 @@ class IncidenceParameters(TimeParameters):
     censored: Annotated[str | None, Field(max_length=128)] = None
     by: Name | None = None
     bins: Annotated[tuple[float, ...], Field(max_length=63)] = ()
-    confidence: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.95
+    confidence: Annotated[float, Field(gt=0.0, le=0.9999)] = 0.95
 
     @model_validator(mode="after")
     def _coherent(self) -> IncidenceParameters:

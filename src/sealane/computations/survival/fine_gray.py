@@ -54,7 +54,7 @@ class FineGrayParameters(FeatureParameters, TimeParameters):
     Attributes:
         event: column whose levels are the causes, and one of them no event.
         cause: level of ``event`` that is of interest; all others but ``censored`` compete with it.
-        censored: level of ``event`` that is no event; the first if not given.
+        censored: level of ``event`` that is no event; of a boolean or integer the first if not given.
         confidence: level of the intervals.
         maximum_iterations: most Newton steps.
         tolerance: largest relative gain in the log-likelihood still promised at the end.
@@ -62,7 +62,7 @@ class FineGrayParameters(FeatureParameters, TimeParameters):
 
     cause: Annotated[str, Field(min_length=1, max_length=128)]
     censored: Annotated[str | None, Field(max_length=128)] = None
-    confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
+    confidence: Annotated[float, Field(gt=0.5, le=0.9999)] = 0.95
     maximum_iterations: Annotated[int, Field(ge=1, le=100)] = 25
     tolerance: Annotated[float, Field(gt=0.0, le=1e-4)] = 1e-10
 

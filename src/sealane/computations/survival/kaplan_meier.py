@@ -41,7 +41,7 @@ class KaplanMeierParameters(TimeParameters, PromisedParameters):
 
     by: Name | None = None
     bins: Annotated[tuple[float, ...], Field(max_length=63)] = ()
-    confidence: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.95
+    confidence: Annotated[float, Field(gt=0.0, le=0.9999)] = 0.95
 
     @model_validator(mode="after")
     def _coherent(self) -> KaplanMeierParameters:
