@@ -93,7 +93,7 @@ class MixedResult:
         own = pd.DataFrame({"rows": self.rows, "intercept": self.random_effects, "sd": self.random_effects_sd})
         ratio, p = self.test_heterogeneity()
         method, kind = "REML" if self.reml else "ML", "Linear" if self.family == "gaussian" else "Logistic"
-        residual = self.scale if self.family == "gaussian" else math.pi ** 2 / 3.0  # of the logistic scale, as in the ICC
+        residual = self.scale if self.family == "gaussian" else math.pi ** 2 / 3.0  # logistic, as in the ICC
         head = (f"{kind} mixed model, random intercept of {len(own)} institutions, {self.nobs:,} rows ({method})\n"
                 f"Outcome {self._payload['outcome']}   log-likelihood {self.llf:.6g}\n"
                 f"Variance between institutions {self._payload['cov_re']:.5g}   residual {residual:.5g}   "
