@@ -1,7 +1,9 @@
 """A small encrypted sum over three nodes on loopback: real processes, mutual TLS, journals with full fsync.
 
     python benchmarks/bench_round.py [--rounds 200] [--nodes 3] [--entries 16] [--sandbox]
+    python benchmarks/bench_round.py --rounds 20 --entries 10000000 --bits 16 --scheme rlwe
 
+With ``--bits`` the sum is of a model's update, quantised to so many bits, instead of counts.
 Every node runs the same number of sums in one run and notes when each opened; printed is the time between one opened
 sum and the next, over all runs. A benchmark is not a test: the machine's other work is in the figures.
 """
@@ -25,7 +27,7 @@ from typing import Any
 
 import pandas as pd
 
-from processes import await_port, cpu_seconds, free_ports_pair, send_by_hand
+from processes import await_port, cpu_seconds, free_ports_pair, peak_megabytes, send_by_hand
 from rounds import Rounds
 from sealane.client.connection import Connection
 from sealane.computations.base import Cohort, Payload
@@ -34,6 +36,7 @@ from sealane.coordinator.initialise import initialise
 from sealane.coordinator.serve import serving
 from sealane.coordinator.settings import Advertise, Listen, Settings
 from sealane.core.clock import system_clock
+from sealane.core.memory import keep_freed_memory
 from sealane.governance.study import parse_study
 from sealane.governance.study_file import StudyFile
 from sealane.node.agent import Agent
@@ -94,6 +97,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--entries", type=int, default=16)
+    parser.add_argument("--bits", type=int, default=0, help="of an update's entry; 0 sums counts")
+    parser.add_argument("--scheme", default="masking")
     parser.add_argument("--sandbox", action="store_true", help="run the computation in the nodes' sandbox")
     parser.add_argument("--serve", nargs=2, metavar=("ROLE", "HOME"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -105,6 +110,7 @@ def main() -> None:
 
 
 async def _serve(role: str, home: str, *, sandboxed: bool) -> None:
+    keep_freed_memory()  # as the commands that serve do
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     if role == "coordinator":
@@ -168,7 +174,8 @@ def _measure(
     with Connection(root / "analyst") as analyst:
         record = analyst.propose(StudyFile(
             name="bench", sector="finance", purpose="credit-risk", data_contract=CONTRACT, computation=Rounds.name,
-            parameters={"rounds": asked.rounds, "entries": asked.entries}, rounds=asked.rounds + 1, valid_days=1))
+            parameters={"rounds": asked.rounds, "entries": asked.entries, "bits": asked.bits}, scheme=asked.scheme,
+            rounds=asked.rounds + 1, valid_days=1))
         study = parse_study(record.study)
         deadline = time.monotonic() + 60
         while any(len(open_home(root / name).register.studies()) == 0 for name in names):
@@ -186,9 +193,11 @@ def _measure(
             finished = analyst.finish(analyst.session.start(study.hash))
             runs.append(finished.trace)
         cpu = (cpu_seconds(processes) - before) * 1000 / len(runs) / asked.rounds
-    seconds = [s * 1000 for name in names for s in json.loads((root / f"{name}.seconds").read_text())[5:]]
+    seconds = [s * 1000 for name in names
+               for s in json.loads((root / f"{name}.seconds").read_text())[asked.rounds // 10:]]
+    entries = f"{asked.entries} entries of {asked.bits} bits" if asked.bits else f"{asked.entries} counts"
     return {
-        "what": f"masked sum of {asked.entries} counts over {asked.nodes} nodes, mTLS on loopback, journals fsynced",
+        "what": f"sum of {entries} under {asked.scheme} over {asked.nodes} nodes, mTLS on loopback, journals fsynced",
         "machine": {"processors": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()},
         "sandbox": asked.sandbox, "rounds": asked.rounds, "runs": len(runs),
         "milliseconds_per_round": {
@@ -197,6 +206,8 @@ def _measure(
             "fastest": round(min(seconds), 2),
         },
         "processor_milliseconds_per_round_of_all_processes": round(cpu, 2),
+        "peak_megabytes": {name: round(peak_megabytes(process)) for name, process in
+                           zip(["coordinator", *names], processes, strict=True)},
         "bytes_per_round_and_node": round(sum(runs[-1].bytes_sent.values()) / asked.rounds / asked.nodes),
     }
 

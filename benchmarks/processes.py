@@ -58,3 +58,9 @@ def cpu_seconds(processes: list[subprocess.Popen[bytes]]) -> float:
         fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
         ticks += int(fields[11]) + int(fields[12])
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def peak_megabytes(process: subprocess.Popen[bytes]) -> float:
+    """Return the most memory that a process has held at once, from proc(5), in 10^6 bytes."""
+    line, = (line for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024 / 1e6

@@ -15,6 +15,7 @@ import click
 from sealane.cli.exits import INTERRUPTED
 from sealane.cli.logs import prepare_logs
 from sealane.cli.settings import settings_of
+from sealane.core.memory import keep_freed_memory
 from sealane.errors import SealaneError
 
 T = TypeVar("T")
@@ -34,6 +35,7 @@ def serve(start: Callable[[], AbstractAsyncContextManager[T]], ready: Ready[T]) 
     """
     settings = settings_of()
     prepare_logs(settings, serving=True)
+    keep_freed_memory()
     try:
         return asyncio.run(_serve(start, ready, as_json=settings.as_json))
     except ExceptionGroup as several:

@@ -148,8 +148,8 @@ class NodeCohort:
             self._send(released.message)
         opened = self._role.open(released, await self._inbox.take(Opening, number))
         addends = len(released.survivors)
-        kept = addends.to_bytes(4, "big") + opened.written + opened.binder
-        self._journal.opened(self._run, self._attempt, number, kept)
+        self._journal.opened(self._run, self._attempt, number,
+                             addends.to_bytes(4, "big"), opened.written, opened.binder)
         self.transcript = opened.transcript
         self._settle(number)
         return decode(layout, opened.total, addends, overwrite=True)

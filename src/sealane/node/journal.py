@@ -3,7 +3,7 @@
 It lives in a database of its own (``runs.sqlite``) that backups leave out, so that a restored copy can neither send
 a second contribution for a round nor release a second time. Every write is on disk before the message it is about
 leaves the node. What nobody was told yet (a total just opened) is written with the next such write: until then the
-round can be opened again from the same messages.
+round can be opened again from the same messages. Long contributions and totals lie in files beside it, in ``runs/``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from sealane.core.secret import Secret
 from sealane.errors import ProtocolError
 from sealane.node.database import open_database, transaction
+from sealane.node.spool import LONG, Spool
 
 SCHEMA = (
     """
@@ -55,6 +56,8 @@ SCHEMA = (
 )
 
 
+IN_FILE = b""
+"""Stands in a row for what its file holds."""
 _FORGET = (
     "UPDATE exchanges SET seed = NULL, payload = NULL, share = NULL WHERE run_id = ?",
     "DELETE FROM introductions WHERE run_id = ?",
@@ -92,6 +95,9 @@ class Journal:
     def __init__(self, path: Path | str) -> None:
         self._db: sqlite3.Connection = open_database(path, SCHEMA)
         self._deferred: list[tuple[str, tuple[object, ...]]] = []
+        self._spool = None if path == ":memory:" else Spool(Path(path).parent / "runs")
+        self._payloads: list[tuple[str, int, int]] = []
+        self._removed: list[str] = []
 
     def close(self) -> None:
         """Write what was deferred and close the connection, also where the disk takes nothing more."""
@@ -109,6 +115,9 @@ class Journal:
     def lose(self) -> None:
         """Forget what is not on disk yet, as a kill would: for simulation."""
         self._deferred.clear()
+        self._removed.clear()
+        if self._spool is not None:
+            self._spool.lose()
 
     def run(self, run_id: str) -> RunRow | None:
         """Return what is known of a run."""
@@ -160,6 +169,7 @@ class Journal:
         with self._writing():
             self._db.execute("UPDATE runs SET attempt = ?, start = ? WHERE run_id = ?", (attempt, start, run_id))
             self._forget(run_id)
+            self._removed.append(f"{run_id}.*")
 
     def introduction(self, run_id: str, attempt: int) -> tuple[Secret, Secret | None] | None:
         """Return this node's introduction with its secrets, and what it took up of all; None before it made one."""
@@ -201,18 +211,29 @@ class Journal:
         if row is None:
             return None
         seed, share = (None if secret is None else Secret(secret) for secret in (row[1], row[4]))
-        return ExchangeRow(row[0], seed, row[2], row[3], share, row[5])
+        payload, total = (self._whole(kept, f"{run_id}.{attempt}.{number}.{kind}")
+                          for kept, kind in ((row[2], "payload"), (row[5], "total")))
+        return ExchangeRow(row[0], seed, payload, row[3], share, total)
+
+    def _whole(self, kept: bytes | None, name: str) -> bytes | None:
+        return self._spool.read(name) if kept == IN_FILE and self._spool is not None else kept
 
     def contributed(
         self, run_id: str, attempt: int, number: int, description_hash: bytes, seed: Secret, payload: bytes
     ) -> None:
         """Keep a contribution before it is sent; those of finished exchanges further back are dropped."""
+        spool = self._spool if len(payload) >= LONG else None
         with self._writing():
             self._db.execute(
                 "INSERT INTO exchanges (run_id, attempt, number, description_hash, seed, payload) "
                 "VALUES (?, ?, ?, ?, ?, ?)",
-                (run_id, attempt, number, description_hash, seed.reveal(), payload),
+                (run_id, attempt, number, description_hash, seed.reveal(), payload if spool is None else IN_FILE),
             )
+            if spool is not None:  # after the row: where there is one already, its file stays as it is
+                spool.write(f"{run_id}.{attempt}.{number}.payload", [payload])
+                spool.sync()
+        if spool is not None:
+            self._payloads.append((run_id, attempt, number))
 
     def released(
         self, run_id: str, attempt: int, number: int, digest: bytes, share: Secret, *, whole_cohort: bool
@@ -242,11 +263,26 @@ class Journal:
         if not row[1] or not whole_cohort:
             self.settle()
 
-    def opened(self, run_id: str, attempt: int, number: int, total: bytes) -> None:
-        """Keep an opened total, with the next write, and drop the contribution before it, which nobody can need."""
+    def opened(self, run_id: str, attempt: int, number: int, *total: bytes) -> None:
+        """Keep an opened total, with the next write, and drop the contribution before it, which nobody can need.
+
+        Args:
+            run_id: of the run.
+            attempt: of the exchange.
+            number: of the exchange.
+            total: parts of what is kept, in order.
+        """
+        if self._spool is None or sum(map(len, total)) < LONG:
+            kept = b"".join(total)
+        else:
+            kept = IN_FILE
+            self._spool.write(f"{run_id}.{attempt}.{number}.total", total)
+        before = [one for one in self._payloads if one < (run_id, attempt, number)]
+        self._removed += ["{}.{}.{}.payload".format(*one) for one in before]
+        self._payloads = self._payloads[len(before):]
         self._deferred += [
             ("UPDATE exchanges SET total = ? WHERE run_id = ? AND attempt = ? AND number = ?",
-             (total, run_id, attempt, number)),
+             (kept, run_id, attempt, number)),
             ("UPDATE exchanges SET seed = NULL, payload = NULL, share = NULL "
              "WHERE run_id = ? AND attempt = ? AND number = (SELECT max(number) FROM exchanges "
              "WHERE run_id = ? AND attempt = ? AND number < ? AND seed NOT NULL)",
@@ -271,6 +307,7 @@ class Journal:
         with self._writing():
             self._db.execute("UPDATE runs SET state = 'ENDED', agreement_seed = x'' WHERE run_id = ?", (run_id,))
             self._forget(run_id)
+            self._removed.append(f"{run_id}.*")
 
     def _forget(self, run_id: str) -> None:
         for statement in _FORGET:
@@ -278,11 +315,17 @@ class Journal:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
+        if self._spool is not None:
+            self._spool.sync()
         with transaction(self._db):
             for statement, values in self._deferred:
                 self._db.execute(statement, values)
             yield
         self._deferred.clear()
+        if self._spool is not None:
+            for pattern in self._removed:
+                self._spool.remove(pattern)
+        self._removed.clear()
 
 
 def _run_row(row: tuple[str, str, bytes, int, bytes | None, str, int]) -> RunRow:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from sealane.core.canonical import canonical_bytes, parse_canonical
@@ -18,8 +18,10 @@ from sealane.governance.metering import COMPLETED, MeteredRun, metered
 from sealane.governance.publication import round_down
 from sealane.governance.study import Study
 from sealane.node.journal import Journal
+from sealane.node.spool import LONG
 from sealane.rpc.codec import FromNode, encode_from_node
 from sealane.rpc.known_codes import known
+from sealane.secagg.messages import Contribution
 
 LEFT_OUT = "run.left-out"
 """The outcome of a run that gave its result without this node."""
@@ -51,7 +53,7 @@ class RunMeter:
     def counting(self, post: Callable[[FromNode], None]) -> Callable[[FromNode], None]:
         """Return ``post`` with every message's bytes counted before it leaves."""
         def count(message: FromNode) -> None:
-            self._used.bytes_sent += encode_from_node(message).ByteSize()
+            self._used.bytes_sent += _length(message)
             self._keep()
             post(message)
 
@@ -82,6 +84,13 @@ class RunMeter:
     def close(self) -> None:
         """Count up to now, for the last time."""
         self._keep()
+
+
+def _length(message: FromNode) -> int:
+    """Return the bytes of a message; of a long contribution to within ten bytes, without encoding it."""
+    if isinstance(message, Contribution) and len(message.payload) >= LONG:
+        return len(message.payload) + encode_from_node(replace(message, payload=b"")).ByteSize()
+    return encode_from_node(message).ByteSize()
 
 
 def metered_run(journal: Journal, run_id: str, study: Study, own: Fingerprint, error: SealaneError | None,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
+from sealane.core.memory import hand_back_memory
 from sealane.crypto.signing import SigningKey
 from sealane.errors import SealaneError
 from sealane.node.execution import Execution
@@ -94,6 +95,7 @@ class RunThread:
             self._loop.run_until_complete(self._main())
         finally:
             self._loop.close()
+            hand_back_memory()
 
     async def _main(self) -> None:
         try:

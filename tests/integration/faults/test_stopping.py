@@ -42,10 +42,13 @@ def test_a_demo_that_is_stopped_leaves_nothing(tmp_path: Path, name: str, number
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     out = tmp_path / "out"
+    # Where these tests run in the background, Ctrl-C is ignored, which the demo would inherit.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     demo = subprocess.Popen(
         [sys.executable, "-m", "sealane.cli", "demo", name, "--out", str(out)],
         env=os.environ | {"TMPDIR": str(temporary)}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         start_new_session=True)
+    signal.signal(signal.SIGINT, before)
     assert demo.stderr is not None
     try:
         for line in demo.stderr:

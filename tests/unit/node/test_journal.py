@@ -233,10 +233,10 @@ def test_a_full_disk_is_said_and_loses_nothing(journal: Journal) -> None:
     pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
     journal._db.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(UnavailableError) as caught:
-        journal.contributed(RUN, 0, 1, b"h" * 32, SEED, bytes(1 << 20))
+        journal.contributed(RUN, 0, 1, b"h" * 32, SEED, bytes(200_000))
     assert caught.value.code == "disk.full"
     journal._db.execute("PRAGMA max_page_count = 1000000")
-    journal.contributed(RUN, 0, 1, b"h" * 32, SEED, bytes(1 << 20))
+    journal.contributed(RUN, 0, 1, b"h" * 32, SEED, bytes(200_000))
     rows = [journal.exchange(RUN, 0, number) for number in (0, 1)]
     assert all(row is not None for row in rows)
     assert rows[0].total == b"total"  # type: ignore[union-attr]
@@ -264,3 +264,88 @@ def test_introductions_are_kept_for_an_attempt_and_forgotten_with_it() -> None:
     journal.introduce(RUN, 1, Secret(b"again"))
     journal.end(RUN)
     assert journal.introduction(RUN, 1) is None
+
+
+LONG_PAYLOAD, LONG_TOTAL = bytes(range(256)) * 2000, b"total" * 100_000
+
+
+def test_long_values_lie_in_files_and_are_there_after_a_kill(journal: Journal, path: Path) -> None:
+    journal.begin_attempt(RUN, 0, b"start")
+    journal.contributed(RUN, 0, 0, b"h" * 32, SEED, LONG_PAYLOAD)
+    again = killed(journal, path)
+    row = again.exchange(RUN, 0, 0)
+    assert row is not None
+    assert (row.payload, row.total) == (LONG_PAYLOAD, None)
+    again.released(RUN, 0, 0, DIGEST, SHARE, whole_cohort=True)
+    again.opened(RUN, 0, 0, b"\0\0\0\3", LONG_TOTAL)
+    again.contributed(RUN, 0, 1, b"h" * 32, SEED, LONG_PAYLOAD[::-1])
+    last = killed(again, path)
+    first, second = last.exchange(RUN, 0, 0), last.exchange(RUN, 0, 1)
+    assert first is not None
+    assert second is not None
+    assert (first.total, second.payload) == (b"\0\0\0\3" + LONG_TOTAL, LONG_PAYLOAD[::-1])
+    assert path.stat().st_size < 100_000
+
+
+def test_a_total_that_was_lost_is_opened_again(journal: Journal, path: Path) -> None:
+    journal.begin_attempt(RUN, 0, b"start")
+    journal.contributed(RUN, 0, 0, b"h" * 32, SEED, LONG_PAYLOAD)
+    journal.opened(RUN, 0, 0, LONG_TOTAL)
+    again = killed(journal, path)
+    row = again.exchange(RUN, 0, 0)
+    assert row is not None
+    assert (row.payload, row.total) == (LONG_PAYLOAD, None)
+
+
+def test_files_go_with_what_nobody_needs(journal: Journal, path: Path) -> None:
+    def names() -> list[str]:
+        return sorted(one.name.removeprefix(f"{RUN}.") for one in (path.parent / "runs").iterdir())
+
+    journal.begin_attempt(RUN, 0, b"start")
+    for number in range(3):
+        journal.contributed(RUN, 0, number, b"h" * 32, SEED, LONG_PAYLOAD)
+        journal.opened(RUN, 0, number, LONG_TOTAL)
+    journal.settle()
+    assert names() == ["0.0.total", "0.1.total", "0.2.payload", "0.2.total"]
+    assert (path.parent / "runs").stat().st_mode & 0o777 == 0o700
+    assert {one.stat().st_mode & 0o777 for one in (path.parent / "runs").iterdir()} == {0o600}
+    journal.begin_attempt(RUN, 1, b"again")
+    assert names() == []
+    journal.contributed(RUN, 1, 0, b"h" * 32, SEED, LONG_PAYLOAD)
+    journal.end(RUN)
+    assert names() == []
+
+
+def test_a_second_contribution_of_a_round_leaves_the_first_as_it_is(journal: Journal) -> None:
+    journal.begin_attempt(RUN, 0, b"start")
+    journal.contributed(RUN, 0, 0, b"h" * 32, SEED, LONG_PAYLOAD)
+    with pytest.raises(sqlite3.IntegrityError):
+        journal.contributed(RUN, 0, 0, b"h" * 32, SEED, LONG_PAYLOAD[::-1])
+    row = journal.exchange(RUN, 0, 0)
+    assert row is not None
+    assert row.payload == LONG_PAYLOAD
+
+
+def test_a_file_that_somebody_removed_is_said(journal: Journal, path: Path) -> None:
+    journal.begin_attempt(RUN, 0, b"start")
+    journal.contributed(RUN, 0, 0, b"h" * 32, SEED, LONG_PAYLOAD)
+    next((path.parent / "runs").iterdir()).unlink()
+    with pytest.raises(UnavailableError) as caught:
+        journal.exchange(RUN, 0, 0)
+    assert caught.value.code == "node.spool-lost"
+
+
+def test_a_disk_that_takes_no_file_keeps_no_row(
+    journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    journal.begin_attempt(RUN, 0, b"start")
+    with monkeypatch.context() as patched:
+        patched.setattr("sealane.node.spool.os.fsync", full)
+        with pytest.raises(UnavailableError) as caught:
+            journal.contributed(RUN, 0, 0, b"h" * 32, SEED, LONG_PAYLOAD)
+    assert caught.value.code == "disk.full"
+    assert journal.exchange(RUN, 0, 0) is None
+    journal.contributed(RUN, 0, 0, b"h" * 32, SEED, LONG_PAYLOAD)

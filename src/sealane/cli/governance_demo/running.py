@@ -80,7 +80,7 @@ def revoke(federation: LocalFederation, study: Study, whole: int) -> Step:
     seen = _revoked_in_mid_run(federation, study, run_id)
     last, error = seen.last, seen.last.error
     releases = released(federation, REVOKES)
-    mid_run = seen.stopped == [run_id] and AT_ROUND < last.exchanges < whole
+    mid_run = seen.stopped == [run_id] and AT_ROUND <= last.exchanges < whole
     return Step(
         "revoke", f"{REVOKES}'s steward", "revoke while a second run is under way",
         (f"sealane run start {study.hash[:12]} --home {ANALYST}",

@@ -1,0 +1,100 @@
+"""Where a journal keeps what is too long for its database: one file for each, on disk before the row that names it.
+
+SQLite would write a model's update twice, once to its log and once to its place, and once more to blank it. A file of
+which no row tells is overwritten by the next of its name, or removed with its run.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from sealane.errors import UnavailableError
+
+LONG = 1 << 18
+"""From so many bytes on a value is kept in a file."""
+
+
+class Spool:
+    """The files of one journal, in a directory of mode 0700 beside it.
+
+    Args:
+        directory: made when the first file is.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._unsynced: list[int] = []
+
+    def write(self, name: str, parts: Sequence[bytes]) -> None:
+        """Write a file, which is on disk after :meth:`sync`.
+
+        Raises:
+            UnavailableError: the disk takes nothing more.
+        """
+        with _full_disk():
+            self._directory.mkdir(mode=0o700, exist_ok=True)
+            handle, path = tempfile.mkstemp(dir=self._directory)  # mode 0600
+            self._unsynced.append(handle)
+            for part in parts:
+                view = memoryview(part)
+                while view:
+                    view = view[os.write(handle, view):]
+            os.replace(path, self._directory / name)
+
+    def sync(self) -> None:
+        """Return once all that was written is on disk.
+
+        Raises:
+            UnavailableError: it is not.
+        """
+        if not self._unsynced:
+            return
+        with _full_disk():
+            try:
+                for handle in self._unsynced:
+                    os.fsync(handle)
+            finally:
+                self.lose()
+            place = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(place)
+            finally:
+                os.close(place)
+
+    def lose(self) -> None:
+        """Wait for nothing that was written."""
+        for handle in self._unsynced:
+            os.close(handle)
+        self._unsynced.clear()
+
+    def read(self, name: str) -> bytes:
+        """Return what a file holds.
+
+        Raises:
+            UnavailableError: it is not there any more.
+        """
+        try:
+            return (self._directory / name).read_bytes()
+        except OSError as error:
+            raise UnavailableError("node.spool-lost", "a file of this node's run database cannot be read",
+                                   got=f"{name}: {error.strerror}",
+                                   hint="somebody removed it; the run cannot go on here: abort it") from error
+
+    def remove(self, pattern: str) -> None:
+        """Remove the files of such names."""
+        for path in self._directory.glob(pattern):
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _full_disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UnavailableError("disk.full", "the disk is full: nothing was written",
+                               got=error.strerror or type(error).__name__,
+                               hint="free some space; the work goes on from where it stopped") from error
