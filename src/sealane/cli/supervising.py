@@ -31,13 +31,14 @@ from sealane.sectors.registry import pack
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Paths of what is given; ``evidence`` are folders, the model's run first."""
+    """Paths of what is given; ``evidence`` are folders, the model's run first. ``note`` is the writer's."""
 
     evidence: tuple[Path, ...]
     policies: tuple[Path, ...]
     results: tuple[Path, ...] = ()
     statements: tuple[Path, ...] = ()
     claims: tuple[Path, ...] = ()
+    note: str | None = None
 
 
 def read_case(files: Files, read: Callable[[Path], bytes]) -> Case:
@@ -66,7 +67,8 @@ def read_case(files: Files, read: Callable[[Path], bytes]) -> Case:
     return Case(
         sector, form, f"Sealane {__version__}", tuple(evidence), match_results(evidence, [one for _, one in given]),
         match_metered(evidence, [read_statement(read(path)) for path in files.statements]),
-        tuple(_claims(evidence, path, read(path)) for path in files.claims), tuple(listed), to_text(system_clock()))
+        tuple(_claims(evidence, path, read(path)) for path in files.claims), tuple(listed), to_text(system_clock()),
+        files.note)
 
 
 def _claims(evidence: list[Evidence], path: Path, data: bytes) -> Claims:

@@ -348,14 +348,14 @@ def test_the_page_says_what_the_document_says_and_runs_nothing(scene: Scene, tmp
     made = Scene(tmp_path, {}, {})
     made.write(replace(scene.stories[RUN], run=run_id, joined_for=run_id, later=(
         ("west", signed.refusal(EVIDENT, KEYS["west"], "west", reason=f"{HOSTILE}\u202e")),)))
-    report = scene.report("--claims", file, tmp_path / run_id, runs=(RUN, JUDGE, WATCH))
+    report = scene.report("--claims", file, "--note", HOSTILE, tmp_path / run_id, runs=(RUN, JUDGE, WATCH))
     page = scene.page()
     tags = Tags()
     tags.feed(page)
     assert "script" not in tags.names
     assert tags.loads == []
     assert len(set(tags.ids)) == len(tags.ids)
-    assert "&lt;script&gt;" in page
+    assert "Note by the writer, nobody signed it: &lt;script&gt;" in page
     assert "\u202e" not in page
     refusals = rows(report, "institutions", f"Refusals and revocations. study-glm-fit: glm.fit, run {run_id}")
     assert (refusals[0]["Institution"], refusals[0]["Reason"][:8]) == ("west", "<script>")

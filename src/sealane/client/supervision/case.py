@@ -49,6 +49,7 @@ class Case:
         claims: that nobody signed.
         files: that were read.
         created: RFC 3339.
+        note: of whoever writes the report; nobody signed it.
     """
 
     pack: SectorPack
@@ -60,6 +61,7 @@ class Case:
     claims: tuple[Claims, ...]
     files: tuple[InputFile, ...]
     created: str
+    note: str | None = None
 
     @property
     def installed(self) -> Source:

@@ -128,6 +128,7 @@ class Told:
         lead: in a sentence or two.
         created: RFC 3339.
         sections: in their order.
+        note: of whoever wrote it; nobody signed it.
     """
 
     title: str
@@ -135,8 +136,9 @@ class Told:
     lead: str
     created: str
     sections: Sequence[Section]
+    note: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return it JSON-ready."""
         return {"version": VERSION, "sector": self.sector, "title": self.title, "lead": self.lead,
-                "created": self.created, "sections": [one.to_dict() for one in self.sections]}
+                "created": self.created, "note": self.note, "sections": [one.to_dict() for one in self.sections]}

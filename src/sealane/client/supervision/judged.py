@@ -94,7 +94,7 @@ def _ranking(one: Evidence, result: Mapping[str, Any]) -> list[Statement]:
     whose = ("the coefficients in the study's parameters, which all signed" if score is None else
              f"column {score}, which each institution filled by itself: that it is this model's score is their word")
     told = [
-        Statement("Score that is judged", whose, signed(one)),
+        Statement("Score that is judged", whose, Source("derived", ("the study's parameters",))),
         Statement("Rows", count(int(result.get("nobs", 0))), by),
         Statement("AUC", f"{rate(found.auc)} (bins: within {found.auc_error:.2g})", by),
         Statement("Gini", rate(2 * found.auc - 1), Source("derived", ("the AUC",))),

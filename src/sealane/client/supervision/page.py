@@ -26,10 +26,16 @@ def render(told: Told) -> str:
     body = element(
         "body", {},
         element("header", {}, element("p", {"class": "kicker"}, f"Sealane · {told.sector} · {told.created}"),
-                element("h1", {}, told.title), element("p", {"class": "lead"}, told.lead)),
+                element("h1", {}, told.title), element("p", {"class": "lead"}, told.lead), _note(told)),
         element("main", {}, *(_section(one, numbers) for one in told.sections)),
         element("footer", {}, element("p", {}, "Made by Sealane from verified evidence: sealane audit report.")))
     return f"<!doctype html>\n{element('html', {'lang': 'en'}, head(told.title), body)}\n"
+
+
+def _note(told: Told) -> Markup:
+    if not told.note:
+        return NOTHING
+    return element("p", {"class": "note"}, f"Note by the writer, nobody signed it: {told.note}")
 
 
 def _section(one: Section, numbers: Iterator[int]) -> Markup:

@@ -26,5 +26,5 @@ def tell(case: Case) -> Told:
     lead = (f"{study.name} ({study.computation}), for {study.purpose}, by {enumerated(model.cohort)}. "
             f"Evidence of {'one run' if not others else f'{others + 1} runs'} was verified before this was written; "
             "each statement says who vouches for it.")
-    return Told(case.form.title, case.pack.name, lead, case.created,
-                [Section(one.shows, one.heading, one.text, FILLED[one.shows](case)) for one in case.form.sections])
+    sections = [Section(one.shows, one.heading, one.text, FILLED[one.shows](case)) for one in case.form.sections]
+    return Told(case.form.title, case.pack.name, lead, case.created, sections, case.note)
