@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import run_well
 from transfers import CONTRACT, transfers
 
 import sealane
+from sealane.cli.asking import Answer
+from sealane.cli.finance_demo.supervising import PAGE, POLICY, supervise
 from sealane.cli.local_federation import LocalFederation, local_federation
 from sealane.cli.run_report import report_fields
 from sealane.client.report import render_report
@@ -36,7 +40,7 @@ def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalFedera
 
 
 @pytest.mark.parametrize("computation", ASKED)
-def test_a_computation_between_processes(computation: str, federation: LocalFederation) -> None:
+def test_a_computation_between_processes(computation: str, federation: LocalFederation, tmp_path: Path) -> None:
     asked = ASKED[computation]
     simulated = sealane.simulate(FRAMES, contract=contract(CONTRACT)).run(computation, **asked).to_dict()
     record = federation.analyst.propose(StudyFile(
@@ -49,5 +53,15 @@ def test_a_computation_between_processes(computation: str, federation: LocalFede
     real = finished.present_traced().to_dict()
     assert real == simulated
     assert real["typologies"]["structuring"]["accounts"] == 36
-    page = render_report(report_fields(finished.opened, system_clock()))
-    assert "<h2>Flagged accounts</h2>" in page
+    fields = report_fields(finished.opened, system_clock())
+    assert "<h2>Flagged accounts</h2>" in render_report(fields)
+
+    folder = tmp_path / "supervision"
+    supervise(federation.analyst.session, [Answer(study, None, fields, finished.opened)], fields, "Made up.", folder)
+    page = (folder / PAGE).read_text()
+    assert "<h3>Flagged accounts</h3>" in page
+    assert "nobody signed it: Made up." in page
+    told = run_well("audit", "report", folder / study.name, "--policy", folder / POLICY, "--result",
+                    folder / f"{study.name}.json", "--out", tmp_path / "again.html")["report"]
+    purpose = next(one for one in told["sections"] if one["shows"] == "purpose")["groups"][0]["statements"][1]
+    assert (purpose["value"], purpose["source"]) == ("anti-money-laundering", {"kind": "signed", "by": NAMES})

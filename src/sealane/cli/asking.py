@@ -10,6 +10,7 @@ from sealane.cli.demo_steps import Teller, study_part
 from sealane.cli.local_federation import DATASET, LocalFederation
 from sealane.client.connection import Finished
 from sealane.client.report.results.regression import coefficients, ratio
+from sealane.client.session import Opened
 from sealane.governance.study import Study, parse_study
 from sealane.governance.study_file import StudyFile
 
@@ -47,11 +48,13 @@ class Answer:
         study: as it was signed.
         result: as the analyst sees it.
         report: fields of the run's report.
+        opened: the result as it was endorsed.
     """
 
     study: Study
     result: Any
     report: dict[str, Any] = field(repr=False)
+    opened: Opened = field(repr=False)
 
 
 def ask(
@@ -67,7 +70,7 @@ def ask(
     federation.approve(study.hash, waive_differencing=question.waive, dataset=question.dataset)
     federation.analyst.await_approvals(record, APPROVAL_SECONDS, lambda line: None)
     finished = federation.analyst.finish(federation.analyst.session.start(study.hash), teller.status)
-    return Answer(study, finished.present_traced(), report_of(study, finished, rows))
+    return Answer(study, finished.present_traced(), report_of(study, finished, rows), finished.opened)
 
 
 def report_of(study: Study, finished: Finished, rows: Mapping[str, int]) -> dict[str, Any]:

@@ -23,7 +23,8 @@ _OUT = click.Path(path_type=Path)
 
 
 @noun("audit", examples=("audit policy joint-scorecard --out policy.json", "audit export r-abcdefghijklmnop",
-                         "audit verify ./r-abcdefghijklmnop --policy policy.json"))
+                         "audit verify ./r-abcdefghijklmnop --policy policy.json",
+                         "audit report ./evidence --policy policy.json --result result.json"))
 def audit() -> None:
     """Export and prove what the audit log holds; verify it offline."""
 
@@ -99,6 +100,36 @@ def verify(files: tuple[Path, ...], policy_file: Path, checkpoint: Path | None) 
     fresh = _bytes(checkpoint) if checkpoint is not None else None
     found = [_verify(path, trusted, fresh) for path in files]
     show(found, lambda: "\n".join(one["text"] for one in found))
+
+
+@audit.command(examples=("audit report ./evidence --policy policy.json --result result.json --out supervisory.html",
+                         "audit report ./model ./watch --policy policy.json --result model.json --result watch.json",
+                         "audit report ./evidence --policy policy.json --statement north.json --json"))
+@click.argument("evidence", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--policy", "policies", multiple=True, required=True, type=_FILE,
+              help="Policy file that you trust; of each study that needs another, one more.")
+@click.option("--result", "results", multiple=True, type=_FILE,
+              help="A run's result.json: refused unless it is the one that the evidence says was endorsed.")
+@click.option("--statement", "statements", multiple=True, type=_FILE,
+              help="A node's metering statement: rows, rounds and epsilon that it signed.")
+@click.option("--claims", multiple=True, type=_FILE,
+              help="A run's report.json: shown apart, as claims that nobody signed.")
+@click.option("--note", help="A sentence of your own at the top, marked as such: a reference number, say.")
+@click.option("--out", type=_OUT, default=Path("supervisory.html"), show_default=True, help="Page to write.")
+def report(evidence: tuple[Path, ...], policies: tuple[Path, ...], results: tuple[Path, ...],
+           statements: tuple[Path, ...], claims: tuple[Path, ...], note: str | None, out: Path) -> None:
+    """Write a supervisory report from evidence packs, the model's run first; offline, and only if all of it verifies.
+
+    Which sections it has is the sector pack's to say. Each statement says who vouches for it: who signed, the log, this
+    program, or nobody. With --json the same report is printed as a document.
+    """
+    from sealane.cli.supervising import Files, read_case
+    from sealane.client.supervision.page import render
+    from sealane.client.supervision.report import tell
+
+    told = tell(read_case(Files(evidence, policies, results, statements, claims, note), _bytes))
+    out.write_text(render(told), encoding="utf-8")
+    show({"file": str(out), "report": told.to_dict()}, lambda: f"{out}: {told.lead}")
 
 
 def _verify(path: Path, trusted: Policy, fresh: bytes | None) -> dict[str, Any]:

@@ -41,9 +41,11 @@ def finance(out: Path, keep: bool, fraud: bool) -> None:
     Starts a coordinator and four nodes as processes on loopback, enrols them, and lets all four sign each study. Four
     regions of a lender's book fit a logistic regression, a scorecard and LightGBM trees; AUC and KS on held-out loans:
     each region alone, joint, and pooled. Then four banks grow trees on made-up card payments, judge their score and
-    watch its drift. Only sums over the cohort are ever opened.
+    watch its drift, and a supervisory report on that model is written from evidence, into `supervision`. Only sums over
+    the cohort are ever opened.
     """
     from sealane.cli.finance_demo import walk
+    from sealane.cli.finance_demo.supervising import FOLDER, PAGE
     from sealane.cli.finance_demo.view import show
     from sealane.cli.local_federation import stopped_by_sigterm
     from sealane.client.report import render_chapters
@@ -53,8 +55,11 @@ def finance(out: Path, keep: bool, fraud: bool) -> None:
         with _telling(quiet=as_json) as teller:
             report = walk.finance(root, teller, fraud=fraud)
         _write(out, report, render_chapters(report))
+        if fraud:
+            shutil.copytree(root / FOLDER, out / FOLDER, dirs_exist_ok=True)
     if as_json:
-        write_json(report | {"report": str((out / "report.html").resolve())})
+        supervisory = {"supervisory": str((out / FOLDER / PAGE).resolve())} if fraud else {}
+        write_json(report | {"report": str((out / "report.html").resolve())} | supervisory)
     else:
         show(report, out)
 

@@ -89,16 +89,19 @@ def cancel(run_id: str) -> None:
 @run.command(examples=("run report r-abcdefghijklmnop", "run report r-abc --out ./report --json"))
 @click.argument("run_id", metavar="RUN", shell_complete=run_ids)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path(),
-              help="Directory for report.html and report.json.")
+              help="Directory for report.html, report.json and result.json.")
 def report(run_id: str, out: Path) -> None:
-    """Open a completed run's result, check who endorsed it, and write report.html and report.json."""
+    """Open a completed run's result, check who endorsed it, and write report.html, report.json and result.json.
+
+    result.json is the result as it was endorsed: `sealane audit report` holds it against the run's evidence.
+    """
     from sealane.cli.run_report import report_fields, write_report
     from sealane.core.clock import system_clock
 
     with _connect() as connection:
         opened = connection.session.result(run_id)
     fields = report_fields(opened, system_clock())
-    files = write_report(fields, out)
+    files = write_report(fields, opened.document, out)
     show({"run": opened.status.run_id, "files": [str(file) for file in files], "report": fields},
          lambda: "\n".join([_words(opened), "", *map(str, files)]))
 

@@ -11,11 +11,12 @@ from typing import Any
 
 from sealane.client.report import render_report
 from sealane.client.report.results.regression import coefficients, ratio
+from sealane.client.result_file import write_result
 from sealane.client.session import Opened
 from sealane.core.clock import to_text
 from sealane.errors import UnavailableError
 
-NAMES = ("report.html", "report.json")
+NAMES = ("report.html", "report.json", "result.json")
 
 
 def report_fields(opened: Opened, created: datetime) -> dict[str, Any]:
@@ -34,13 +35,19 @@ def report_fields(opened: Opened, created: datetime) -> dict[str, Any]:
     }
 
 
-def write_report(fields: Mapping[str, Any], directory: Path) -> list[Path]:
-    """Write ``report.html`` and ``report.json``, each whole or not at all, and return their paths.
+def write_report(fields: Mapping[str, Any], endorsed: bytes, directory: Path) -> list[Path]:
+    """Write the files of a report, each whole or not at all, and return their paths.
+
+    Args:
+        fields: of ``report.json``, which ``report.html`` shows.
+        endorsed: the result as its recipient opened it; ``result.json`` holds it for whoever has the run's evidence.
+        directory: where to.
 
     Raises:
         UnavailableError: the directory cannot be written.
     """
-    texts = {"report.html": render_report(fields), "report.json": json.dumps(fields, indent=2) + "\n"}
+    texts = {"report.html": render_report(fields), "report.json": json.dumps(fields, indent=2) + "\n",
+             "result.json": write_result(fields["run"], endorsed).decode()}
     try:
         directory.mkdir(parents=True, exist_ok=True)
         return [_write(directory / name, texts[name]) for name in NAMES]

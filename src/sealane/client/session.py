@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -54,12 +54,14 @@ class Opened:
         status: of the run.
         payload: the released values.
         endorsed_by: names of the institutions that signed its hash.
+        document: the bytes over which that hash is taken: a salt, and the values as canonical JSON.
     """
 
     study: Study
     status: RunStatus
     payload: dict[str, Any]
     endorsed_by: tuple[str, ...]
+    document: bytes = field(repr=False)
 
     def present(self) -> Any:
         """Return the object that a reader of the field expects."""
@@ -170,7 +172,7 @@ class Session:
         payload = parse_canonical(unsalted(data), limit=MAXIMUM_RESULT)
         if not isinstance(payload, dict):
             raise ProtocolError("result.malformed", "the result is not a document", got=type(payload).__name__)
-        return Opened(study, status, payload, endorsed)
+        return Opened(study, status, payload, endorsed, data)
 
     def catalog(self, query: CatalogQuery, known: Mapping[str, tuple[str, bool]]) -> list[CatalogEntry]:
         """List what nodes publish, each entry's signature checked against the fingerprints that are known here."""

@@ -11,6 +11,7 @@ from sealane.governance.contract import Contract, load_contract
 from sealane.governance.deidentification import Deidentification, load_deidentification
 from sealane.governance.study_file import DEFAULT_MINIMUM_COUNT
 from sealane.sectors.code_system import CodeSystem, load_code_systems
+from sealane.sectors.supervision import SupervisoryReport, load_supervision
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class SectorPack:
         deidentification: what is done to a table that is shown, where its steward gives no rules; None for no default.
         minimum_count: fewest rows behind a released cell, where a study file does not say.
         example: a study to begin from; None for one without parameters.
+        supervision: what is handed to a supervisor about a model; None where the sector has no such report.
     """
 
     name: str
@@ -57,6 +59,7 @@ class SectorPack:
     deidentification: Deidentification | None = None
     minimum_count: int = DEFAULT_MINIMUM_COUNT
     example: StudyExample | None = None
+    supervision: SupervisoryReport | None = None
 
 
 def load_contracts(package: str) -> dict[str, Contract]:
@@ -96,3 +99,12 @@ def load_defaults(package: str) -> Deidentification:
         InputError: they are malformed.
     """
     return load_deidentification(files(package).joinpath("deidentification.toml").read_bytes())
+
+
+def load_report(package: str) -> SupervisoryReport:
+    """Read what a sector hands to its supervisor, which lies beside a pack's contracts.
+
+    Raises:
+        InputError: it is malformed.
+    """
+    return load_supervision(files(package).joinpath("supervision.toml").read_bytes())

@@ -62,6 +62,32 @@ def test_a_pack_verifies_offline(scene: Scene) -> None:
         assert kinds.count(kind) == 1
 
 
+def test_a_supervisory_report_from_what_processes_signed(scene: Scene, tmp_path: Path) -> None:
+    """The result is the endorsed one, rows and rounds are what a node signed, and the source here is the agreed one."""
+    root = scene.federation.root
+    run_well("run", "report", scene.run_id, "--out", tmp_path, "--home", root / ANALYST)
+    statement, prices = tmp_path / "north.json", tmp_path / "tariff.toml"
+    prices.write_text('currency = "EUR"\n')
+    run_well("metering", "statement", "--study", scene.study, "--from", "2020-01-01", "--to", "2099-01-01",
+             "--tariff", prices, "--output", statement, "--home", root / "north")
+    given = [scene.pack, "--policy", scene.policy, "--out", tmp_path / "page.html", "--result"]
+    told = run_well("audit", "report", *given, tmp_path / "result.json", "--statement", statement)["report"]
+    sections = {one["shows"]: one for one in told["sections"]}
+    said = {each["what"]: each["value"] for part in ("method", "released", "performance")
+            for each in sections[part]["groups"][0]["statements"]}
+    assert said["The source installed here"] == "the same"
+    assert said["Run"] == f"{scene.run_id}, completed"
+    assert said["The result itself"] == "among the files, and the one that was endorsed"
+    rows, = (one["rows"] for one in sections["data"]["tables"] if one["caption"].startswith("Rows"))
+    with (root / "north.csv").open() as lines:
+        number = sum(1 for _ in lines) - 1
+    assert rows == [{"Institution": "north", "Rows": f"at least {number // 10 * 10}"}]
+    held = json.loads((tmp_path / "result.json").read_bytes())
+    held["result"]["columns"]["annual_inc"]["groups"]["all"]["count"] += 1
+    (tmp_path / "forged.json").write_bytes(canonical_bytes(held))
+    refused("supervision.not-endorsed", 4, "audit", "report", *given, tmp_path / "forged.json")
+
+
 FILES = ("study.json", "statements.json", "cohort.json", "endorsements.json", "leaves.json", "checkpoint.txt",
          "newest.txt", "consistency.json", "software.json", "policy.json", "report.html", "manifest.json")
 

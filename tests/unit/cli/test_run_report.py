@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +14,10 @@ from sealane.cli.run_report import report_fields, write_report
 from sealane.cli.run_view import line, present
 from sealane.cli.study_view import find
 from sealane.client.report import parse_report
+from sealane.client.result_file import read_result
 from sealane.client.session import Opened, Session
 from sealane.client.status import RunStatus
+from sealane.core.canonical import canonical_bytes
 from sealane.core.ids import fingerprint
 from sealane.errors import ProtocolError, RefusedError, UnavailableError
 from sealane.governance.study import Participant, Study, make_study
@@ -30,6 +33,7 @@ PAYLOAD = {
     "rounded_to": None, "digits": None, "promise": None, "group_rules": {}, "columns": {
         "bad": {"type": "number", "unit": None, "groups": {"all": {
             "count": 40, "missing": 0, "mean": 0.5, "std": 0.5, "variance": 0.25, "skewness": 0.0, "rules": {}}}}}}
+DOCUMENT = b"s" * 32 + canonical_bytes(PAYLOAD)
 
 
 def status(state: str = "COMPLETED", error: RefusedError | None = None, waiting: tuple[str, ...] = ()) -> RunStatus:
@@ -38,22 +42,26 @@ def status(state: str = "COMPLETED", error: RefusedError | None = None, waiting:
 
 
 def test_a_report_without_a_model_is_a_report() -> None:
-    fields = report_fields(Opened(STUDY, status(), PAYLOAD, ("a", "b", "c")), datetime(2026, 1, 1, tzinfo=UTC))
+    opened = Opened(STUDY, status(), PAYLOAD, ("a", "b", "c"), DOCUMENT)
+    fields = report_fields(opened, datetime(2026, 1, 1, tzinfo=UTC))
     report = parse_report(fields)
     assert (report.cohort, report.rounds, report.coefficients, report.run) == (["a", "b", "c"], 3, [], "r-" + "a" * 16)
     assert report.study.hash == STUDY.hash
 
 
 def test_files_are_written_whole_over_earlier_ones(tmp_path: Path) -> None:
-    fields = report_fields(Opened(STUDY, status(), PAYLOAD, ()), datetime(2026, 1, 1, tzinfo=UTC))
+    fields = report_fields(Opened(STUDY, status(), PAYLOAD, (), DOCUMENT), datetime(2026, 1, 1, tzinfo=UTC))
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "report.json").write_text("old")
-    written = write_report(fields, tmp_path / "out")
+    written = write_report(fields, DOCUMENT, tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(path.name for path in written)
     assert json.loads((tmp_path / "out" / "report.json").read_text()) == fields
+    handed = read_result((tmp_path / "out" / "result.json").read_bytes())
+    assert (handed.run, handed.payload, handed.hash) == (
+        fields["run"], PAYLOAD, hashlib.sha256(DOCUMENT).hexdigest())
     (tmp_path / "file").touch()
     with pytest.raises(UnavailableError) as caught:
-        write_report(fields, tmp_path / "file")
+        write_report(fields, DOCUMENT, tmp_path / "file")
     assert caught.value.code == "report.not-written"
 
 

@@ -121,12 +121,12 @@ def test_gamma_amounts_are_above_zero(run_pooled, people):
     frame.loc[3, "cost"] = 0.0
     with pytest.raises(InputError) as caught:
         run_pooled(split(frame), GlmFit(), {"outcome": "cost", "features": ["age"], "family": "gamma"})
-    assert caught.value.code == "glm.outcome-values"
+    assert caught.value.code == "outcome.values"
     contract = infer_contract({"all": people.assign(cost=people.cost - 50)})
     with pytest.raises(InputError) as caught:
         run_pooled(split(people), GlmFit(), {"outcome": "cost", "features": ["age"], "family": "gamma"},
                    contract=contract)
-    assert caught.value.code == "glm.outcome-type"
+    assert caught.value.code == "outcome.type"
 
 
 def test_ratios(run_pooled, people):

@@ -127,11 +127,11 @@ def test_too_few_complete_rows_names_the_emptiest_column(refused, table):
 
 
 def test_events(refused, table):
-    assert refused(table.assign(y=(np.arange(N) < 4).astype(int)), "glm.too-few-events")
+    assert refused(table.assign(y=(np.arange(N) < 4).astype(int)), "outcome.too-few-events")
     contract = infer_contract({"all": table})
-    refused(table.assign(y=0), "glm.constant-outcome", contract=contract)
-    refused(table.assign(y=1), "glm.constant-outcome", contract=contract)
-    refused(table.assign(k=0), "glm.constant-outcome", contract=contract, outcome="k", family="poisson")
+    refused(table.assign(y=0), "outcome.constant", contract=contract)
+    refused(table.assign(y=1), "outcome.constant", contract=contract)
+    refused(table.assign(k=0), "outcome.constant", contract=contract, outcome="k", family="poisson")
 
 
 @pytest.mark.parametrize(("family", "outcome"), [("binomial", "y"), ("poisson", "k")])
@@ -227,9 +227,9 @@ def test_contract_too_wide_to_see_the_spread(refused, table):
     ({"features": ["open"]}, "columns.unbounded"),
     ({"features": ["x"], "categorical": ["x"]}, "model.not-categorical"),
     ({"features": ["g"], "reference": {"g": "z"}}, "model.unknown-level"),
-    ({"outcome": "g3"}, "glm.outcome-type"),
-    ({"outcome": "k"}, "glm.outcome-type"),
-    ({"outcome": "x", "family": "poisson", "features": ["k"]}, "glm.outcome-type"),
+    ({"outcome": "g3"}, "outcome.type"),
+    ({"outcome": "k"}, "outcome.type"),
+    ({"outcome": "x", "family": "poisson", "features": ["k"]}, "outcome.type"),
     ({"features": ["nothing"]}, "contract.unknown-field"),
 ])
 def test_columns_that_cannot_play_their_part(refused, table, params, code):
@@ -261,7 +261,7 @@ def test_rows_outside_the_contract_name_no_value(refused, table):
 def test_outcome_between_zero_and_one(refused, table):
     halves = table.assign(y=table.y.astype(float))
     halves.loc[0, "y"] = 0.5
-    refused(halves, "glm.outcome-values", branch=InputError)
+    refused(halves, "outcome.values", branch=InputError)
 
 
 @pytest.mark.parametrize("wrong", [

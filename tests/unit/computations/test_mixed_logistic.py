@@ -149,7 +149,7 @@ def test_refusals(refused, hospitals):
     assert refused(few, "mixed.too-few-rows").got == "1 of 6 institutions"
     nobody = {name: frame.assign(died=pd.Series([False] * len(frame))) for name, frame in hospitals.items()}
     contract_rows = {name: frame.assign(died=False) for name, frame in nobody.items()}
-    refused(contract_rows, "mixed.constant-outcome")
+    refused(contract_rows, "outcome.constant")
     refused({n: f.assign(again=2 * f.age) for n, f in hospitals.items()}, "model.collinear", features=["age", "again"])
     refused({n: f.assign(died=f.age > 60) for n, f in hospitals.items()}, "model.separation", features=["age"])
     refused(hospitals, "model.not-converged", maximum_iterations=1, tolerance=1e-12)

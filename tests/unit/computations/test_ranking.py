@@ -241,7 +241,7 @@ def test_how_rows_are_spread_changes_nothing(run_pooled: Callable[..., Any]) -> 
 def test_refusals(run_pooled: Callable[..., Any]) -> None:
     with raises("model.too-few-rows", RefusedError):
         ask(run_pooled, minimum_count=3000)
-    with raises("metrics.too-few-events", RefusedError):
+    with raises("outcome.too-few-events", RefusedError):
         ask(run_pooled, minimum_count=900)
     with raises("metrics.group-type", InputError):
         ask(run_pooled, group="x", thresholds=[0.5])

@@ -10,6 +10,7 @@ from typing import Any
 from sealane.cli.asking import Question, ask
 from sealane.cli.demo_steps import Teller
 from sealane.cli.example_data import child
+from sealane.cli.finance_demo.supervising import supervise
 from sealane.cli.local_federation import LocalFederation
 
 SCORED = "scored"
@@ -47,9 +48,9 @@ def watching(example: Any) -> dict[str, Question]:
 
 
 def card_chapters(
-    federation: LocalFederation, example: Any, data: Path, rows: Mapping[str, int], teller: Teller
+    federation: LocalFederation, example: Any, data: Path, rows: Mapping[str, int], teller: Teller, folder: Path
 ) -> tuple[list[dict[str, Any]], int]:
-    """Ask all questions; return their chapters, and how many payments were scored."""
+    """Ask all questions and write the supervisory report; return the chapters, and how many payments were scored."""
     trees = ask(federation, example, training(example), rows, teller)
     teller.step("each bank scores its later payments with the joint trees, and registers them")
     scored = child(example.name, "evaluate", str(data), stdin=json.dumps({"trees": trees.result.to_dict()}))
@@ -58,16 +59,19 @@ def card_chapters(
     later = {name: int(part["rows"]) for name, part in parts.items()}
     answers = {name: ask(federation, example, question, later, teller)
                for name, question in watching(example).items()}
+    told = trees.report | {"shap": scored["shap"], "notes": [
+        "SHAP values are those of 2,000 later payments of each bank, taken outside the federation."]}
     chapters = [
         {"title": "Card fraud (synthetic): trees", "text": f"{LABEL} Four banks grow trees on January to March 2025.",
-         "report": trees.report | {"shap": scored["shap"], "notes": [
-             "SHAP values are those of 2,000 later payments of each bank, taken outside the federation."]}},
+         "report": told},
         {"title": "Card fraud (synthetic): how the score ranks", "text": f"{LABEL} Each bank scores its payments of "
          "April to June; ROC, KS, lift and calibration come from sums over all four.",
          "report": answers["ranking"].report},
         {"title": "Card fraud (synthetic): drift by month", "text": drift_text(answers["drift"].result),
          "report": answers["drift"].report},
     ]
+    teller.step("writing a supervisory report from evidence of the three runs, verified first")
+    supervise(federation.analyst.session, [trees, answers["ranking"], answers["drift"]], told, LABEL, folder)
     return chapters, sum(later.values())
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sealane.cli.finance_demo.cards import LABEL
+from sealane.cli.finance_demo.supervising import FOLDER, PAGE
 
 
 def show(report: dict[str, Any], out: Path) -> None:
@@ -37,6 +38,9 @@ def show(report: dict[str, Any], out: Path) -> None:
     times = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in report["timings"].items())
     console.print(f"{first['rounds']} rounds of the regression in {first['wall_s']:.2f} s; {times}; "
                   f"{report['wall_s']:.1f} s in all. Report: {out / 'report.html'}", highlight=False, soft_wrap=True)
+    if made_up:
+        console.print(f"Supervisory report on the made-up payments' model, with its evidence: {out / FOLDER / PAGE}",
+                      highlight=False, soft_wrap=True)
     for data in report["data"]:
         console.print(f"Data: {data['source']}. Licence: {data['licence']}.", style="dim", highlight=False)
 

@@ -12,6 +12,7 @@ from sealane.cli.demo_steps import Teller
 from sealane.cli.example_data import child, find_example
 from sealane.cli.finance_demo.cards import card_chapters
 from sealane.cli.finance_demo.loans import loan_chapters
+from sealane.cli.finance_demo.supervising import FOLDER
 from sealane.cli.local_federation import local_federation
 from sealane.errors import InputError
 from sealane.node.sources import with_mapping
@@ -21,7 +22,7 @@ def finance(root: Path, teller: Teller, *, fraud: bool = True) -> dict[str, Any]
     """Run the studies with real processes, and return the fields of the report.
 
     Args:
-        root: directory for homes, logs and data.
+        root: directory for homes, logs, data, and the supervisory report on the made-up payments.
         teller: is told each step.
         fraud: also the made-up card payments.
 
@@ -33,7 +34,7 @@ def finance(root: Path, teller: Teller, *, fraud: bool = True) -> dict[str, Any]
     data, timings = [used], {"Loans": round(time.perf_counter() - began, 3)}
     if fraud:
         started = time.perf_counter()
-        more, payments = cards(root / "cards", teller)
+        more, payments = cards(root / "cards", teller, root / FOLDER)
         chapters += more
         data.append(payments)
         timings["Card payments (made up)"] = round(time.perf_counter() - started, 3)
@@ -76,7 +77,7 @@ def loans(root: Path, teller: Teller) -> tuple[list[dict[str, Any]], list[dict[s
     return chapters, beside, described(example, prepared, sum(rows.values()))
 
 
-def cards(root: Path, teller: Teller) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def cards(root: Path, teller: Teller, folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Return the chapters on card payments, and what is known of the data."""
     example = find_example("card-fraud")
     teller.step(f"making up data in a child process: {example.title}")
@@ -84,7 +85,7 @@ def cards(root: Path, teller: Teller) -> tuple[list[dict[str, Any]], dict[str, A
     tables, rows = parts_of(prepared["institutions"])
     sources = {name: with_mapping(f"features:{path}", Path(prepared["recipe"])) for name, path in tables.items()}
     with local_federation(root, sources, example.contract, say=teller.step) as federation:
-        chapters, scored = card_chapters(federation, example, root / "data", rows, teller)
+        chapters, scored = card_chapters(federation, example, root / "data", rows, teller, folder)
     return chapters, described(example, prepared["institutions"], sum(rows.values()) + scored)
 
 

@@ -26,7 +26,7 @@ def export(federation: LocalFederation, study: Study, run_id: str, folder: Path)
         record = auditor.study(study.hash)
         policy = make_policy(parse_study(record.study), auditor.identity.coordinator_key,
                              [one.public_key for one in record.statements])
-        proved = awaited(lambda: _proved(auditor, run_id), lambda found: found is not None,
+        proved = awaited(lambda: prove(auditor, run_id), lambda found: found is not None,
                          "a checkpoint with enough cosignatures")
         files = build_pack(proved, auditor.identity.coordinator_key, auditor.identity.signing_key)
     written = write_pack(files, folder / PACK)
@@ -90,7 +90,7 @@ def check(folder: Path) -> Verified:
     return verify_pack({file.name: file.read_bytes() for file in sorted((folder / PACK).iterdir())}, policy)
 
 
-def _proved(auditor: Session, run_id: str) -> Any:
+def prove(auditor: Session, run_id: str) -> Any:
     """Return what the log proves of a run, or None while its newest leaves are not cosigned by enough nodes."""
     try:
         return auditor.prove_run(run_id)

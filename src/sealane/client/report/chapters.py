@@ -120,13 +120,17 @@ def chapter(one: Chapter, number: int) -> Markup:
     inner = join(sections.body(one.report), element(
         "details", {}, element("summary", {}, "How it was protected, traffic and time"),
         join(provenance.protection(one.report), provenance.traffic(one.report))))
-    lower = inner.replace("<h3>", "<h4>").replace("</h3>", "</h4>").replace("<h2>", "<h3>").replace("</h2>", "</h3>")
-    # Text is escaped, quotes too: what matches was made by our own elements.
-    apart = NAMES.sub(lambda found: f'{found[1]}="' + " ".join(f"c{number}-{name}" for name in found[2].split()) + '"',
-                      lower)
     heading = element("h2", {"class": "chapter"}, f"{number}. {one.title}")
     opening = join(heading, element("p", {"class": "lead"}, one.text))
-    return element("article", {"id": f"chapter-{number}"}, opening, Markup(apart))
+    return element("article", {"id": f"chapter-{number}"}, opening, apart(inner, number))
+
+
+def apart(inner: Markup, number: int) -> Markup:
+    """Return a report's sections as part of a page: headings a level lower, and names that no other part has."""
+    lower = inner.replace("<h3>", "<h4>").replace("</h3>", "</h4>").replace("<h2>", "<h3>").replace("</h2>", "</h3>")
+    # Text is escaped, quotes too: what matches was made by our own elements.
+    return Markup(NAMES.sub(
+        lambda found: f'{found[1]}="' + " ".join(f"c{number}-{name}" for name in found[2].split()) + '"', lower))
 
 
 def times(told: Chapters) -> Markup:

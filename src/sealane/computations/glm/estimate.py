@@ -71,7 +71,9 @@ async def estimate(task: Task) -> tuple[Likelihood, Maximum]:
         if error.code != "model.separation":
             raise
         if task.basis.params.on_separation == "refuse":
-            raise RefusedError(error.code, error.message, got=error.got, expected=error.expected,
+            raise RefusedError("model.separation",
+                               "the outcome is separated: some coefficients have no finite estimate", got=error.got,
+                               expected=error.expected,
                                hint=f"{error.hint}; or ask for on_separation = \"firth\"") from None
         return await _separated(task, likelihood, baseline, null_deviance, first.beta)
     bordered = (task.basis.kind.family.name, task.basis.kind.link.name) not in PROFILED

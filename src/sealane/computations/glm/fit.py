@@ -22,7 +22,6 @@ from sealane.computations.glm.estimate import Task, estimate
 from sealane.computations.glm.families import Family, family_of
 from sealane.computations.glm.institutions import check_institution_rows, open_intercepts, own_shortfall
 from sealane.computations.glm.links import LINKS
-from sealane.computations.glm.outcome import AMOUNTS, Outcome, read_outcome, read_values, screen_events
 from sealane.computations.glm.parameters import GlmParameters
 from sealane.computations.glm.path import fit_path
 from sealane.computations.glm.path_result import PathResult
@@ -33,6 +32,7 @@ from sealane.computations.glm.scaling import choose_scaling
 from sealane.computations.glm.weighing import Beside, check_beside, check_offset, read_beside, weigh
 from sealane.computations.glm.working import Kind, Own
 from sealane.computations.newton import Array
+from sealane.computations.outcome import AMOUNTS, Outcome, check_events, read_outcome
 
 OFFSET_POWERS = {"gamma": -1.0, "gaussian": 2.0}
 """Power of its mean with which a row enters the score of a log link, where it is not 1."""
@@ -68,12 +68,13 @@ class GlmFit:
                 without an answer (``model.collinear``, ``model.separation``, ``model.not-converged``).
         """
         family = family_of(params.family, params.alpha)
-        outcome = read_outcome(data.contract, params)
+        field = data.contract.field(params.outcome_column)
+        outcome = read_outcome(field, params.family, params.reference.get(field.name))
         check_beside(data.contract, params)
         variables = read_variables(data.contract, params.model)
         frame = data.frame(self.columns(params))
         rows = read_rows(frame, variables, params.missing)
-        y, beside = read_values(frame, outcome, family.name), read_beside(frame, data.contract, params)
+        y, beside = outcome.read(frame[outcome.name], params.family), read_beside(frame, data.contract, params)
         missing = {outcome.name: np.isnan(y), **beside.missing}
         rows = replace(rows, kept=rows.kept & ~np.logical_or.reduce(list(missing.values())))
         counts = await _count(cohort, rows, variables, y, missing, params)
@@ -114,7 +115,7 @@ def _screen(
     cohort: Cohort, counts: Counts, variables: Variables, family: Family, params: GlmParameters
 ) -> dict[str, Any]:
     basis = screen(counts, variables, cohort)
-    screen_events(counts.kept, counts.others["events"], family.name, cohort.minimum_count)
+    check_events(counts.kept, counts.others["events"], params.family, cohort.minimum_count)
     if params.family not in AMOUNTS:
         check_events_at_levels(counts, cohort.minimum_count, others_too=family.name == "binomial")
     if params.fixed_effects:

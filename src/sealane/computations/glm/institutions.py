@@ -12,8 +12,8 @@ from sealane.computations.design.layout import Design, Placement
 from sealane.computations.glm.intercepts import own_intercept
 from sealane.computations.glm.likelihood import Likelihood
 from sealane.computations.glm.opening import open_sums, out_of_range
-from sealane.computations.glm.outcome import AMOUNTS
 from sealane.computations.newton import Array
+from sealane.computations.outcome import AMOUNTS
 from sealane.errors import RefusedError
 
 

@@ -10,8 +10,8 @@ from sealane.computations.design.parameters import FeatureParameters, Name
 from sealane.computations.glm.families import ALLOWED
 from sealane.computations.glm.intercepts import PROFILED
 from sealane.computations.glm.penalty import PenaltyParameters, check_penalised
+from sealane.computations.outcome import FamilyName
 
-FamilyName = Literal["gaussian", "binomial", "poisson", "gamma", "negative-binomial"]
 LinkName = Literal["identity", "log", "logit", "probit", "cloglog", "inverse"]
 
 

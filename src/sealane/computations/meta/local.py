@@ -7,12 +7,14 @@ canonical; the covariance is the inverse information, times the residual varianc
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from sealane.computations.design.variables import Array
-from sealane.computations.outcome import FamilyName
 
+OwnFamily = Literal["gaussian", "binomial", "poisson"]
+"""Of the models that an institution fits by itself, beside Cox's."""
 ITERATIONS = 100
 SMALLEST_PIVOT = 1e-10
 """Least share of a column that the others may leave unexplained, as in a model over all rows."""
@@ -30,14 +32,14 @@ class LocalFit:
     covariance: Array
 
 
-def enough(y: Array, family: FamilyName, minimum_count: int) -> bool:
+def enough(y: Array, family: OwnFamily, minimum_count: int) -> bool:
     """Say whether a node's rows, and the rarer outcome among them, suffice for a model of its own."""
     events = int((y > 0).sum())
     rarer = {"gaussian": len(y), "binomial": min(events, len(y) - events), "poisson": events}[family]
     return min(rarer, len(y)) >= minimum_count
 
 
-def fit(x: Array, y: Array, family: FamilyName) -> LocalFit | None:
+def fit(x: Array, y: Array, family: OwnFamily) -> LocalFit | None:
     """Fit by Newton's method; None where there is no finite answer, or the columns determine each other."""
     beta = np.zeros(x.shape[1])
     point = _at(x, y, family, beta)
@@ -57,7 +59,7 @@ def fit(x: Array, y: Array, family: FamilyName) -> LocalFit | None:
 
 
 def _advance(
-    x: Array, y: Array, family: FamilyName, beta: Array, step: Array, deviance: float
+    x: Array, y: Array, family: OwnFamily, beta: Array, step: Array, deviance: float
 ) -> tuple[Array, tuple[float, Array, Array] | None]:
     for halving in range(HALVINGS):
         candidate = beta + step * 0.5**halving
@@ -67,7 +69,7 @@ def _advance(
     return beta, None
 
 
-def _at(x: Array, y: Array, family: FamilyName, beta: Array) -> tuple[float, Array, Array] | None:
+def _at(x: Array, y: Array, family: OwnFamily, beta: Array) -> tuple[float, Array, Array] | None:
     """Return minus twice the log-likelihood up to a constant, score and information; None far out of reach."""
     predictor = x @ beta
     if float(np.abs(predictor).max()) > LARGEST_PREDICTOR:
@@ -85,7 +87,7 @@ def _at(x: Array, y: Array, family: FamilyName, beta: Array) -> tuple[float, Arr
     return deviance, x.T @ (y - mean), (x * weights[:, None]).T @ x
 
 
-def _finish(x: Array, y: Array, family: FamilyName, beta: Array, inverse: Array) -> LocalFit | None:
+def _finish(x: Array, y: Array, family: OwnFamily, beta: Array, inverse: Array) -> LocalFit | None:
     if family != "gaussian":
         return LocalFit(beta, inverse)
     residuals = y - x @ beta

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from sealane.computations.design.layout import Design, Measured, Placement
 from sealane.computations.design.variables import Array
 from sealane.computations.disclosure import ROWS_PER_COLUMN
-from sealane.computations.meta.local import LocalFit, enough, fit
+from sealane.computations.meta.local import LocalFit, OwnFamily, enough, fit
 from sealane.computations.meta.local_cox import fit_cox
 from sealane.computations.meta.parameters import MetaParameters
-from sealane.computations.outcome import FamilyName, Outcome, read_outcome
+from sealane.computations.outcome import Outcome, read_outcome
 from sealane.computations.survival.rows import check_time, read_times
 from sealane.governance.contract import Contract
 
@@ -47,7 +47,7 @@ class OwnGlm:
     """A generalised linear model of ``y``, missing as NaN."""
 
     outcome: Outcome
-    family: FamilyName
+    family: OwnFamily
     y: Array
 
     @property
@@ -61,11 +61,11 @@ class OwnGlm:
 
     def beside(self, kept: Kept) -> list[Measured]:
         """Return the outcome."""
-        return [Measured(self.outcome.field.name, self.outcome.low, self.outcome.high, self.y[kept])]
+        return [Measured(self.outcome.name, self.outcome.low, self.outcome.high, self.y[kept])]
 
     def place(self, design: Design) -> Placement:
         """Return mean and spread of the outcome in a gaussian model."""
-        return design.measured[self.outcome.field.name] if self.family == "gaussian" else Placement()
+        return design.measured[self.outcome.name] if self.family == "gaussian" else Placement()
 
     def fit(self, x: Array, kept: Kept, place: Placement) -> LocalFit | None:
         """Fit, given three rows per column."""

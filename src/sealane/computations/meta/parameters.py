@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from sealane.computations.design.parameters import Name
-from sealane.computations.outcome import FamilyName, OutcomeParameters, check_outcome
+from sealane.computations.meta.local import OwnFamily
+from sealane.computations.outcome import OutcomeParameters, check_outcome
 from sealane.computations.survival.rows import TimeParameters
 
 Method = Literal["fixed", "unweighted", "dl", "pm", "reml"]
@@ -30,7 +31,7 @@ class MetaParameters(OutcomeParameters):
         maximum_iterations: most steps to the variance between institutions, for ``pm`` and ``reml``.
     """
 
-    family: FamilyName | Literal["cox"]
+    family: OwnFamily | Literal["cox"]
     duration: Name | None = None
     event: Name | None = None
     method: Method = "dl"

@@ -22,9 +22,9 @@ from sealane.computations.metrics.groups import count_groups, hidden_groups, rel
 from sealane.computations.metrics.ranking_result import Ranking
 from sealane.computations.metrics.scores import ScoreParameters, even_edges, read_scale, scores_of
 from sealane.computations.metrics.scoring_model import Number
-from sealane.computations.outcome import read_outcome
+from sealane.computations.outcome import check_events, read_outcome
 from sealane.computations.statistics.axes import known_levels, places_on
-from sealane.errors import InputError, RefusedError
+from sealane.errors import InputError
 
 
 class RankingParameters(ScoreParameters):
@@ -109,10 +109,7 @@ class MetricsRanking:
         ranked = Ranked(tuple(edges), tuple(opened[3 : 3 + half]), tuple(opened[3 + half :]))
         check_rows(used, cohort.minimum_count)
         basis = check_contributors(contributors, cohort, {})
-        if min(ranked.totals) < cohort.minimum_count:
-            raise RefusedError("metrics.too-few-events", "too few rows have the rarer outcome",
-                               got=f"under {cohort.minimum_count}", expected=f"at least {cohort.minimum_count}",
-                               hint="ask for more institutions or a longer period")
+        check_events(used, ranked.totals[0], "binomial", cohort.minimum_count)
         at = {threshold: edges.index(threshold) + 1 for threshold in params.thresholds}
         cuts = cut(ranked, [*at.values(), ranked.widest()], cohort.minimum_count)
         shown = {threshold: cut_at(ranked, cuts, place_) for threshold, place_ in at.items()}

@@ -21,7 +21,7 @@ from sealane.computations.mixed.linear import fit_linear
 from sealane.computations.mixed.logistic import fit_logistic
 from sealane.computations.mixed.parameters import MixedParameters
 from sealane.computations.mixed.result import MixedResult
-from sealane.computations.outcome import read_outcome
+from sealane.computations.outcome import check_varies, read_outcome
 from sealane.errors import RefusedError
 
 
@@ -51,7 +51,7 @@ class MixedFit:
 
         Raises:
             InputError: a column that cannot play its part, or rows outside the contract.
-            RefusedError: ``mixed.not-waived``, ``mixed.too-few-rows``, ``mixed.constant-outcome``, a model without an
+            RefusedError: ``mixed.not-waived``, ``mixed.too-few-rows``, ``outcome.constant``, a model without an
                 answer, or what every model refuses.
         """
         if not cohort.exposed:
@@ -105,9 +105,7 @@ def _check(counts: Counts, params: MixedParameters, cohort: Cohort) -> None:
         raise RefusedError("mixed.too-few-rows", "institutions have too few rows for an intercept of their own",
                            got=f"{counts.others['lacking']} of {cohort.size} institutions",
                            expected=f"at least {cohort.minimum_count} {what} at each")
-    if params.family == "binomial" and not 0 < counts.others["events"] < counts.kept:
-        raise RefusedError("mixed.constant-outcome", "the outcome does not vary", got="one value",
-                           expected="rows with and without the event")
+    check_varies(counts.kept, counts.others["events"], params.family)
 
 
 def _describe(cohort: Cohort, params: MixedParameters, counts: Counts, found: dict[str, Any]) -> Payload:

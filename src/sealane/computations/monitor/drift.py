@@ -92,7 +92,7 @@ class MonitorDrift:
         index = await _index(cohort, shape, watched, tables, closed, params)
         area = list[dict[str, Any]]()
         if outcome is not None and scale is not None:
-            y, score = outcome.read(frame[outcome.field.name], "binomial"), scores_of(frame, data.contract, params)
+            y, score = outcome.read(frame[outcome.name], "binomial"), scores_of(frame, data.contract, params)
             area = await _areas(cohort, shape, scale, (place, y, score), len(periods), max(sum(head.rows), 1), params)
         return {
             "computation": self.name, "periods": periods, "period": params.period,

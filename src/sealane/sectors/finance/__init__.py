@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from sealane.sectors.pack import SectorPack, StudyExample, load_contracts, load_defaults, load_systems, load_table
+from sealane.sectors.pack import (
+    SectorPack,
+    StudyExample,
+    load_contracts,
+    load_defaults,
+    load_report,
+    load_systems,
+    load_table,
+)
 
 PACK = SectorPack(
     name="finance",
@@ -25,4 +33,5 @@ PACK = SectorPack(
         name="joint-scorecard", purpose="credit-risk", data_contract="finance.credit-application/v1",
         computation="glm.fit",
         parameters='outcome = "bad"\nfeatures = ["annual_inc", "int_rate", "term"]\nfamily = "binomial"\n'),
+    supervision=load_report("sealane.sectors.finance"),
 )
