@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sealane.computations.base import Term, count
-from sealane.computations.neural.weights import Vector
+from sealane.computations.neural.vector import Vector
 
 POWERS = range(-30, 21)
 HIGHEST = 2.0**POWERS[-1]

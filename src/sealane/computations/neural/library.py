@@ -9,7 +9,7 @@ from typing import Any
 
 from sealane.errors import InputError
 
-LATE = ("torch", "torch._dynamo", "flwr.app", "flwr.serverapp.strategy", "sealane.computations.neural.rounds")
+LATE = ("torch", "torch._dynamo", "flwr.app", "flwr.serverapp.strategy", "sealane.computations.neural.learning.rounds")
 """What a sandbox imports beforehand: seconds of loading. Optimisers import the compiler, though nothing is compiled."""
 
 

@@ -74,7 +74,7 @@ class NeuralResult:
         """
         if self._module is None:
             need_torch()
-            from sealane.computations.neural.rebuilding import rebuild  # imports PyTorch
+            from sealane.computations.neural.learning.rebuilding import rebuild  # imports PyTorch
 
             self._module = rebuild(self._payload, self.weights)
         return self._module
@@ -90,7 +90,7 @@ class NeuralResult:
             InputError: a feature is missing, or PyTorch is not installed.
         """
         module = self.model
-        from sealane.computations.neural.rebuilding import apply
+        from sealane.computations.neural.learning.rebuilding import apply
 
         given = apply(module, *self.inputs(rows))
         p = self._payload

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sealane.computations.base import Term, real, update
-from sealane.computations.neural.weights import Vector
+from sealane.computations.neural.vector import Vector
 
 MOST_EXACT = 1 << 16
 """Entries up to which an update is sent exactly where the study does not say: half a megabyte to and from each peer."""

@@ -19,7 +19,7 @@ import numpy as np
 
 from sealane.computations.neural.library import flower
 from sealane.computations.neural.parameters import NeuralParameters
-from sealane.computations.neural.weights import Shapes, Vector
+from sealane.computations.neural.vector import Shapes, Vector
 from sealane.errors import InputError
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sealane.computations.base import Cohort, Term, count
-from sealane.computations.neural.weights import Vector, digest
+from sealane.computations.neural.vector import Vector, digest
 
 
 def fingerprint(vector: Vector) -> Term:

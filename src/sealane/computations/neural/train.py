@@ -23,8 +23,7 @@ class NeuralTrain:
     """A network in PyTorch, by Flower's strategies."""
 
     outputs = ("model",)
-    opens = ("rows by level and class; sums and squares of numbers; in each round losses, how many institutions' "
-             "updates lie above each power of two, and the mean update; scores in cells by outcome")
+    opens = "rows by level and class; moments; each round's mean update and loss, updates above powers of two; scores"
 
     @property
     def name(self) -> str:
@@ -66,11 +65,11 @@ class NeuralTrain:
         double = params.precision == "double"
         rows = in_units(own, outcome, split.training, inputs, target, double=double)
         validation = in_units(own, outcome, split.validation, inputs, target, double=double)
-        from sealane.computations.neural.preparing import prepare  # imports PyTorch
+        from sealane.computations.neural.learning.preparing import prepare  # imports PyTorch
 
         rounds, first = prepare(cohort, params, inputs, target, rows, validation, screened, draws)
         trained = await rounds.run(first)
-        from sealane.computations.neural.performance import measure
+        from sealane.computations.neural.learning.performance import measure
 
         counts = {"training": screened.training, "validation": screened.validation}
         metrics = await measure(cohort, rounds, target, trained.weights, counts)

@@ -105,6 +105,31 @@ def test_a_module_beyond_what_a_result_holds(run_pooled, frames):
     refused(run_pooled, frames, "neural.model-size", InputError, model={"name": "mlp", "hidden": [4096, 4096]})
 
 
+def test_a_module_that_keeps_statistics_of_rows():
+    torch = pytest.importorskip("torch")
+    from sealane.computations.neural.learning.weights import shapes_of
+
+    with pytest.raises(InputError) as caught:
+        shapes_of(torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2)))
+    assert caught.value.code == "neural.module-buffers"
+
+
+def test_a_flower_without_the_strategy(run_pooled, frames, monkeypatch):
+    import flwr.serverapp.strategy
+
+    monkeypatch.delattr(flwr.serverapp.strategy, "FedYogi")
+    refused(run_pooled, frames, "neural.unknown-strategy", InputError, strategy="FedYogi")
+
+
+def test_saving_without_safetensors(run_pooled, frames, monkeypatch, tmp_path):
+    result = run_pooled(frames, NeuralTrain(), ASKED)
+    monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
+    with pytest.raises(InputError) as caught:
+        result.save(tmp_path / "model.safetensors")
+    assert caught.value.code == "neural.no-safetensors"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_new_rows_without_a_feature(run_pooled, frames):
     result = run_pooled(frames, NeuralTrain(), ASKED)
     with pytest.raises(InputError) as caught:

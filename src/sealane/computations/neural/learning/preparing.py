@@ -6,19 +6,20 @@ import numpy as np
 import torch
 
 from sealane.computations.base import Cohort
-from sealane.computations.neural.device import choose
 from sealane.computations.neural.draws import Draws
 from sealane.computations.neural.inputs import Inputs
-from sealane.computations.neural.modules.build import build, put_first_weights
+from sealane.computations.neural.learning.device import choose
+from sealane.computations.neural.learning.modules.build import build, put_first_weights
+from sealane.computations.neural.learning.rounds import Rounds, Shares
+from sealane.computations.neural.learning.training import Trainer
+from sealane.computations.neural.learning.weights import shapes_of, take
 from sealane.computations.neural.outcome import Target
 from sealane.computations.neural.parameters import NeuralParameters
-from sealane.computations.neural.rounds import Rounds, Shares
 from sealane.computations.neural.rows import Rows
 from sealane.computations.neural.screening import Screened
 from sealane.computations.neural.sending import sending_for
 from sealane.computations.neural.server import Server
-from sealane.computations.neural.training import Trainer
-from sealane.computations.neural.weights import Shapes, Vector, shapes_of, take
+from sealane.computations.neural.vector import Shapes, Vector
 
 LARGE = 1 << 20
 """Weights from which on a model is held in single precision between rounds too, where its strategy is made of sums."""

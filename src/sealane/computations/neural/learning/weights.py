@@ -1,51 +1,18 @@
-"""A module's trainable weights as one vector, and what says which entry is which."""
+"""A module's trainable weights, as one vector and back."""
 
 from __future__ import annotations
 
-import hashlib
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
+from sealane.computations.neural.vector import Shapes, Vector
 from sealane.errors import InputError
 
-Vector = NDArray[np.floating]
 MOST_WEIGHTS = 12_000_000
 """What a result of 64 MiB holds, in base64."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shapes:
-    """Names and shapes of weights, in the order of the vector."""
-
-    of: tuple[tuple[str, tuple[int, ...]], ...]
-
-    @property
-    def length(self) -> int:
-        """Entries of the vector."""
-        return sum(math.prod(shape) for _, shape in self.of)
-
-    def split(self, vector: Vector) -> dict[str, Vector]:
-        """Return a view of the vector for each name."""
-        out, at = dict[str, Vector](), 0
-        for name, shape in self.of:
-            size = math.prod(shape)
-            out[name] = vector[at : at + size].reshape(shape)
-            at += size
-        return out
-
-    def join(self, arrays: Mapping[str, NDArray[Any]], dtype: Any) -> Vector:
-        """Return arrays as one vector."""
-        out = np.empty(self.length, dtype=dtype)
-        for name, place in self.split(out).items():
-            place[...] = arrays[name]
-        return out
 
 
 def shapes_of(module: nn.Module) -> Shapes:
@@ -76,8 +43,3 @@ def put(module: nn.Module, shapes: Shapes, vector: Vector) -> None:
     with torch.no_grad():
         for name, values in shapes.split(vector).items():
             named[name].copy_(torch.from_numpy(np.ascontiguousarray(values)))
-
-
-def digest(vector: Vector) -> bytes:
-    """Return SHA-256 over the entries, little-endian."""
-    return hashlib.sha256(np.ascontiguousarray(vector, dtype=vector.dtype.newbyteorder("<")).tobytes()).digest()

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from sealane.computations.neural.modules.build import build
+from sealane.computations.neural.learning.modules.build import build
 from sealane.computations.neural.parameters import NeuralParameters
 
 

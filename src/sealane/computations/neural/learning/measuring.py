@@ -7,11 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from sealane.computations.neural.device import Device
-from sealane.computations.neural.losses import loss_sum
+from sealane.computations.neural.learning.device import Device
+from sealane.computations.neural.learning.losses import loss_sum
+from sealane.computations.neural.learning.training import tensors
 from sealane.computations.neural.parameters import Task
 from sealane.computations.neural.rows import Rows
-from sealane.computations.neural.training import tensors
 
 WORST = 1e6
 """A row's mean loss counts as so much at most: sums need a public bound."""

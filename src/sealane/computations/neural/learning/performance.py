@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from sealane.computations.base import Cohort, Term, count, real
 from sealane.computations.columns import MAXIMUM_ROWS
-from sealane.computations.neural.measuring import WORST, mean_loss, outputs_of
+from sealane.computations.neural.learning.measuring import WORST, mean_loss, outputs_of
+from sealane.computations.neural.learning.rounds import Rounds
+from sealane.computations.neural.learning.weights import put
 from sealane.computations.neural.outcome import Target
-from sealane.computations.neural.rounds import Rounds
 from sealane.computations.neural.rows import Rows
-from sealane.computations.neural.weights import Vector, put
+from sealane.computations.neural.vector import Vector
 from sealane.computations.trees.ranking import cells_of, ranked
 
 Metrics = dict[str, dict[str, float]]

@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 
 from sealane.computations.base import Cohort, Term, count, real
 from sealane.computations.neural.ceilings import above, ceiling, exploded
-from sealane.computations.neural.measuring import WORST, mean_loss, outputs_of
+from sealane.computations.neural.learning.measuring import WORST, mean_loss, outputs_of
+from sealane.computations.neural.learning.training import Step, Trainer
+from sealane.computations.neural.learning.weights import put
 from sealane.computations.neural.parameters import NeuralParameters
 from sealane.computations.neural.rows import Rows
 from sealane.computations.neural.sending import Sending, clip_to_norm
 from sealane.computations.neural.server import Server
 from sealane.computations.neural.settled import fingerprint, settle
-from sealane.computations.neural.training import Step, Trainer
-from sealane.computations.neural.weights import Vector, put
+from sealane.computations.neural.vector import Vector
 from sealane.errors import RefusedError
 
 SLACK = 1.0 + 2.0**-20

@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from sealane.computations.neural.draws import public_draws
+from sealane.computations.neural.learning.modules.mlp import MlpModule
 from sealane.computations.neural.model_parameters import Model
-from sealane.computations.neural.modules.mlp import MlpModule
 
 
 def build(model: Model, numbers: int, sizes: Sequence[int], outputs: int) -> nn.Module:

@@ -18,12 +18,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from sealane.computations.neural.device import Device
 from sealane.computations.neural.draws import Draws
-from sealane.computations.neural.losses import loss_sum
+from sealane.computations.neural.learning.device import Device
+from sealane.computations.neural.learning.losses import loss_sum
+from sealane.computations.neural.learning.weights import put, take
 from sealane.computations.neural.parameters import NeuralParameters, Task
 from sealane.computations.neural.rows import Rows
-from sealane.computations.neural.weights import Shapes, Vector, put, take
+from sealane.computations.neural.vector import Shapes, Vector
 
 
 @dataclass(frozen=True, slots=True)
