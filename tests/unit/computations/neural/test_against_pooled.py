@@ -12,6 +12,7 @@ from sealane.computations.neural.train import NeuralTrain
 from .conftest import LEVELS, NUMBERS, Pooled, by_site, first_weights, mlp_layers, people
 
 torch = pytest.importorskip("torch")
+pytest.importorskip("flwr")
 
 STEPS, RATE, SEED = 6, 0.3, 7
 ASKED = {

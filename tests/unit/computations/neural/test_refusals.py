@@ -15,6 +15,8 @@ from sealane.governance.contract import infer_contract
 
 from .conftest import NUMBERS, by_site, people
 
+pytest.importorskip("torch")
+pytest.importorskip("flwr")
 ASKED = {"outcome": "ill", "features": [*NUMBERS, "grade"], "model": {"name": "mlp", "hidden": [4]}, "rounds": 3,
          "batch_size": None}
 
@@ -106,7 +108,8 @@ def test_a_module_beyond_what_a_result_holds(run_pooled, frames):
 
 
 def test_a_module_that_keeps_statistics_of_rows():
-    torch = pytest.importorskip("torch")
+    import torch
+
     from sealane.computations.neural.learning.weights import shapes_of
 
     with pytest.raises(InputError) as caught:

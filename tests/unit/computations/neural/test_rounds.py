@@ -11,6 +11,7 @@ from sealane.computations.neural.train import NeuralTrain
 from .conftest import NUMBERS, by_site, people
 
 torch = pytest.importorskip("torch")
+pytest.importorskip("flwr")
 ASKED = {"outcome": "ill", "features": [*NUMBERS, "grade"], "model": {"name": "mlp", "hidden": [8]}, "rounds": 4,
          "batch_size": 50, "seed": 3}
 
