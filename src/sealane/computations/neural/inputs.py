@@ -1,0 +1,147 @@
+"""What goes into a network: numbers by centre and scale, categories by the place of their level. Public."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sealane.computations.columns import codes, floats, level_names, limits
+from sealane.computations.design.variables import levels_of
+from sealane.computations.neural.parameters import NeuralParameters
+from sealane.errors import InputError
+from sealane.governance.contract import Contract, Field
+
+OTHERS = 0
+"""The place of levels that are not told apart, and of a missing one; those that are told apart follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A numeric feature, its public range, and once known where the cohort's values lie."""
+
+    field: Field
+    low: float
+    high: float
+    centre: float = 0.0
+    scale: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """Name of the column."""
+        return self.field.name
+
+    def standard(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return values in standard units, a missing one at the centre."""
+        return np.where(np.isnan(values), 0.0, (values - self.centre) / self.scale)
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A categorical feature; ``apart`` are the places of the levels that are told apart, once known."""
+
+    name: str
+    levels: tuple[str, ...]
+    apart: tuple[int, ...] = ()
+
+    def places(self, found: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the embedding's row for each level's place, -1 being a missing one."""
+        table = np.full(len(self.levels) + 1, OTHERS, dtype=np.int64)  # the last is -1
+        for number, place in enumerate(self.apart):
+            table[place] = number + 1
+        return table[found]
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """All features of a model."""
+
+    numbers: tuple[Number, ...]
+    categories: tuple[Category, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all features, numbers first."""
+        return [one.name for one in self.numbers] + [one.name for one in self.categories]
+
+    @property
+    def sizes(self) -> list[int]:
+        """Rows of each category's embedding."""
+        return [len(one.apart) + 1 for one in self.categories]
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Return JSON-ready values from which :func:`rebuild` reads new rows."""
+        numbers = [{"name": n.name, "centre": n.centre, "scale": n.scale} for n in self.numbers]
+        return [*numbers, *({"name": c.name, "levels": [c.levels[place] for place in c.apart]}
+                            for c in self.categories)]
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A node's own features as read: numbers with NaN, places of levels with -1. Private."""
+
+    numbers: dict[str, NDArray[np.float64]]
+    codes: dict[str, NDArray[np.int64]]
+
+    def missing(self, name: str) -> NDArray[np.bool_]:
+        """Return where a feature is missing."""
+        return np.isnan(self.numbers[name]) if name in self.numbers else self.codes[name] < 0
+
+
+def read_inputs(contract: Contract, params: NeuralParameters) -> Inputs:
+    """Look the features up in the contract.
+
+    Raises:
+        InputError: a column that does not exist or cannot be a feature of this module.
+    """
+    numbers, categories = list[Number](), list[Category]()
+    for field in (contract.field(name) for name in params.features):
+        if field.type in ("date", "text"):
+            raise InputError("model.feature-type", f"column {field.name!r} cannot be a feature", got=field.type,
+                             expected="number, integer, boolean or category",
+                             hint="derive a number or a category from it when the dataset is added")
+        if field.type == "category" or field.name in params.categorical:
+            categories.append(Category(field.name, levels_of(field)))
+        else:
+            numbers.append(Number(field, *limits(field)))
+    return Inputs(tuple(numbers), tuple(categories))
+
+
+def read_own(frame: pd.DataFrame, inputs: Inputs) -> Own:
+    """Read a node's rows.
+
+    Raises:
+        InputError: the rows break the contract.
+    """
+    return Own({n.name: floats(frame[n.name], n.field) for n in inputs.numbers},
+               {c.name: codes(frame[c.name], c.levels, c.name) for c in inputs.categories})
+
+
+def encode(rows: pd.DataFrame, described: Sequence[Mapping[str, Any]]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return new rows as a released model takes them: numbers ``(n, d)`` and places of levels ``(n, k)``.
+
+    Raises:
+        InputError: a feature is missing, or a number's column holds something else.
+    """
+    numbers, places = list[Any](), list[Any]()
+    for one in described:
+        name = one["name"]
+        if name not in rows.columns:
+            raise InputError("model.missing-column", "a feature of the model is not among the columns",
+                             got=f"no {name!r}", expected="every feature of the model")
+        if "levels" in one:
+            known = {level: number + 1 for number, level in enumerate(one["levels"])}
+            places.append(level_names(rows[name], known).map(known).fillna(OTHERS).to_numpy(np.int64))
+            continue
+        try:
+            values = rows[name].astype(object).where(rows[name].notna(), np.nan).to_numpy().astype(np.float64)
+        except (TypeError, ValueError):
+            raise InputError("columns.not-numeric", f"column {name!r} holds values that are no numbers",
+                             expected="numbers") from None
+        numbers.append(np.where(np.isnan(values), 0.0, (values - one["centre"]) / one["scale"]))
+    return (np.stack(numbers, axis=1).astype(np.float32) if numbers else np.zeros((len(rows), 0), dtype=np.float32),
+            np.stack(places, axis=1) if places else np.zeros((len(rows), 0), dtype=np.int64))

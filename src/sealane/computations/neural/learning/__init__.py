@@ -1,0 +1,1 @@
+"""Everything that needs PyTorch. Whoever is outside imports it inside a function, once the extra was found."""

@@ -1,0 +1,48 @@
+"""The optional libraries: PyTorch at nodes and readers, Flower at nodes."""
+
+from __future__ import annotations
+
+import logging
+import os
+from importlib.util import find_spec
+from typing import Any
+
+from sealane.errors import InputError
+
+LATE = ("torch", "torch._dynamo", "flwr.app", "flwr.serverapp.strategy", "sealane.computations.neural.learning.rounds")
+"""What a sandbox imports beforehand: seconds of loading. Optimisers import the compiler, though nothing is compiled."""
+
+
+def late() -> tuple[str, ...]:
+    """Return what a sandbox should import beforehand, where it is installed."""
+    return LATE if find_spec("torch") is not None and find_spec("flwr") is not None else ()
+
+
+def need_torch() -> None:
+    """Import PyTorch.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        import torch  # noqa: F401
+    except (ImportError, OSError):
+        raise InputError("neural.no-torch", "PyTorch is not installed here", expected="the extra neural",
+                         hint="pip install 'sealane[neural]'") from None
+
+
+def flower() -> tuple[Any, Any]:
+    """Return ``flwr.app`` and ``flwr.serverapp.strategy``, with telemetry and chatter off.
+
+    Raises:
+        InputError: Flower is not installed.
+    """
+    os.environ["FLWR_TELEMETRY_ENABLED"] = "0"  # read when it is imported first
+    try:
+        import flwr.app
+        import flwr.serverapp.strategy
+    except ImportError:
+        raise InputError("neural.no-flower", "Flower is not installed here", expected="the extra flower",
+                         hint="pip install 'sealane[neural,flower]'") from None
+    logging.getLogger("flwr").setLevel(logging.ERROR)
+    return flwr.app, flwr.serverapp.strategy

@@ -1,0 +1,107 @@
+"""What a study says when it asks for ``neural.train``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from sealane.computations.base import Parameters
+from sealane.computations.neural.model_parameters import Mlp, Model
+
+Name = Annotated[str, Field(min_length=1, max_length=128)]
+Strategy = Literal["FedAvg", "FedProx", "FedAvgM", "FedAdam", "FedYogi", "FedAdagrad"]
+Task = Literal["binary", "multiclass", "regression"]
+
+ARGUMENTS: dict[str, frozenset[str]] = {
+    "FedAvg": frozenset(),
+    "FedProx": frozenset({"proximal_mu"}),
+    "FedAvgM": frozenset({"server_learning_rate", "server_momentum"}),
+    "FedAdam": frozenset({"eta", "beta_1", "beta_2", "tau"}),
+    "FedYogi": frozenset({"eta", "beta_1", "beta_2", "tau"}),
+    "FedAdagrad": frozenset({"eta", "tau"}),
+}
+"""Arguments of Flower's strategies that make sense on an opened sum; those that choose nodes do not."""
+
+
+class NeuralParameters(Parameters):
+    """Parameters of ``neural.train``.
+
+    Attributes:
+        outcome: the column to explain.
+        features: the columns to explain it with; in order of time or place for series and images.
+        categorical: integer or boolean features to be read as categories; ``category`` fields always are.
+        missing: ``drop`` uses rows in which every number is known; ``mean`` puts the cohort's mean in place of a
+            missing one. A missing category is a level of its own, with the levels that too few rows have.
+        task: by default ``binary``, ``multiclass`` or ``regression``, whatever fits the outcome's type.
+        model: which module, and its sizes.
+        strategy: Flower's strategy that turns the mean update into the next model.
+        strategy_arguments: of the strategy, by Flower's names.
+        rounds: of federated training.
+        local_epochs: passes over own rows in a round; 1 unless ``local_steps`` is given.
+        local_steps: or optimiser steps in a round.
+        batch_size: rows of a step; None takes all own rows.
+        optimizer: of the steps at a node; it begins anew in each round.
+        learning_rate: of the optimiser, and so are ``momentum`` (``sgd`` only) and ``weight_decay``.
+        clip_gradient: largest Euclidean norm of a step's gradient.
+        clip_norm: largest Euclidean norm of an institution's update of a round; longer ones are scaled down.
+        weights: whether an institution counts by its rows, or as much as any other.
+        bits: an update's entries are rounded at random to so many bits; None sends small models exactly.
+        validation_fraction: part of each institution's rows, drawn by a seed private to it, on which the loss is
+            measured and nothing is learned.
+        early_stopping_rounds: end after so many rounds without a smaller validation loss, and keep the best.
+        precision: of training at the nodes; ``mixed`` is half where a GPU can, and single elsewhere.
+        seed: public; the first weights follow from it, and it enters the private seeds.
+    """
+
+    outcome: Name
+    features: Annotated[tuple[Name, ...], Field(min_length=1, max_length=4096)]
+    categorical: Annotated[tuple[Name, ...], Field(max_length=256)] = ()
+    missing: Literal["drop", "mean"] = "drop"
+    task: Task | None = None
+    model: Annotated[Model, Field(default_factory=Mlp)]
+    strategy: Strategy = "FedAvg"
+    strategy_arguments: Annotated[dict[str, Annotated[float, Field(ge=0, le=1e6)]],
+                                  Field(max_length=8, default_factory=dict)]
+    rounds: Annotated[int, Field(ge=1, le=2000)] = 20
+    local_epochs: Annotated[int | None, Field(ge=1, le=1000)] = None
+    local_steps: Annotated[int | None, Field(ge=1, le=100_000)] = None
+    batch_size: Annotated[int | None, Field(ge=1, le=1 << 20)] = 32
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    learning_rate: Annotated[float, Field(gt=0, le=100)] = 0.05
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.0
+    clip_gradient: Annotated[float | None, Field(gt=0, le=1e6)] = None
+    clip_norm: Annotated[float | None, Field(gt=0, le=1e6)] = None
+    weights: Literal["rows", "equal"] = "rows"
+    bits: Annotated[int | None, Field(ge=4, le=24)] = None
+    validation_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    early_stopping_rounds: Annotated[int | None, Field(ge=1, le=1000)] = None
+    precision: Literal["single", "double", "mixed"] = "single"
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+
+    @property
+    def epochs(self) -> int | None:
+        """Passes over own rows in a round, where steps are not counted."""
+        return None if self.local_steps is not None else self.local_epochs or 1
+
+    @model_validator(mode="after")
+    def _coherent(self) -> NeuralParameters:
+        if len(set(self.features)) != len(self.features):
+            raise ValueError("features are distinct")
+        if self.outcome in self.features:
+            raise ValueError("outcome and features are different columns")
+        if not set(self.categorical) <= set(self.features):
+            raise ValueError("categorical names features only")
+        if self.local_epochs is not None and self.local_steps is not None:
+            raise ValueError("a round has local_epochs or local_steps")
+        unknown = sorted(set(self.strategy_arguments) - ARGUMENTS[self.strategy])
+        if unknown:
+            takes = ", ".join(sorted(ARGUMENTS[self.strategy])) or "none"
+            raise ValueError(f"{self.strategy} takes no {unknown[0]!r}; its arguments: {takes}")
+        if self.momentum and self.optimizer != "sgd":
+            raise ValueError("momentum is an argument of sgd")
+        if self.early_stopping_rounds is not None and not self.validation_fraction:
+            raise ValueError("early stopping needs a validation_fraction")
+        self.model.check_features(len(self.features), len(self.categorical))
+        return self

@@ -1,0 +1,146 @@
+"""What a reader of a trained network expects: a PyTorch module, and what was measured on the way."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sealane.computations.disclosure import basis_lines
+from sealane.computations.neural.inputs import encode
+from sealane.computations.neural.library import need_torch
+from sealane.computations.neural.model_card import write_card
+from sealane.computations.neural.parameters import NeuralParameters
+from sealane.errors import InputError
+
+
+class NeuralResult:
+    """A trained network, the same at every institution.
+
+    Attributes:
+        history: one row for each round: mean loss of its steps, and the validation loss of the model that it made.
+        metrics: measures of the released model by part (``training``, ``validation``).
+        epsilon: of differential privacy; None where the study asked for none.
+        delta: likewise.
+        rounds: after which the released model was the cohort's.
+        stopped: ``rounds`` when all were made, ``early`` or ``exploded``.
+        nobs: rows that were learned from.
+        trace: rounds, bytes and seconds, if whoever ran it set them.
+    """
+
+    def __init__(self, payload: Mapping[str, Any]) -> None:
+        self._payload = dict(payload)
+        self._module: Any = None
+        columns = ["round", "loss", "validation_loss"]
+        self.history = pd.DataFrame(payload["history"], columns=columns).astype({"validation_loss": float})
+        self.metrics: dict[str, dict[str, float]] = {k: dict(v) for k, v in payload["metrics"].items()}
+        self.epsilon: float | None = payload.get("epsilon")
+        self.delta: float | None = payload.get("delta")
+        self.rounds: int = payload["kept"]
+        self.stopped: str = payload["stopped"]
+        self.nobs: int = payload["nobs"]
+        self.trace: Any = None
+
+    @property
+    def params(self) -> NeuralParameters:
+        """What the study asked for."""
+        return NeuralParameters.model_validate(self._payload["parameters"])
+
+    @property
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """The weights by name."""
+        written = self._payload["weights"]
+        flat = np.frombuffer(base64.b64decode(written["data"]), dtype=written["dtype"])
+        out, at = dict[str, NDArray[Any]](), 0
+        for name, shape in zip(written["names"], written["shapes"], strict=True):
+            size = int(np.prod(shape, dtype=np.int64))
+            out[name] = flat[at : at + size].reshape(shape)
+            at += size
+        return out
+
+    @property
+    def model(self) -> Any:
+        """The model as a ``torch.nn.Module``, in evaluation mode; :meth:`inputs` makes what it takes of rows.
+
+        Raises:
+            InputError: PyTorch is not installed.
+        """
+        if self._module is None:
+            need_torch()
+            from sealane.computations.neural.learning.rebuilding import rebuild  # imports PyTorch
+
+            self._module = rebuild(self._payload, self.weights)
+        return self._module
+
+    def inputs(self, rows: pd.DataFrame) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return rows as the module takes them: numbers in standard units, and places of levels."""
+        return encode(rows, self._payload["features"])
+
+    def predict(self, rows: pd.DataFrame) -> pd.Series[float] | pd.DataFrame:
+        """Return the expected outcome of new rows: a probability, one for each class as a frame, or a value.
+
+        Raises:
+            InputError: a feature is missing, or PyTorch is not installed.
+        """
+        module = self.model
+        from sealane.computations.neural.learning.rebuilding import apply
+
+        given = apply(module, *self.inputs(rows))
+        p = self._payload
+        if p["task"] == "multiclass":
+            odds = np.exp(given - given.max(axis=1, keepdims=True))
+            return pd.DataFrame(odds / odds.sum(axis=1, keepdims=True), index=rows.index, columns=p["classes"])
+        values = given[:, 0]
+        found = 1.0 / (1.0 + np.exp(-values)) if p["task"] == "binary" else values * p["scale"] + p["centre"]
+        return pd.Series(found, index=rows.index, name=p["outcome"])
+
+    def save(self, path: str | Path) -> Path:
+        """Write the weights as safetensors, and a model card beside them; return the card's path.
+
+        Raises:
+            InputError: safetensors is not installed.
+        """
+        try:
+            from safetensors.numpy import save_file
+        except ImportError:
+            raise InputError("neural.no-safetensors", "safetensors is not installed here",
+                             expected="the extra neural", hint="pip install 'sealane[neural]'") from None
+        about = {"format": "pt", "sealane": json.dumps(
+            {name: value for name, value in self._payload.items() if name != "weights"}, sort_keys=True)}
+        save_file({name: np.ascontiguousarray(values) for name, values in self.weights.items()}, str(path),
+                  metadata=about)
+        card = Path(path).with_suffix(".md")
+        card.write_text(write_card(self._payload), encoding="utf-8")
+        return card
+
+    def summary(self) -> str:
+        """Return what the model is and how it does, as plain text."""
+        p = self._payload
+        asked = p["parameters"]
+        size = sum(values.size for values in self.weights.values())
+        lines = [f"{asked['model']['name']} for {p['outcome']} ({p['task']}), {size} weights",
+                 f"{asked['strategy']}, {self.rounds} rounds ({self.stopped}), {self.nobs} rows",
+                 *basis_lines(p["basis"])]
+        if p["accumulated"]:
+            lines.append(f"gradients accumulated for lack of memory at {p['accumulated']} institutions")
+        for part, measures in self.metrics.items():
+            lines.append(f"{part:<12}" + "  ".join(f"{name} {value:.4f}" for name, value in measures.items()))
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        return self._payload | {"rounds": self.rounds}
+
+    def __repr__(self) -> str:
+        p = self._payload
+        return f"<NeuralResult {p['outcome']} by {p['parameters']['model']['name']}, {self.nobs} rows>"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(self.summary())}</pre>"

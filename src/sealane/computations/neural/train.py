@@ -1,0 +1,108 @@
+"""``neural.train``: a network trained over the rows of all institutions."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import numpy as np
+
+from sealane.computations.base import Cohort, Dataset, Payload
+from sealane.computations.disclosure import hidden_under
+from sealane.computations.neural.inputs import read_inputs, read_own
+from sealane.computations.neural.library import flower, late, need_torch
+from sealane.computations.neural.outcome import Target, read_target
+from sealane.computations.neural.parameters import NeuralParameters
+from sealane.computations.neural.result import NeuralResult
+from sealane.computations.neural.rows import in_units, private_draws, split_rows
+from sealane.computations.neural.scaling import scale
+from sealane.computations.neural.screening import Screened, screen
+
+
+class NeuralTrain:
+    """A network in PyTorch, by Flower's strategies."""
+
+    outputs = ("model",)
+    opens = "rows by level and class; moments; each round's mean update and loss, updates above powers of two; scores"
+
+    @property
+    def name(self) -> str:
+        """Return ``neural.train``."""
+        return "neural.train"
+
+    @property
+    def late(self) -> tuple[str, ...]:
+        """Return what a sandbox imports beforehand, where PyTorch and Flower are installed."""
+        return late()
+
+    @property
+    def parameters(self) -> type[NeuralParameters]:
+        """Return the model of its parameters."""
+        return NeuralParameters
+
+    def columns(self, params: NeuralParameters) -> list[str]:
+        """Return outcome and features."""
+        return [params.outcome, *params.features]
+
+    async def run(self, data: Dataset, cohort: Cohort, params: NeuralParameters) -> Payload:
+        """Train the model.
+
+        Raises:
+            InputError: a column that cannot play its part, rows outside the contract, or no PyTorch or Flower here.
+            RefusedError: too few rows, events or institutions, or a training that explodes at once.
+            ProtocolError: nodes hold different models.
+        """
+        need_torch()
+        flower()
+        inputs, target = read_inputs(data.contract, params), read_target(data.contract, params)
+        frame = data.frame(self.columns(params))
+        own, outcome = read_own(frame, inputs), target.read(frame[params.outcome])
+        draws = private_draws(params.seed, own, outcome)
+        split = split_rows(own, outcome, params.missing, params.validation_fraction, draws)
+        screened = await screen(cohort, inputs, target, own, outcome, split)
+        inputs, target = await scale(cohort, screened.inputs, target, own, outcome, split, screened.training,
+                                     params.model.channels_of)
+        double = params.precision == "double"
+        rows = in_units(own, outcome, split.training, inputs, target, double=double)
+        validation = in_units(own, outcome, split.validation, inputs, target, double=double)
+        from sealane.computations.neural.learning.preparing import prepare  # imports PyTorch
+
+        rounds, first = prepare(cohort, params, inputs, target, rows, validation, screened, draws)
+        trained = await rounds.run(first)
+        from sealane.computations.neural.learning.performance import measure
+
+        counts = {"training": screened.training, "validation": screened.validation}
+        metrics = await measure(cohort, rounds, target, trained.weights, counts)
+        return _described(params, target, screened, cohort) | {
+            "features": inputs.describe(), "sizes": inputs.sizes, "numbers": len(inputs.numbers),
+            "weights": _written(rounds.trainer.shapes.of, trained.weights, double=double),
+            "history": trained.history, "kept": trained.kept, "stopped": trained.stopped,
+            "accumulated": trained.accumulated, "metrics": metrics, "sending": rounds.sending.describe(),
+        }
+
+    def present(self, payload: Payload) -> NeuralResult:
+        """Return the result with a PyTorch module."""
+        return NeuralResult(payload)
+
+
+def _described(params: NeuralParameters, target: Target, screened: Screened, cohort: Cohort) -> Payload:
+    return {
+        "computation": "neural.train",
+        "outcome": target.field.name,
+        "task": target.task,
+        "classes": list(target.classes),
+        "centre": target.centre,
+        "scale": target.scale,
+        "parameters": params.model_dump(mode="json"),
+        "nobs": screened.training,
+        "validated": screened.validation,
+        "dropped": hidden_under(screened.rows - screened.training - screened.validation, cohort.minimum_count),
+        "basis": screened.basis,
+    }
+
+
+def _written(shapes: Any, weights: Any, *, double: bool) -> dict[str, Any]:
+    """Return weights for the payload: little-endian floats in base64, names and shapes beside them."""
+    data = np.ascontiguousarray(weights, dtype="<f8" if double else "<f4").tobytes()
+    return {"names": [name for name, _ in shapes], "shapes": [list(shape) for _, shape in shapes],
+            "dtype": "float64" if double else "float32", "data": base64.b64encode(data).decode("ascii")}
