@@ -17,7 +17,7 @@ from sealane.coordinator.hub import Connection, Hub
 from sealane.coordinator.registry import Party
 from sealane.errors import ProtocolError, SealaneError, UnavailableError
 from sealane.rpc.codec import FromCoordinator, decode_from_node, encode_from_coordinator
-from sealane.rpc.frames import CHUNK_BYTES, MAXIMUM_MESSAGE_BYTES, Assembler, responses, well_formed
+from sealane.rpc.frames import CHUNK_BYTES, MAXIMUM_MESSAGE_BYTES, Assembler, Outgoing, responses, well_formed
 from sealane.rpc.notices import Hello, Welcome
 from sealane.rpc.outbox import Outbox
 from sealane.rpc.peer import authenticated_peer
@@ -33,6 +33,7 @@ class NodeStreamServicer(NodeStreamServiceServicer):
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
+        self._last: tuple[FromCoordinator | None, Outgoing[ConnectResponse]] = None, responses(ConnectResponse())
 
     async def Connect(
         self, request_iterator: AsyncIterator[ConnectRequest], context: _Context
@@ -45,8 +46,7 @@ class NodeStreamServicer(NodeStreamServiceServicer):
         outbox: Outbox[ConnectResponse] = Outbox()
 
         def send(message: FromCoordinator) -> None:
-            for frame in responses(encode_from_coordinator(message)):
-                outbox.put(frame)
+            outbox.put(self._outgoing(message))
 
         send(Welcome(__version__, MAXIMUM_MESSAGE_BYTES, CHUNK_BYTES))
         connection = Connection(party, send, outbox.close, lambda: admit(certificate, self._hub.registry, {"node"}))
@@ -68,6 +68,14 @@ class NodeStreamServicer(NodeStreamServiceServicer):
                 with contextlib.suppress(asyncio.CancelledError, Exception):
                     await reader
 
+    def _outgoing(self, message: FromCoordinator) -> Outgoing[ConnectResponse]:
+        """Encode a message; the same for several nodes in turn, such as an aggregate, only once."""
+        last, outgoing = self._last
+        if last is not message:
+            outgoing = responses(encode_from_coordinator(message))
+            self._last = message, outgoing
+        return outgoing
+
     async def _read(
         self, requests: AsyncIterator[ConnectRequest], party: Party, outbox: Outbox[ConnectResponse]
     ) -> None:
@@ -80,7 +88,8 @@ class NodeStreamServicer(NodeStreamServiceServicer):
                         whole = assembler.add(request.chunk)
                         if whole is None:
                             continue
-                        request, size = ConnectRequest.FromString(whole), len(whole)
+                        size = len(whole)
+                        request = ConnectRequest.FromString(whole)  # type: ignore[arg-type]  # any buffer
                     self._hub.receive(party, decode_from_node(request), size)
         except SealaneError as error:
             log(_LOG, "node.protocol", node=party.name, error=error)

@@ -34,13 +34,12 @@ class Link:
         Raises:
             InputError: it is larger than the coordinator said, in its welcome, that it takes.
         """
-        request = encode_from_node(message)
-        if request.ByteSize() > self.largest:
+        request = requests(encode_from_node(message))
+        if request.size > self.largest:
             raise InputError("payload.over-agreed-limit", "a message is larger than the coordinator takes",
-                             got=f"{request.ByteSize()} bytes", expected=f"at most {self.largest} bytes",
+                             got=f"{request.size} bytes", expected=f"at most {self.largest} bytes",
                              hint="sum less at once: fewer features, levels or bins")
-        for frame in requests(request):
-            self._outbox.put(frame)
+        self._outbox.put(request)
 
     async def __aiter__(self) -> AsyncIterator[FromCoordinator]:
         """Give the coordinator's messages until the stream ends.
@@ -60,7 +59,7 @@ class Link:
                     if whole is None:
                         continue
                     with well_formed():
-                        response = ConnectResponse.FromString(whole)
+                        response = ConnectResponse.FromString(whole)  # type: ignore[arg-type]  # any buffer
                 yield decode_from_coordinator(response)
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error, self.address) from None

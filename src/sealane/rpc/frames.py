@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
+from typing import Generic, TypeVar
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from sealane.api.stream.v1.stream_pb2 import Chunk, ConnectRequest, ConnectResponse
 from sealane.errors import ProtocolError
 
+M = TypeVar("M", bound=Message)
 CHUNK_BYTES = 1 << 20
 MAXIMUM_MESSAGE_BYTES = 512 << 20
 _transfers = count(1)
@@ -35,28 +37,43 @@ def well_formed() -> Iterator[None]:
         raise malformed() from None
 
 
-def requests(message: ConnectRequest) -> Iterator[ConnectRequest]:
-    """Cut a node's message into frames, if it is too long for one."""
-    if message.ByteSize() <= CHUNK_BYTES:
-        yield message
-        return
-    for part in _cut(message.SerializeToString()):
-        yield ConnectRequest(chunk=part)
+class Outgoing(Generic[M]):
+    """A message on its way out, cut into frames as they are taken. Several streams may share one.
+
+    Args:
+        message: the whole.
+        framed: puts a part of it into a frame.
+
+    Attributes:
+        size: of the message in bytes.
+    """
+
+    def __init__(self, message: M, framed: Callable[[Chunk], M]) -> None:
+        self.size = message.ByteSize()
+        self._whole: M | bytes = message
+        self._framed = framed
+
+    def frames(self) -> Iterator[M]:
+        """Give the message itself, or parts of it if it is too long for one frame."""
+        if not isinstance(self._whole, bytes):
+            if self.size <= CHUNK_BYTES:
+                yield self._whole
+                return
+            self._whole = self._whole.SerializeToString()
+        data, transfer = self._whole, next(_transfers)
+        for offset in range(0, len(data), CHUNK_BYTES):
+            yield self._framed(Chunk(transfer=transfer, total_bytes=len(data), offset=offset,
+                                     data=data[offset : offset + CHUNK_BYTES]))
 
 
-def responses(message: ConnectResponse) -> Iterator[ConnectResponse]:
-    """Cut a coordinator's message into frames, if it is too long for one."""
-    if message.ByteSize() <= CHUNK_BYTES:
-        yield message
-        return
-    for part in _cut(message.SerializeToString()):
-        yield ConnectResponse(chunk=part)
+def requests(message: ConnectRequest) -> Outgoing[ConnectRequest]:
+    """Return a node's message, to be cut."""
+    return Outgoing(message, lambda part: ConnectRequest(chunk=part))
 
 
-def _cut(data: bytes) -> Iterator[Chunk]:
-    transfer = next(_transfers)
-    for offset in range(0, len(data), CHUNK_BYTES):
-        yield Chunk(transfer=transfer, total_bytes=len(data), offset=offset, data=data[offset : offset + CHUNK_BYTES])
+def responses(message: ConnectResponse) -> Outgoing[ConnectResponse]:
+    """Return a coordinator's message, to be cut."""
+    return Outgoing(message, lambda part: ConnectResponse(chunk=part))
 
 
 class Assembler:
@@ -68,7 +85,7 @@ class Assembler:
         self._total = 0
         self._held = bytearray()
 
-    def add(self, chunk: Chunk) -> bytes | None:
+    def add(self, chunk: Chunk) -> bytearray | None:
         """Take in a chunk, and return the message that it completes, if it does.
 
         Raises:
@@ -87,5 +104,5 @@ class Assembler:
         self._held += chunk.data
         if len(self._held) < self._total:
             return None
-        whole, self._held = bytes(self._held), bytearray()
+        whole, self._held = self._held, bytearray()
         return whole

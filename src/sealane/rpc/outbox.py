@@ -9,29 +9,31 @@ from typing import Generic, TypeVar
 
 from google.protobuf.message import Message
 
+from sealane.rpc.frames import Outgoing
+
 M = TypeVar("M", bound=Message)
 MAXIMUM_WAITING_BYTES = 1 << 30
 
 
 class Outbox(Generic[M]):
-    """Frames in the order they were put. Belongs to one loop."""
+    """Messages in the order they were put, read frame by frame. Belongs to one loop."""
 
     def __init__(self, limit: int = MAXIMUM_WAITING_BYTES) -> None:
         self._limit = limit
-        self._frames: deque[M] = deque()
+        self._messages: deque[Outgoing[M]] = deque()
         self._waiting = 0
         self._filled = asyncio.Event()
         self.closed = False
 
-    def put(self, frame: M) -> bool:
-        """Add a frame. Past the limit the outbox closes, which ends the stream: the peer comes back and catches up."""
+    def put(self, message: Outgoing[M]) -> bool:
+        """Add a message. Past the limit the outbox closes and ends the stream: the peer comes back and catches up."""
         if self.closed:
             return False
-        self._waiting += frame.ByteSize()
+        self._waiting += message.size
         if self._waiting > self._limit:
             self.close()
             return False
-        self._frames.append(frame)
+        self._messages.append(message)
         self._filled.set()
         return True
 
@@ -43,10 +45,11 @@ class Outbox(Generic[M]):
     async def __aiter__(self) -> AsyncIterator[M]:
         """Give the frames as they come, until the outbox is closed."""
         while not self.closed:
-            while self._frames:
-                frame = self._frames.popleft()
-                self._waiting -= frame.ByteSize()
-                yield frame
+            while self._messages:
+                message = self._messages.popleft()
+                self._waiting -= message.size
+                for frame in message.frames():
+                    yield frame
             self._filled.clear()
-            if not self._frames and not self.closed:
+            if not self._messages and not self.closed:
                 await self._filled.wait()

@@ -13,14 +13,14 @@ from sealane.rpc.frames import CHUNK_BYTES, Assembler, requests, responses
 
 def test_short_messages_are_one_frame() -> None:
     message = ConnectRequest(contribution=Contribution(payload=b"x" * 1000))
-    assert list(requests(message)) == [message]
+    assert list(requests(message).frames()) == [message]
 
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(min_value=CHUNK_BYTES, max_value=4 * CHUNK_BYTES))
 def test_long_messages_come_back_whole(size: int) -> None:
     message = ConnectRequest(contribution=Contribution(payload=b"\x07" * size))
-    frames = list(requests(message))
+    frames = list(requests(message).frames())
     assert len(frames) > 1
     assert all(frame.ByteSize() <= CHUNK_BYTES + 64 for frame in frames)
     assembler = Assembler()
@@ -33,9 +33,21 @@ def test_long_messages_come_back_whole(size: int) -> None:
 def test_the_coordinators_messages_are_cut_alike() -> None:
     message = ConnectResponse(opening=Opening(sealed={"a": b"y" * (CHUNK_BYTES + 1)}))
     assembler = Assembler()
-    whole = [assembler.add(frame.chunk) for frame in responses(message)][-1]
+    whole = [assembler.add(frame.chunk) for frame in responses(message).frames()][-1]
     assert whole is not None
     assert ConnectResponse.FromString(whole) == message
+
+
+def test_several_streams_share_one_message() -> None:
+    message = ConnectResponse(opening=Opening(sealed={"a": b"y" * (CHUNK_BYTES + 1)}))
+    shared = responses(message)
+    first, second = shared.frames(), shared.frames()
+    taken = [(next(first), next(second)) for _ in range(2)]
+    for number in (0, 1):
+        assembler = Assembler()
+        whole = [assembler.add(pair[number].chunk) for pair in taken][-1]
+        assert whole is not None
+        assert ConnectResponse.FromString(whole) == message
 
 
 def part(transfer: int, total: int, offset: int, data: bytes) -> Chunk:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from sealane.api.stream.v1.stream_pb2 import ConnectRequest, Contribution
+from sealane.rpc.frames import Outgoing, requests
 from sealane.rpc.outbox import Outbox
 
 
-def frame(number: int, size: int = 10) -> ConnectRequest:
-    return ConnectRequest(contribution=Contribution(exchange=number, payload=bytes(size)))
+def frame(number: int, size: int = 10) -> Outgoing[ConnectRequest]:
+    return requests(ConnectRequest(contribution=Contribution(exchange=number, payload=bytes(size))))
 
 
 async def test_frames_come_in_order_and_later_ones_are_waited_for() -> None:
