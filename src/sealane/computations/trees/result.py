@@ -114,6 +114,23 @@ class GbdtResult:
         """Write the model file."""
         Path(path).write_text(self.model_text, encoding="utf-8")
 
+    def to_onnx(self, path: str | Path | None = None) -> Any:
+        """Return the model as an ``onnx.ModelProto``, and write it where a path is given.
+
+        Input ``input`` takes the rows of :meth:`matrix` in double precision; outputs are ``label`` and
+        ``probabilities``, or ``variable``. Columns, levels and classes stand in the file's ``metadata_props``.
+
+        Raises:
+            InputError: onnx, onnxmltools or LightGBM is not installed.
+            RefusedError: the converter does not carry this model, or not to the same scores.
+        """
+        from sealane.computations.trees.onnx_file import onnx_model
+
+        model = onnx_model(self._payload, self.features)
+        if path is not None:
+            Path(path).write_bytes(model.SerializeToString())
+        return model
+
     def summary(self) -> str:
         """Return what the model is and how it does, as plain text."""
         p = self._payload
