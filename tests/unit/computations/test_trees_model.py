@@ -79,7 +79,7 @@ def test_probabilities_are_those_of_stock_lightgbm(binary: Any, model: dict[str,
     found = Trees(**model)
     assert found.probability
     assert found.variables == FEATURES
-    assert any(tree.sets for tree in found.trees)
+    assert found.sets
     expected = lightgbm.Booster(model_str=binary.model_text).predict(binary.matrix(odd()))
     assert len(np.unique(expected)) > 50
     np.testing.assert_allclose(found.score(odd()), expected, rtol=1e-12)
@@ -107,6 +107,16 @@ def test_trees_are_watched(binary: Any, model: dict[str, Any]) -> None:
     assert psi["2"] > 0.1 > psi["1"]
 
 
+def test_a_hundred_trees_of_31_leaves_fit_into_a_study(model: dict[str, Any]) -> None:
+    """As many values as such a model has: the splits and leaves of the small one, repeated."""
+    times = 3100 // 48
+    large = model | {name: [text for _ in range(times) for text in model[name]]
+                     for name in ("leaves", "feature", "threshold", "missing", "left", "right", "leaf")}
+    assert 3000 < len(Trees(**large).leaf) <= 3100
+    found = sealane.simulate(FRAMES).run("monitor.drift", period="wave", model=large, resolution=0.01)
+    assert {one["variable"] for one in found.to_dict()["psi"]} == {"score"}
+
+
 def test_several_scores_and_too_many_leaves(monkeypatch: pytest.MonkeyPatch, binary: Any) -> None:
     with raises("scoring.not-a-model", InputError):
         _ = trained("kind").model
@@ -115,22 +125,36 @@ def test_several_scores_and_too_many_leaves(monkeypatch: pytest.MonkeyPatch, bin
         _ = binary.model
 
 
+def put(name: str, place: int, value: object) -> Any:
+    """Return what changes one number of a line, which a study has as texts."""
+    def change(model: dict[str, Any]) -> None:
+        words = " ".join(model[name]).split()
+        words[place] = str(value)
+        model[name] = [" ".join(words[k : k + 20]) for k in range(0, len(words), 20)]
+
+    return change
+
+
 HOSTILE: dict[str, Any] = {
-    "a way round": lambda m: m["trees"][0]["left"].__setitem__(3, 0),
-    "a split led to from itself": lambda m: m["trees"][0]["left"].__setitem__(1, 1),
-    "a split that does not exist": lambda m: m["trees"][0]["left"].__setitem__(0, 900),
-    "a leaf that does not exist": lambda m: m["trees"][0]["right"].__setitem__(0, -900),
-    "a leaf that is led to twice": lambda m: m["trees"][0].update(left=[-1] * 7),
-    "a split that looks at no feature": lambda m: m["trees"][0]["feature"].__setitem__(0, 4),
-    "a split that looks before the first": lambda m: m["trees"][0]["feature"].__setitem__(0, -1),
-    "a threshold that is no number": lambda m: m["trees"][0]["threshold"].__setitem__(0, float("nan")),
-    "a leaf without end": lambda m: m["trees"][0]["leaf"].__setitem__(0, float("inf")),
-    "a leaf too few": lambda m: m["trees"][0]["leaf"].pop(),
-    "a text": lambda m: m["trees"][0].update(leaf="tree\nversion=v4"),
+    "a way round": put("left", 3, 0),
+    "a split led to from itself": put("left", 1, 1),
+    "a split that does not exist": put("left", 0, 900),
+    "a leaf that does not exist": put("right", 0, -900),
+    "a leaf that is led to twice": lambda m: m.update(left=m["right"]),
+    "a split that looks at no feature": put("feature", 0, 4),
+    "a split that looks before the first": put("feature", 0, -1),
+    "a threshold that is no number": put("threshold", 0, "nan"),
+    "a leaf without end": put("leaf", 0, "inf"),
+    "a tree of fewer leaves": put("leaves", 0, 7),
+    "a tree of more leaves": put("leaves", 0, 1 << 20),
+    "no tree": lambda m: m.update({name: [] for name in m if name not in ("kind", "objective", "features")}),
+    "a text": lambda m: m.update(leaf="tree version=v4"),
+    "words": lambda m: m.update(leaf=["tree", "version=v4"]),
     "a set that does not exist": lambda m: m["features"][0].update(levels=["x"], zero=0),
+    "a set that is too short": lambda m: m["sets"].append("9"),
     "an unknown objective": lambda m: m.update(objective="custom"),
-    "an unknown field": lambda m: m.update(text="tree"),
-    "trees without end": lambda m: m.update(trees=m["trees"] * 400),
+    "an unknown field": lambda m: m.update(model="tree"),
+    "leaves without end": lambda m: m.update(leaf=m["leaf"] * 400),
     "features of one name": lambda m: m["features"].__setitem__(0, m["features"][1]),
 }
 
