@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from command_line import run_well
 from patients import CONTRACT, patients, write_patients
 
 import sealane
@@ -83,19 +85,42 @@ def test_a_computation_between_processes(computation: str, federation: LocalFede
     waived = NAMES if computation in WAIVED else []
     simulated = sealane.simulate(frames, contract=contract(CONTRACT)).run(
         computation, waive_differencing=waived, **asked).to_dict()
-    record = federation.analyst.propose(StudyFile(
-        name=computation.replace(".", "-").replace("_", "-"), sector="healthcare", purpose="clinical-research",
-        data_contract=CONTRACT, computation=computation, parameters=asked, participants=NAMES, valid_days=1))
-    study = parse_study(record.study)
-    federation.approve(study.hash, waive_differencing=bool(waived))
-    federation.analyst.await_approvals(record, 20.0, lambda line: None)
-    finished = federation.analyst.finish(federation.analyst.session.start(study.hash))
+    finished = finish(federation, computation, asked, waived=bool(waived))
     real = finished.present_traced().to_dict()
     assert real.keys() == simulated.keys()
     if computation not in NOISY:
         assert_close(real, simulated, computation)
     told = re.findall("<h2>(.*?)</h2>", render_report(report_fields(finished.opened, system_clock())))
     assert len(set(told) - OF_EVERY_RUN) >= 1, told
+
+
+def test_trees_are_exported_and_judged_between_processes(federation: LocalFederation, tmp_path: Path) -> None:
+    lightgbm, onnx = pytest.importorskip("lightgbm"), pytest.importorskip("onnx")
+    pytest.importorskip("onnxmltools")
+    trained = finish(federation, "trees.gbdt", ASKED["trees.gbdt"])
+    for name in ("model.txt", "model.onnx"):
+        run_well("run", "export", trained.opened.status.run_id, "--out", tmp_path / name, "--home",
+                 federation.root / "analyst")
+    assert lightgbm.Booster(model_file=str(tmp_path / "model.txt")).num_trees() == 3
+    assert onnx.load(str(tmp_path / "model.onnx")).graph.output[-1].name == "probabilities"
+    model = trained.present_traced().model
+    judged = finish(federation, "metrics.ranking", {"outcome": "event", "model": model, "calibration": False})
+    frames = {name: patients(seed) for seed, name in enumerate(NAMES)}
+    simulated = sealane.simulate(frames, contract=contract(CONTRACT)).run(
+        "metrics.ranking", outcome="event", model=model, calibration=False)
+    assert judged.present_traced().auc == simulated.auc
+    assert judged.present_traced().auc > 0.55
+
+
+def finish(federation: LocalFederation, computation: str, asked: dict[str, Any], *, waived: bool = False) -> Any:
+    """Propose, approve and run a study."""
+    record = federation.analyst.propose(StudyFile(
+        name=computation.replace(".", "-").replace("_", "-"), sector="healthcare", purpose="clinical-research",
+        data_contract=CONTRACT, computation=computation, parameters=asked, participants=NAMES, valid_days=1))
+    study = parse_study(record.study)
+    federation.approve(study.hash, waive_differencing=waived)
+    federation.analyst.await_approvals(record, 20.0, lambda line: None)
+    return federation.analyst.finish(federation.analyst.session.start(study.hash))
 
 
 def assert_close(one: Any, other: Any, where: str) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @noun("run", examples=("run start joint-scorecard", "run list", "run watch r-abcdefghijklmnop",
-                       "run report r-abcdefghijklmnop --out report"))
+                       "run report r-abcdefghijklmnop --out report", "run export r-abcdefghijklmnop --out model.onnx"))
 def run() -> None:
     """Start, follow and report runs of an approved study. A run may be named by the beginning of its id."""
 
@@ -104,6 +104,20 @@ def report(run_id: str, out: Path) -> None:
     files = write_report(fields, opened.document, out)
     show({"run": opened.status.run_id, "files": [str(file) for file in files], "report": fields},
          lambda: "\n".join([_words(opened), "", *map(str, files)]))
+
+
+@run.command(examples=("run export r-abcdefghijklmnop --out model.txt", "run export r-abc --out model.onnx"))
+@click.argument("run_id", metavar="RUN", shell_complete=run_ids)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True,
+              help="File to write: ONNX if its name ends in .onnx, else a model file of LightGBM.")
+def export(run_id: str, out: Path) -> None:
+    """Open a completed run's result, check who endorsed it, and write its trained model as a file."""
+    from sealane.cli.model_file import write_model
+
+    with _connect() as connection:
+        opened = connection.session.result(run_id)
+    file = write_model(opened, out)
+    show({"run": opened.status.run_id, "file": str(file), "endorsed_by": list(opened.endorsed_by)}, str(file))
 
 
 def _follow(connection: Connection, run_id: str) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from sealane.computations.anomaly.isolation import Isolation
 from sealane.computations.base import Computation, Parameters
@@ -118,9 +118,21 @@ def read_parameters(name: str, values: Mapping[str, Any]) -> Parameters:
         where = ".".join(str(part) for part in first["loc"]) or "parameters"
         got, expected, near = repr(first["input"])[:80], first["msg"].removeprefix("Value error, "), list[str]()
         if first["type"] == "extra_forbidden":
-            got, expected = repr(where[:80]), f"parameters among {', '.join(sorted(model.model_fields))}"
-            near = get_close_matches(where, model.model_fields, n=3)
+            among = _beside(model, first["loc"])
+            got, expected = repr(where[:80]), f"parameters among {', '.join(sorted(among))}"
+            near = get_close_matches(str(first["loc"][-1]), among, n=3)
         elif first["type"] == "missing":
             got, expected = "no value", f"a value for {where}"
         raise InputError("computation.bad-parameters", f"{name} does not accept its parameters at {where}", got=got,
                          expected=expected, hint=f"did you mean {', '.join(near)}?" if near else None) from error
+
+
+def _beside(model: type[BaseModel], path: Sequence[int | str]) -> list[str]:
+    """Return the names that were legal where an unknown one stands; those of the whole where that has alternatives."""
+    inner: Any = model
+    for step in path[:-1]:
+        field = inner.model_fields.get(step)
+        inner = None if field is None else field.annotation
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return list(model.model_fields)
+    return list(inner.model_fields)

@@ -32,6 +32,8 @@ RANGED: frozenset[FieldType] = frozenset(("number", "integer", "boolean"))
 MAXIMUM_FIELDS = 10_000
 MAXIMUM_LEVELS = 10_000
 MAXIMUM_BYTES = 1 << 20
+INFERRED = "simulation.inferred/v1"
+"""Names what :func:`infer_contract` makes."""
 _SYSTEM = re.compile(r"[a-z][a-z0-9+.-]{1,30}:[!-~]{1,200}")
 _CODE = re.compile(r"[!-~]([ -~]{0,62}[!-~])?")
 
@@ -233,9 +235,12 @@ class Contract(BaseModel):
             if field.name == name:
                 return field
         near = get_close_matches(name, self.names, n=3)
+        where = "its fields are in the sector pack"
+        if self.id == INFERRED:
+            where = "a column that a frame lacks is left out: fill it with NaN there, or give the contract"
         raise InputError("contract.unknown-field", f"contract {self.id} has no such field", got=repr(name[:80]),
                          expected=f"one of {len(self.fields)} fields",
-                         hint=f"did you mean {', '.join(near)}?" if near else "its fields are in the sector pack")
+                         hint=f"did you mean {', '.join(near)}?" if near else where)
 
 
 def load_contract(source: bytes | Path) -> Contract:
@@ -285,7 +290,7 @@ def infer_contract(frames: Mapping[str, pd.DataFrame]) -> Contract:
     if any(not part.columns.is_unique for part in parts):
         raise InputError("contract.duplicate-column", "a frame has two columns of one name")
     fields = [_infer_field(str(name), [part[name] for part in parts]) for name in names]
-    return Contract(id="simulation.inferred/v1", title="Inferred from the frames of a simulation", fields=tuple(fields))
+    return Contract(id=INFERRED, title="Inferred from the frames of a simulation", fields=tuple(fields))
 
 
 def _infer_field(name: str, columns: list[pd.Series[Any]]) -> Field:

@@ -44,7 +44,7 @@ def test_unknown_parameter_names_the_near_ones():
 @pytest.mark.parametrize(("wrong", "got", "expected"), [
     ({"family": "binomal"}, "'binomal'", "'binomial'"),
     ({"outcome": "x"}, "'outcome': 'x'", "the outcome is not one of the features"),
-    ({"confidence": 3}, "3", "less than 1"),
+    ({"confidence": 3}, "3", "less than or equal to 0.9999"),
 ])
 def test_a_wrong_value_is_told_beside_the_right_ones(wrong, got, expected):
     with pytest.raises(InputError) as caught:

@@ -217,3 +217,11 @@ def test_only_a_date_has_come_to_pass() -> None:
     with pytest.raises(InputError) as caught:
         load_contract(past.replace(b'"date"', b'"text"'))
     assert caught.value.code == "contract.malformed"
+
+
+def test_a_column_that_a_frame_lacks_is_explained():
+    frames = {"north": pd.DataFrame({"x": [1.0], "b": [2.0]}), "south": pd.DataFrame({"x": [1.0]})}
+    with pytest.raises(InputError) as caught:
+        infer_contract(frames).field("b")
+    assert caught.value.code == "contract.unknown-field"
+    assert "a frame lacks" in caught.value.hint

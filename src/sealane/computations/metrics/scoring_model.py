@@ -1,6 +1,7 @@
 """A model as plain parameters of a study: bounded, validated, the same for all, and nothing to unpickle.
 
-A regression is its columns with their coefficients; a card its bins with what each adds to the log odds.
+A regression is its columns with their coefficients; a card its bins with what each adds to the log odds; boosted trees
+their splits and leaves (:mod:`.trees_model`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pydantic import Field, model_validator
 from sealane.computations.base import Parameters
 from sealane.computations.design.rebuild import rebuild
 from sealane.computations.glm.links import LINKS
+from sealane.computations.metrics.trees_model import Trees, trees_of
 from sealane.computations.scorecard.places import places
 from sealane.errors import InputError
 
@@ -143,7 +145,7 @@ class Card(Parameters):
         return np.asarray(LINKS["logit"].mean(predictor), dtype=np.float64)
 
 
-ScoringModel = Annotated[Regression | Card, Field(discriminator="kind")]
+ScoringModel = Annotated[Regression | Card | Trees, Field(discriminator="kind")]
 
 
 class Released(Protocol):
@@ -157,18 +159,20 @@ def model_of(result: Released) -> dict[str, Any]:
     """Return a fitted model as the parameter ``model`` of ``metrics.ranking`` and ``monitor.drift``.
 
     Args:
-        result: of ``glm.fit`` or ``glm.scorecard``.
+        result: of ``glm.fit``, ``glm.scorecard`` or ``trees.gbdt``.
 
     Raises:
-        InputError: it is of another computation.
+        InputError: it is of another computation, gives no single score a row, or is too large for a study.
     """
     payload = result.to_dict()
     computation = payload.get("computation")
     if computation == "glm.scorecard":
         return _card(payload)
+    if computation == "trees.gbdt":
+        return trees_of(payload)
     if computation != "glm.fit":
         raise InputError("scoring.not-a-model", "this result is no model that scores rows", got=repr(computation)[:80],
-                         expected="a result of glm.fit or glm.scorecard")
+                         expected="a result of glm.fit, glm.scorecard or trees.gbdt")
     beside = [name for name in ("offset", "exposure", "institution_effects") if payload.get(name) not in (None, "none")]
     if payload.get("kind", "fit") != "fit" or payload["link"] not in _LINKS or beside:
         raise InputError("scoring.not-a-model", "this model scores no rows by their features alone",

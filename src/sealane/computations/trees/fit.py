@@ -64,21 +64,27 @@ class Gbdt:
             ProtocolError: LightGBM asks for what is not known, or grows another tree than was followed.
         """
         asked = read_asked(data.contract, params)
-        own = read_own(data.frame(self.columns(params)), asked)
+        own = read_own(data, asked)
         rule = rule_for(cohort, params.params.min_data_in_leaf)
         screened = await screen(cohort, asked, own, rule.rows)
         kept = screened.kept
         whole = bool(kept.all())  # then a copy would be in vain
-        values = {name: column if whole else column[kept] for name, column in own.features.items()}
+        values = {}
+        for feature in asked.features:  # what is copied is let go of at once, and what has a code as well
+            column = own.features.pop(feature.name)
+            values[feature.name] = column if whole else column[kept]
         bins = await agree_on_bins(cohort, asked.features, values, screened.used, screened.missing, screened.levels,
                                    params.params.max_bin)
         useful = tuple(one for one in bins if one.useful)
         if not useful:
             raise RefusedError("trees.constant-features", "no feature varies", got="one bin of each",
                                expected="a feature with two bins of the minimum count of rows")
-        codes = np.stack([one.codes(values[one.feature.name]) for one in useful], axis=1)
-        boosting = Boosting(cohort, params, asked, useful, np.ascontiguousarray(codes), own.outcome[kept],
-                            own.weight[kept], rule, screened.used)
+        codes = np.empty((len(own.outcome[kept]), len(useful)), np.uint8)
+        for place, one in enumerate(useful):
+            codes[:, place] = one.codes(values.pop(one.feature.name))
+        values.clear()
+        boosting = Boosting(cohort, params, asked, useful, codes, own.outcome[kept], own.weight[kept], rule,
+                            screened.used)
         boosted = await boosting.run()
         text = await _model(cohort, params, asked, useful, boosted)
         return _payload(cohort, params, asked, screened, bins, rule, boosted, text)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from sealane.computations.base import Parameters
+from sealane.computations.trees.other_names import ALIASES, ELSEWHERE
 
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 Objective = Literal["binary", "regression", "poisson", "multiclass", "quantile", "regression_l1"]
@@ -90,8 +91,11 @@ class TreeParameters(Parameters):
     def _with_reason(cls, values: Any) -> Any:
         if isinstance(values, Mapping):
             for name in values:
-                if name in REASONS:
-                    raise ValueError(f"{name} is refused: {REASONS[name]}")
+                known = ALIASES.get(name, name)
+                if known in REASONS or known in ELSEWHERE:
+                    raise ValueError(f"{name} is refused: {REASONS.get(known) or ELSEWHERE[known]}")
+                if known != name:
+                    raise ValueError(f"{name} is refused: it is called {known} here")
             objective = values.get("objective")
             if isinstance(objective, str) and objective in OBJECTIVES:
                 raise ValueError(f"objective {objective} is refused: {OBJECTIVES[objective]}")

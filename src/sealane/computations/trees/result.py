@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sealane.computations.columns import level_names
+from sealane.computations.metrics.scoring_model import model_of
 from sealane.computations.trees.library import load
-from sealane.errors import InputError
+from sealane.computations.trees.matrix import read_matrix
 
 
 class GbdtResult:
@@ -62,6 +62,15 @@ class GbdtResult:
         return self._booster
 
     @property
+    def model(self) -> dict[str, Any]:
+        """The model as the parameter ``model`` of ``metrics.ranking`` and ``monitor.drift``.
+
+        Raises:
+            InputError: it has several scores a row, or more leaves than a study can hold.
+        """
+        return model_of(self)
+
+    @property
     def feature_importance(self) -> pd.DataFrame:
         """How often each feature splits, and the gain of its splits, by name; from the trees alone."""
         return pd.DataFrame({kind: self.booster.feature_importance(importance_type=kind) for kind in ("split", "gain")},
@@ -92,27 +101,28 @@ class GbdtResult:
 
     def matrix(self, rows: pd.DataFrame) -> NDArray[np.float64]:
         """Return new rows as the model file takes them: categories as numbers, missing as NaN."""
-        out = np.empty((len(rows), len(self.features)))
-        for place, one in enumerate(self._payload["features"]):
-            name = one["name"]
-            if name not in rows.columns:
-                raise InputError("model.missing-column", "a feature of the model is not among the columns",
-                                 got=f"no {name!r}", expected="every feature of the model")
-            if one["levels"]:
-                known = {level: float(number + one["zero"]) for number, level in enumerate(one["levels"])}
-                out[:, place] = level_names(rows[name], known).map(known).to_numpy(np.float64)
-                continue
-            try:
-                values = rows[name].astype(object).where(rows[name].notna(), np.nan)
-                out[:, place] = values.to_numpy().astype(np.float64)
-            except (TypeError, ValueError):
-                raise InputError("columns.not-numeric", f"column {name!r} holds values that are no numbers",
-                                 expected="numbers") from None
-        return out
+        return read_matrix(self._payload["features"], rows)
 
     def save_model(self, path: str | Path) -> None:
         """Write the model file."""
         Path(path).write_text(self.model_text, encoding="utf-8")
+
+    def to_onnx(self, path: str | Path | None = None) -> Any:
+        """Return the model as an ``onnx.ModelProto``, and write it where a path is given.
+
+        Input ``input`` takes the rows of :meth:`matrix` in double precision; outputs are ``label`` and
+        ``probabilities``, or ``variable``. Columns, levels and classes stand in the file's ``metadata_props``.
+
+        Raises:
+            InputError: onnx, onnxmltools or LightGBM is not installed.
+            RefusedError: the converter does not carry this model, or not to the same scores.
+        """
+        from sealane.computations.trees.onnx_file import onnx_model
+
+        model = onnx_model(self._payload, self.features)
+        if path is not None:
+            Path(path).write_bytes(model.SerializeToString())
+        return model
 
     def summary(self) -> str:
         """Return what the model is and how it does, as plain text."""

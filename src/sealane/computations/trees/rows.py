@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from sealane.computations.base import Dataset
 from sealane.computations.columns import codes, floats, limits
 from sealane.computations.design.variables import levels_of
 from sealane.computations.trees.parameters import GbdtParameters, Objective
@@ -114,17 +114,19 @@ def read_asked(contract: Contract, params: GbdtParameters) -> Asked:
     return Asked(target, features, weight, heaviest)
 
 
-def read_own(frame: pd.DataFrame, asked: Asked) -> Own:
-    """Read a node's rows.
+def read_own(data: Dataset, asked: Asked) -> Own:
+    """Read a node's rows, a column at a time: a frame of all of them would lie beside the arrays made of it.
 
     Raises:
         InputError: the rows break the contract, or an outcome is no legal value of the objective.
     """
-    features: dict[str, NDArray[np.generic]] = {
-        f.name: codes(frame[f.name], f.levels, f.name) if f.levels else floats(frame[f.name], f.field)
-        for f in asked.features}
+    features: dict[str, NDArray[np.generic]] = {}
+    for one in asked.features:
+        series = data.frame([one.name])[one.name]
+        features[one.name] = (codes(series, one.levels, one.name).astype(np.int32) if one.levels
+                              else floats(series, one.field))
     target = asked.target
-    series = frame[target.field.name]
+    series = data.frame([target.field.name])[target.field.name]
     if target.classes:
         places = codes(series, target.classes, target.field.name)
         outcome = np.where(places < 0, np.nan, places.astype(np.float64))
@@ -133,9 +135,9 @@ def read_own(frame: pd.DataFrame, asked: Asked) -> Own:
     if target.objective == "binary" and bool((~np.isnan(outcome) & (outcome != 0) & (outcome != 1)).any()):
         raise InputError("trees.outcome-values", f"column {target.field.name!r} holds values other than 0 and 1",
                          expected="0 or 1")
-    weight = np.ones(len(frame))
+    weight = np.ones(len(outcome))
     if asked.weight is not None:
-        weight = floats(frame[asked.weight.name], asked.weight)
+        weight = floats(data.frame([asked.weight.name])[asked.weight.name], asked.weight)
     return Own(features, outcome, weight)
 
 

@@ -12,7 +12,8 @@ import sealane
 from sealane.computations.registry import read_parameters
 from sealane.computations.trees import boosting
 from sealane.computations.trees.fit import Gbdt
-from sealane.computations.trees.parameters import OBJECTIVES, REASONS
+from sealane.computations.trees.other_names import OTHER_NAMES
+from sealane.computations.trees.parameters import OBJECTIVES, REASONS, TreeParameters
 from sealane.errors import InputError, SealaneError
 from sealane.governance.contract import Contract, Field
 
@@ -35,6 +36,33 @@ def test_parameters_that_would_leak_or_mean_nothing_are_refused_with_the_reason(
         read_parameters("trees.gbdt", ASKED | {"params": {name: value}})
     assert caught.value.code == "computation.bad-parameters"
     assert REASONS[name] in caught.value.expected
+
+
+@pytest.mark.parametrize(("name", "reason"), [
+    ("boosting_type", "only gbdt"), ("tree", "histograms are summed"), ("linear_trees", "a linear leaf"),
+    ("subsample", "called bagging_fraction"), ("reg_lambda", "called lambda_l2"), ("n_estimators", "rounds"),
+    ("num_threads", "one thread"), ("top_rate", "goss"),
+])
+def test_other_names_of_lightgbm_s_are_refused_with_the_one_that_is_meant(name, reason):
+    with pytest.raises(InputError) as caught:
+        read_parameters("trees.gbdt", ASKED | {"params": {name: 1}})
+    assert reason in caught.value.expected
+
+
+def test_aliases_are_lightgbm_s():
+    from lightgbm.basic import _ConfigAliases
+
+    for name, aliases in OTHER_NAMES.items():
+        assert set(aliases.split()) <= set(_ConfigAliases.get(name)), name
+    assert set(OTHER_NAMES) <= set(TreeParameters.model_fields) | set(REASONS)
+
+
+def test_an_unknown_parameter_of_trees_is_told_those_that_there_are():
+    with pytest.raises(InputError) as caught:
+        read_parameters("trees.gbdt", ASKED | {"params": {"num_leavs": 1}})
+    assert "num_leaves" in caught.value.expected
+    assert "validation_fraction" not in caught.value.expected
+    assert caught.value.hint == "did you mean num_leaves?"
 
 
 @pytest.mark.parametrize("objective", sorted(OBJECTIVES))
