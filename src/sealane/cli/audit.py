@@ -112,12 +112,15 @@ def verify(files: tuple[Path, ...], policy_file: Path, checkpoint: Path | None) 
               help="A run's result.json: refused unless it is the one that the evidence says was endorsed.")
 @click.option("--statement", "statements", multiple=True, type=_FILE,
               help="A node's metering statement: rows, rounds and epsilon that it signed.")
+@click.option("--publication", "published", multiple=True, type=_FILE,
+              help="What a node published of its dataset: rounded rows and accepted level, as it signed them.")
 @click.option("--claims", multiple=True, type=_FILE,
               help="A run's report.json: shown apart, as claims that nobody signed.")
 @click.option("--note", help="A sentence of your own at the top, marked as such: a reference number, say.")
 @click.option("--out", type=_OUT, default=Path("supervisory.html"), show_default=True, help="Page to write.")
 def report(evidence: tuple[Path, ...], policies: tuple[Path, ...], results: tuple[Path, ...],
-           statements: tuple[Path, ...], claims: tuple[Path, ...], note: str | None, out: Path) -> None:
+           statements: tuple[Path, ...], published: tuple[Path, ...], claims: tuple[Path, ...], note: str | None,
+           out: Path) -> None:
     """Write a supervisory report from evidence packs, the model's run first; offline, and only if all of it verifies.
 
     Which sections it has is the sector pack's to say. Each statement says who vouches for it: who signed, the log, this
@@ -127,7 +130,7 @@ def report(evidence: tuple[Path, ...], policies: tuple[Path, ...], results: tupl
     from sealane.client.supervision.page import render
     from sealane.client.supervision.report import tell
 
-    told = tell(read_case(Files(evidence, policies, results, statements, claims, note), _bytes))
+    told = tell(read_case(Files(evidence, policies, results, statements, published, claims, note), _bytes))
     out.write_text(render(told), encoding="utf-8")
     show({"file": str(out), "report": told.to_dict()}, lambda: f"{out}: {told.lead}")
 

@@ -45,17 +45,23 @@ def search(text: str, **filters: str) -> None:
     _list(_query(text=text, **filters))
 
 
-@catalog.command(name="show", examples=("catalog show north/loans", "catalog show north/loans --json"))
+@catalog.command(name="show", examples=("catalog show north/loans", "catalog show north/loans --json",
+                                        "catalog show north/loans --output north-loans.json"))
 @click.argument("entry", metavar="NODE/DATASET")
-def show_entry(entry: str) -> None:
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path),
+              help="Also write it as the node signed it, to be verified elsewhere.")
+def show_entry(entry: str, output: Path | None) -> None:
     """Show everything that a node publishes of one dataset."""
     from sealane.errors import InputError
+    from sealane.governance.publication_file import write_publication
 
     node, _, dataset = entry.partition("/")
     found = _find(_query(node=node, dataset=dataset)) if node and dataset else []
     if not found:
         raise InputError("catalog.unknown", "no such dataset is published", got=repr(entry[:130]),
                          expected="NODE/DATASET", hint="`sealane catalog list`")
+    if output is not None:
+        output.write_bytes(write_publication(found[0].signed))
     one = found[0].to_dict()
     show(one, lambda: _present(one))
 

@@ -20,11 +20,13 @@ from sealane.client.supervision.case import (
     check_sector,
     match_claims,
     match_metered,
+    match_published,
     match_results,
 )
 from sealane.client.supervision.evidence import Evidence, read_evidence
 from sealane.core.clock import system_clock, to_text
 from sealane.errors import InputError
+from sealane.governance.publication_file import read_publication
 from sealane.governance.statement import read_statement
 from sealane.sectors.registry import pack
 
@@ -37,6 +39,7 @@ class Files:
     policies: tuple[Path, ...]
     results: tuple[Path, ...] = ()
     statements: tuple[Path, ...] = ()
+    published: tuple[Path, ...] = ()
     claims: tuple[Path, ...] = ()
     note: str | None = None
 
@@ -63,10 +66,12 @@ def read_case(files: Files, read: Callable[[Path], bytes]) -> Case:
     given = [(path, read_result(read(path))) for path in files.results]
     listed += [_listed(path, f"result of run {one.run}", read(path)) for path, one in given]
     listed += [_listed(path, "metering statement", read(path)) for path in files.statements]
+    listed += [_listed(path, "publication of a dataset", read(path)) for path in files.published]
     listed += [_listed(path, "claims", read(path)) for path in files.claims]
     return Case(
         sector, form, f"Sealane {__version__}", tuple(evidence), match_results(evidence, [one for _, one in given]),
         match_metered(evidence, [read_statement(read(path)) for path in files.statements]),
+        match_published(evidence, [read_publication(read(path)) for path in files.published]),
         tuple(_claims(evidence, path, read(path)) for path in files.claims), tuple(listed), to_text(system_clock()),
         files.note)
 

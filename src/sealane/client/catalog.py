@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sealane.errors import ProtocolError
@@ -22,10 +22,12 @@ class CatalogEntry:
         publication: what the node says.
         trust: ``verified`` where the key's fingerprint was compared out of band; ``seen`` where it is the one that
             came first under this name; ``unknown`` where none is known here; ``differs`` where another one is.
+        signed: the publication as the node signed it.
     """
 
     publication: Publication
     trust: Trust
+    signed: SignedPublication = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry as JSON-ready values."""
@@ -51,7 +53,7 @@ def check_entry(
     if not fits(publication, query):
         raise ProtocolError("catalog.not-asked-for", "the coordinator lists an entry that was not asked for",
                             got=f"{publication.node}/{publication.dataset}")
-    return CatalogEntry(publication, _trust(publication, known))
+    return CatalogEntry(publication, _trust(publication, known), signed)
 
 
 def _trust(publication: Publication, known: Mapping[str, tuple[str, bool]]) -> Trust:

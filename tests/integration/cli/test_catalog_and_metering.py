@@ -16,6 +16,8 @@ from small_federation import NODES, ROWS, Federation
 
 from sealane.core.canonical import canonical_bytes
 from sealane.core.clock import system_clock, to_text
+from sealane.governance.publication import verify_publication
+from sealane.governance.publication_file import read_publication
 from sealane.governance.statement import Settlement, sign_statement, write_statement
 from sealane.governance.statement import settle as settle_events
 from sealane.rpc.identity import load_identity
@@ -42,7 +44,7 @@ def await_study(home: Path, study: str) -> None:
         time.sleep(0.02)
 
 
-def test_publish_look_and_withdraw(federation: Federation) -> None:
+def test_publish_look_and_withdraw(federation: Federation, tmp_path: Path) -> None:
     north, south = federation.nodes["north"], federation.nodes["south"]
     said = run_well("dataset", "publish", "loans", "--title", "Loans of the north", "--keyword", "credit", "--purpose",
                     "credit-risk", "--term", "Aggregates only.", "--steward", "Data office",
@@ -59,6 +61,9 @@ def test_publish_look_and_withdraw(federation: Federation) -> None:
     shown = run("catalog", "show", "north/loans", "--home", federation.analyst)
     assert "Aggregates only." in shown.out
     assert "rounded down to a multiple of 50" in shown.out
+    signed = tmp_path / "signed.json"
+    run("catalog", "show", "north/loans", "--output", signed, "--home", federation.analyst)
+    assert verify_publication(read_publication(signed.read_bytes())).dataset == "loans"
     refused("catalog.unknown", 2, "catalog", "show", "north/farms", "--home", federation.analyst)
 
     for form, kind in (("dcat-ap", "dcat:Catalog"), ("dsp", "Catalog")):

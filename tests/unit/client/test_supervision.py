@@ -17,6 +17,7 @@ import signed
 import statsmodels.api as sm
 from command_line import run, run_well
 from expected_error import raises
+from made_publication import made
 from sklearn.metrics import roc_auc_score
 from told_run import AT, KEYS, NAMES, RUN, Story, study
 
@@ -27,6 +28,8 @@ from sealane.computations.metrics.scoring_model import model_of
 from sealane.core.canonical import canonical_bytes
 from sealane.errors import InputError
 from sealane.governance.metering import MeteredRun
+from sealane.governance.publication import make_publication, sign_publication
+from sealane.governance.publication_file import write_publication
 from sealane.governance.statement import Side, settle, sign_statement, write_statement
 from sealane.governance.tariff import Tariff
 from sealane.sectors import registry
@@ -247,6 +250,33 @@ def test_rows_and_charges_are_those_that_nodes_signed(scene: Scene, tmp_path: Pa
     assert said(report, "released", "Charged")[0] == "no signed figure of west is among the files"
     listed = {one["SHA-256"] for one in rows(report, "verification", "Files")}
     assert hashlib.sha256(statement("north")).hexdigest() in listed
+
+
+def published(name: str, version: str = "0" * 64, **changes: Any) -> bytes:
+    said_ = made(node="north", dataset_version=version).model_dump() | {
+        "node": name, "fingerprint": KEYS[name].fingerprint, **changes}
+    said_["contract_hash"] = changes.get("contract_hash", registry.contract(CONTRACT).hash)
+    return write_publication(sign_publication(KEYS[name], make_publication(**said_)))
+
+
+def test_rows_and_levels_are_those_that_nodes_published(scene: Scene, tmp_path: Path) -> None:
+    for name, data in (("early", published("west", rows=500, sequence=6)), ("west", published("west", grade=4))):
+        (tmp_path / name).write_bytes(data)
+    report = scene.report("--publication", tmp_path / "west", "--publication", tmp_path / "early")
+    assert rows(report, "data", "What nodes published") == [{
+        "Institution": "west", "Dataset": "loans", "Rows, rounded down": "at least 1\u202f230",
+        "Accepted level of the dataset": "4", "Contract": "as installed here", "At": "2026-03-02T08:00:00Z"}]
+    assert said(report, "data", "Rows")[0] == "no signed figure of north and south is among the files"
+    given = scene.arguments(RUN)
+    (tmp_path / "west").write_bytes(published("west", version="1" * 64))
+    refused("supervision.not-agreed", 2, *given, "--publication", tmp_path / "west")
+    (tmp_path / "west").write_bytes(published("sybil"))
+    refused("supervision.not-agreed", 2, *given, "--publication", tmp_path / "west")
+    forged = json.loads(published("west"))
+    (tmp_path / "west").write_text(json.dumps(forged | {"signatures": json.loads(published("south"))["signatures"]}))
+    refused("signature.invalid", 4, *given, "--publication", tmp_path / "west")
+    (tmp_path / "west").write_text(json.dumps(forged | {"payloadType": "text/plain"}))
+    refused("publication.no-file", 2, *given, "--publication", tmp_path / "west")
 
 
 def refused(code: str, exit_code: int, *arguments: object) -> None:

@@ -48,6 +48,6 @@ def supervise(
         write_pack(build_pack(proved, session.identity.coordinator_key, session.identity.signing_key), packs[-1])
         results.append(folder / f"{answer.study.name}.json")
         results[-1].write_bytes(write_result(run, answer.opened.document))
-    told = tell(read_case(Files(tuple(packs), (folder / POLICY,), tuple(results), (), (folder / CLAIMS,), note),
+    told = tell(read_case(Files(tuple(packs), (folder / POLICY,), tuple(results), claims=(folder / CLAIMS,), note=note),
                           Path.read_bytes))
     (folder / PAGE).write_text(render(told), encoding="utf-8")

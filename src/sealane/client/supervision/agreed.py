@@ -15,6 +15,7 @@ from sealane.computations.installed import code_hash
 from sealane.computations.pricing import price_of
 from sealane.computations.registry import get, read_parameters
 from sealane.governance.agreement import Agreement
+from sealane.governance.publication import Publication
 from sealane.governance.terms import differences
 from sealane.sectors.registry import contract, grading
 
@@ -118,6 +119,13 @@ def data(case: Case) -> Part:
             ("Field", "Type", "Unit", "Category", f"Level ({case.form.levels})", "Meaning"),
             tuple((field.name, field.type, field.unit or "–", labels[field.name].category,
                    str(labels[field.name].grade), field.description or "–") for field in fields), case.installed))
+        if _published(case, one):
+            tables.append(Table(
+                f"What nodes published of these versions. {one.caption()}.",
+                ("Institution", "Dataset", "Rows, rounded down", "Accepted level of the dataset", "Contract", "At"),
+                tuple((p.node, p.dataset, f"at least {count(p.rows)}", str(p.grade or "not graded"),
+                       "as installed here" if p.contract_hash == found.hash else f"another text: {p.contract_hash}",
+                       p.published_at) for p in _published(case, one)), Source("signed-each")))
         rows = [(name, f"at least {count(case.metered[one.run, name].rows)}") for name in one.cohort
                 if (one.run, name) in case.metered]
         if rows:
@@ -127,8 +135,14 @@ def data(case: Case) -> Part:
     return Part(tuple(groups), tuple(tables))
 
 
+def _published(case: Case, one: Evidence) -> list[Publication]:
+    versions = dict.fromkeys((a.fingerprint, a.dataset, a.dataset_version) for a in one.agreements)
+    return [case.published[version] for version in versions if version in case.published]
+
+
 def _without_rows(case: Case, one: Evidence) -> list[Statement]:
-    lacking = [name for name in one.cohort if (one.run, name) not in case.metered]
+    known = {p.node for p in _published(case, one)}
+    lacking = [name for name in one.cohort if (one.run, name) not in case.metered and name not in known]
     return [Statement("Rows", f"no signed figure of {enumerated(lacking)} is among the files",
                       Source("derived", ("the files given",)))] if lacking else []
 

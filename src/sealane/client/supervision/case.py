@@ -12,7 +12,9 @@ from sealane.client.supervision.document import Source
 from sealane.client.supervision.evidence import Evidence
 from sealane.computations.registry import get
 from sealane.errors import InputError, ProtocolError, SealaneError
+from sealane.governance.catalog_statement import SignedPublication
 from sealane.governance.metering import MeteredRun
+from sealane.governance.publication import Publication, verify_publication
 from sealane.governance.statement import SignedStatement, verify_statement
 from sealane.sectors.pack import SectorPack
 from sealane.sectors.supervision import SupervisoryReport
@@ -46,6 +48,7 @@ class Case:
         evidence: the model's run first.
         results: what runs released, by run, JSON-ready.
         metered: what nodes signed of their runs, by run and institution.
+        published: what nodes published of the datasets that they signed for, by key, name and version.
         claims: that nobody signed.
         files: that were read.
         created: RFC 3339.
@@ -58,6 +61,7 @@ class Case:
     evidence: tuple[Evidence, ...]
     results: Mapping[str, dict[str, Any]]
     metered: Mapping[tuple[str, str], MeteredRun]
+    published: Mapping[tuple[str, str, str], Publication]
     claims: tuple[Claims, ...]
     files: tuple[InputFile, ...]
     created: str
@@ -144,6 +148,27 @@ def match_metered(
             if event.run in {one.run for one in of} and found.setdefault((event.run, party.name), event) != event:
                 raise ProtocolError("supervision.statements-differ", "an institution signed different figures of a run",
                                     got=f"{party.name}: {event.run}")
+    return found
+
+
+def match_published(
+    evidence: Sequence[Evidence], given: Sequence[SignedPublication]
+) -> dict[tuple[str, str, str], Publication]:
+    """Return what nodes published of the datasets that were agreed to, by key, name and version; of two, the later.
+
+    Raises:
+        ProtocolError: a publication does not verify.
+        InputError: no agreement is for what it describes.
+    """
+    agreed = {(a.fingerprint, a.dataset, a.dataset_version) for one in evidence for a in one.agreements}
+    found: dict[tuple[str, str, str], Publication] = {}
+    for publication in sorted(map(verify_publication, given), key=lambda one: one.sequence):
+        described = (publication.fingerprint, publication.dataset, publication.dataset_version)
+        if described not in agreed:
+            raise InputError("supervision.not-agreed", "a publication is of no dataset version that was agreed to",
+                             got=f"{publication.node}/{publication.dataset} {publication.dataset_version[:16]}",
+                             hint="it was published before or after that version was in use: leave it out")
+        found[described] = publication
     return found
 
 
