@@ -64,6 +64,7 @@ class Coordination:
     started: float = 0.0
     progress: float = 0.0
     nudged: float = 0.0
+    moved: float = 0.0
     nudges: int = 0
     ended: float = 0.0
     limits: Limits = field(init=False)
@@ -151,7 +152,7 @@ class Coordination:
             silence > self.patience.round_s and not connected
         ):
             self._out_of_patience()
-        elif now - max(self.progress, self.nudged) > self.patience.nudge_s * 2**self.nudges:
+        elif now - max(self.progress, self.nudged, self.moved) > self.patience.nudge_s * 2**self.nudges:
             self.nudged = now
             self.nudges += 1
             for member, relay in self.exchanges.hasten() if self.exchanges is not None else ():

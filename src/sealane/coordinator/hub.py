@@ -165,6 +165,12 @@ class Hub:
         if connection is not None:
             connection.send(message)
 
+    def moved(self, node: Fingerprint) -> None:
+        """Take note that a part of a long message went to a node or came from it: nothing of it is to be repeated."""
+        for run in self.runs.values():
+            if node in run.participants:
+                run.moved = run.now()
+
     def receive(self, sender: Party, message: FromNode, size: int) -> None:
         """Take in a node's message.
 

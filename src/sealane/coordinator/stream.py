@@ -57,6 +57,8 @@ class NodeStreamServicer(NodeStreamServiceServicer):
             reader = asyncio.create_task(self._read(requests, party, outbox))
             async for frame in outbox:
                 yield frame
+                if frame.WhichOneof("message") == "chunk":
+                    self._hub.moved(party.fingerprint)
             if reader.done() and (error := reader.exception()) is not None:
                 raise error
             connection.admitted()  # says why, where the party was removed or put in quarantine
@@ -85,6 +87,7 @@ class NodeStreamServicer(NodeStreamServiceServicer):
                 async for request in requests:
                     size = request.ByteSize()
                     if request.WhichOneof("message") == "chunk":
+                        self._hub.moved(party.fingerprint)
                         whole = assembler.add(request.chunk)
                         if whole is None:
                             continue

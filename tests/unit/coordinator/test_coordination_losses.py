@@ -190,3 +190,16 @@ def test_every_move_is_on_disk_before_it_is_told(office: Office) -> None:
     assert {state for kind, state in seen if kind == "Start"} == {RunState.RUNNING}
     assert {state for kind, state in seen if kind == "Endorsed"} == {RunState.RELEASING}
     assert {state for kind, state in seen if kind == "RunEnded"} == {RunState.COMPLETED}
+
+
+def test_nothing_is_repeated_while_parts_of_a_long_message_arrive(office: Office) -> None:
+    office.start()
+    office.drain()
+    for _ in range(5):
+        office.time += 0.9
+        office.run.moved = office.time  # as the hub notes with every part
+        office.run.tick()
+    assert office.drain() == []
+    office.time += 1.1
+    office.run.tick()
+    assert kinds(office.drain())["Nudge"] == SIZE
