@@ -33,6 +33,10 @@ def prepare(name: str, directory: Path) -> dict[str, Any]:
         from sealane_examples.finance.card_steps import prepare as cards
 
         return cards(directory)
+    if name in SHORT:
+        from sealane_examples.short import prepare as short
+
+        return short(name, directory)
     from sealane_examples.healthcare.prepare import prepare as healthcare
 
     return healthcare(name, directory)
@@ -54,6 +58,10 @@ def evaluate(name: str, directory: Path) -> dict[str, Any]:
         from sealane_examples.logistic import parse_question
 
         return heart(directory, parse_question(text))
+    if name in SHORT:
+        from sealane_examples.short import evaluate as short
+
+        return short(name, directory, text)
     from sealane_examples.healthcare import breast_cancer, dialysis, evaluate_survival
 
     example = {one.name: one for one in (breast_cancer.EXAMPLE, dialysis.EXAMPLE)}.get(name)
@@ -74,7 +82,8 @@ def question_text() -> str:
 
 
 STEPS = {"prepare": prepare, "evaluate": evaluate}
-EXAMPLES = ("adverse-events", "breast-cancer", "card-fraud", "dialysis", "finance", "heart-disease", "outbreak")
+SHORT = ("disk-failure", "flight-delay", "fuel-economy")
+EXAMPLES = ("adverse-events", "breast-cancer", "card-fraud", "dialysis", "finance", "heart-disease", "outbreak", *SHORT)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
