@@ -25,6 +25,10 @@ QUESTION_LIMIT = 4 << 20
 
 def prepare(name: str, directory: Path) -> dict[str, Any]:
     """Write an example's files."""
+    if name in SHORT:
+        from sealane_examples.short import prepare as short
+
+        return short(name, directory)
     if name == "finance":
         from sealane_examples.finance.prepare import prepare as finance
 
@@ -33,10 +37,6 @@ def prepare(name: str, directory: Path) -> dict[str, Any]:
         from sealane_examples.finance.card_steps import prepare as cards
 
         return cards(directory)
-    if name in SHORT:
-        from sealane_examples.short import prepare as short
-
-        return short(name, directory)
     from sealane_examples.healthcare.prepare import prepare as healthcare
 
     return healthcare(name, directory)
@@ -45,6 +45,10 @@ def prepare(name: str, directory: Path) -> dict[str, Any]:
 def evaluate(name: str, directory: Path) -> dict[str, Any]:
     """Answer the question on standard input."""
     text = question_text()
+    if name in SHORT:
+        from sealane_examples.short import evaluate as short
+
+        return short(name, directory, text)
     if name == "finance":
         from sealane_examples.finance import evaluate as finance
 
@@ -58,10 +62,6 @@ def evaluate(name: str, directory: Path) -> dict[str, Any]:
         from sealane_examples.logistic import parse_question
 
         return heart(directory, parse_question(text))
-    if name in SHORT:
-        from sealane_examples.short import evaluate as short
-
-        return short(name, directory, text)
     from sealane_examples.healthcare import breast_cancer, dialysis, evaluate_survival
 
     example = {one.name: one for one in (breast_cancer.EXAMPLE, dialysis.EXAMPLE)}.get(name)
@@ -81,15 +81,15 @@ def question_text() -> str:
     return text.decode("utf-8", errors="replace")
 
 
-STEPS = {"prepare": prepare, "evaluate": evaluate}
 SHORT = ("disk-failure", "flight-delay", "fuel-economy")
-EXAMPLES = ("adverse-events", "breast-cancer", "card-fraud", "dialysis", "finance", "heart-disease", "outbreak", *SHORT)
+STEPS = {"prepare": prepare, "evaluate": evaluate}
+EXAMPLES = ("adverse-events", "breast-cancer", "card-fraud", "dialysis", "finance", "heart-disease", "outbreak")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one step of one example and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m sealane_examples", description="Prepare and judge an example.")
-    parser.add_argument("example", choices=EXAMPLES)
+    parser.add_argument("example", choices=sorted((*EXAMPLES, *SHORT)))
     parser.add_argument("step", choices=sorted(STEPS))
     parser.add_argument("directory", type=Path, help="where the prepared files are, or go")
     chosen = parser.parse_args(arguments)

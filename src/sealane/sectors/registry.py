@@ -20,9 +20,8 @@ from sealane.sectors.pack import SectorPack
 
 GROUP = "sealane.sectors"
 CODE_SYSTEMS = "sealane.code_systems"
-BUILT_IN = {"finance": "sealane.sectors.finance", "healthcare": "sealane.sectors.healthcare",
-            "manufacturing": "sealane.sectors.manufacturing", "transport": "sealane.sectors.transport",
-            "energy": "sealane.sectors.energy"}
+BUILT_IN = {name: f"sealane.sectors.{name}" for name in (
+    "energy", "finance", "healthcare", "manufacturing", "transport")}
 """Packs of this distribution, so that a source tree without installed metadata knows them too."""
 
 
