@@ -25,6 +25,10 @@ QUESTION_LIMIT = 4 << 20
 
 def prepare(name: str, directory: Path) -> dict[str, Any]:
     """Write an example's files."""
+    if name in SHORT:
+        from sealane_examples.short import prepare as short
+
+        return short(name, directory)
     if name == "finance":
         from sealane_examples.finance.prepare import prepare as finance
 
@@ -41,6 +45,10 @@ def prepare(name: str, directory: Path) -> dict[str, Any]:
 def evaluate(name: str, directory: Path) -> dict[str, Any]:
     """Answer the question on standard input."""
     text = question_text()
+    if name in SHORT:
+        from sealane_examples.short import evaluate as short
+
+        return short(name, directory, text)
     if name == "finance":
         from sealane_examples.finance import evaluate as finance
 
@@ -73,6 +81,7 @@ def question_text() -> str:
     return text.decode("utf-8", errors="replace")
 
 
+SHORT = ("disk-failure", "flight-delay", "fuel-economy")
 STEPS = {"prepare": prepare, "evaluate": evaluate}
 EXAMPLES = ("adverse-events", "breast-cancer", "card-fraud", "dialysis", "finance", "heart-disease", "outbreak")
 
@@ -80,7 +89,7 @@ EXAMPLES = ("adverse-events", "breast-cancer", "card-fraud", "dialysis", "financ
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one step of one example and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m sealane_examples", description="Prepare and judge an example.")
-    parser.add_argument("example", choices=EXAMPLES)
+    parser.add_argument("example", choices=sorted((*EXAMPLES, *SHORT)))
     parser.add_argument("step", choices=sorted(STEPS))
     parser.add_argument("directory", type=Path, help="where the prepared files are, or go")
     chosen = parser.parse_args(arguments)

@@ -22,6 +22,7 @@ NOUNS = {
     "coordinator": ("sealane.cli.coordinator:coordinator", "Make, serve and look after a coordinator."),
     "node": ("sealane.cli.node:node", "Enrol and serve an institution's node."),
     "steward": ("sealane.cli.steward:steward", "Make a data steward's key, and appoint stewards at a node."),
+    "sector": ("sealane.cli.sector:sector", "List sector packs, check them, and write a new one."),
     "dataset": ("sealane.cli.dataset:dataset", "Register a node's datasets under their data contracts."),
     "catalog": ("sealane.cli.catalog:catalog", "Look through what nodes publish of their datasets."),
     "ledger": ("sealane.cli.ledger:ledger", "Cap and explain the privacy that a node's datasets have spent."),

@@ -9,7 +9,8 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from sealane.errors import InputError
+from sealane._version import __version__
+from sealane.errors import InputError, SealaneError
 from sealane.governance.classification import GradingTable
 from sealane.governance.contract import Contract
 from sealane.governance.deidentification import Deidentification
@@ -19,7 +20,8 @@ from sealane.sectors.pack import SectorPack
 
 GROUP = "sealane.sectors"
 CODE_SYSTEMS = "sealane.code_systems"
-BUILT_IN = {"finance": "sealane.sectors.finance", "healthcare": "sealane.sectors.healthcare"}
+BUILT_IN = {name: f"sealane.sectors.{name}" for name in (
+    "energy", "finance", "healthcare", "manufacturing", "transport")}
 """Packs of this distribution, so that a source tree without installed metadata knows them too."""
 
 
@@ -38,6 +40,13 @@ def packs() -> dict[str, SectorPack]:
             _add(found, name, import_module(module).PACK)
     _check_codes(found, _code_systems(found))
     return found
+
+
+def providers() -> dict[str, str]:
+    """Return which installed package brings each pack, with its version."""
+    found = {entry.name: entry.dist for entry in entry_points(group=GROUP)}
+    return {name: f"{dist.name} {dist.version}" if (dist := found.get(name)) else f"sealane {__version__}"
+            for name in packs()}
 
 
 def code_systems() -> dict[str, CodeSystem]:
@@ -133,6 +142,9 @@ def _load(entry: EntryPoint) -> SectorPack:
 def _import(entry: EntryPoint, what: str) -> Any:
     try:
         return entry.load()
+    except SealaneError as error:
+        raise InputError("sector.broken", f"{what} {entry.name} does not load: {error.message}", got=error.got,
+                         expected=error.expected, hint=error.hint) from error
     except Exception as error:
         raise InputError("sector.broken", f"{what} {entry.name} does not load", got=type(error).__name__,
                          hint=f"reinstall or remove the package that provides {entry.value}") from error

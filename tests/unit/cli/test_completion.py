@@ -32,6 +32,9 @@ def test_commands_and_choices() -> None:
     assert complete("sealane coord", 1) == ["coordinator"]
     assert complete("sealane coordinator invite north --role a", 5) == ["analyst", "auditor"]
     assert complete("sealane dataset add x --contract finance.credit", 5) == ["finance.credit-application/v1"]
+    assert complete("sealane sector ch", 2) == ["check"]
+    assert complete("sealane sector check man", 3) == ["manufacturing"]
+    assert complete("sealane study new --sector tr", 4) == ["transport"]
 
 
 def test_names_come_from_the_home(tmp_path: Path) -> None:

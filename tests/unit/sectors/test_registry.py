@@ -75,3 +75,18 @@ def test_two_packs_never_share_a_name_or_a_contract(monkeypatch: pytest.MonkeyPa
         registry.packs.cache_clear()
         with_entry_points(monkeypatch, ("finance", "sealane.sectors.finance:PACK"), entry)
         assert code_of("finance") == "sector.ambiguous"
+
+
+def test_a_pack_s_own_refusal_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_entry_points(monkeypatch, ("empty", "sealane.sectors.registry:_refusing.PACK"))
+    monkeypatch.setattr(registry, "_refusing", Refusing(), raising=False)
+    with pytest.raises(InputError) as caught:
+        registry.packs()
+    assert (caught.value.code, caught.value.got) == ("sector.broken", "field 3")
+    assert "empty does not load: contract is malformed" in caught.value.message
+
+
+class Refusing:
+    @property
+    def PACK(self) -> SectorPack:
+        raise InputError("sector.malformed", "contract is malformed", got="field 3")
