@@ -21,6 +21,7 @@ from sealane.client.report.results.isolation import isolation
 from sealane.client.report.results.kaplan_meier import kaplan_meier
 from sealane.client.report.results.meta import meta
 from sealane.client.report.results.mixed import mixed
+from sealane.client.report.results.network import network
 from sealane.client.report.results.outbreak import outbreak
 from sealane.client.report.results.penalty import penalty
 from sealane.client.report.results.proportionality import proportionality
@@ -39,8 +40,8 @@ NORMAL_975 = 1.959963984540054
 INTERCEPT = "Intercept"
 RESULTS = (
     harmonise, table_one, counts, histogram, quantiles, correlation, comparison, kaplan_meier, incidence,
-    proportionality, penalty, meta, mixed, effects, signals, outbreak, scorecard, gbdt, ranking, ranking_charts, drift,
-    typologies, isolation, suppressed,
+    proportionality, penalty, meta, mixed, effects, signals, outbreak, scorecard, gbdt, network, ranking,
+    ranking_charts, drift, typologies, isolation, suppressed,
 )
 """Sections that a released result decides: each shows what it finds, the last what is hidden."""
 JOINT, POOLED = "Joint", "Pooled (outside the federation)"

@@ -18,6 +18,7 @@ from sealane.computations.neural.inputs import encode
 from sealane.computations.neural.library import need_torch
 from sealane.computations.neural.model_card import write_card
 from sealane.computations.neural.parameters import NeuralParameters
+from sealane.computations.picture import new_axes
 from sealane.errors import InputError
 
 
@@ -119,6 +120,22 @@ class NeuralResult:
         card = Path(path).with_suffix(".md")
         card.write_text(write_card(self._payload), encoding="utf-8")
         return card
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the loss by round, and return the axes.
+
+        Raises:
+            InputError: matplotlib is not installed.
+        """
+        axes = new_axes() if ax is None else ax
+        axes.plot(self.history["round"], self.history["loss"], marker=".", label="training, during the round")
+        if self.history["validation_loss"].notna().any():
+            axes.plot(self.history["round"], self.history["validation_loss"], marker=".", label="validation")
+            axes.axvline(self.rounds, linestyle=":", color="grey", label="kept")
+        axes.set_xlabel("round")
+        axes.set_ylabel("loss")
+        axes.legend()
+        return axes
 
     def summary(self) -> str:
         """Return what the model is and how it does, as plain text."""

@@ -21,8 +21,9 @@ def environment(extra: tuple[str, ...] = ()) -> dict[str, str]:
     """Return all that a process of the sandbox finds in its environment."""
     kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
             if name in os.environ}
+    # PyTorch looks for a cache of its compiler, which writes nothing here, in a temporary directory, and finds none.
     return kept | {"PYTHONPATH": os.pathsep.join((ROOT, *extra)), "PYTHONDONTWRITEBYTECODE": "1",
-                   "LANG": "C.UTF-8", "HOME": "/nonexistent"}
+                   "LANG": "C.UTF-8", "HOME": "/nonexistent", "TORCHINDUCTOR_CACHE_DIR": "/"}
 
 
 def probe() -> Offer:

@@ -79,6 +79,12 @@ def _import(preload: list[str]) -> tuple[dict[str, str], list[str]]:
     return {name: code_hash(get(name)) for name in names()}, [*LATE, *own]
 
 
+def _try_import(module: str) -> None:
+    """Import a module; whatever a library raises must not end this process: the child that needs it says so."""
+    with suppress(Exception):
+        import_module(module)
+
+
 def _freeze() -> None:
     """Let what was imported be shared with every child."""
     gc.collect()
@@ -119,16 +125,14 @@ class _Serving:
             os.kill(pid, signal.SIGKILL)
 
     def _import_one(self) -> None:
-        with suppress(ImportError):  # the child that needs it says so
-            import_module(self._late.pop(0))
+        _try_import(self._late.pop(0))
         if not self._late:
             _freeze()
 
     def _fork(self, asked: dict[str, Any], handles: list[int]) -> None:
         wire, rows, status = handles
         for module in asked["late"]:
-            with suppress(ImportError):
-                import_module(module)
+            _try_import(module)
         pid = os.fork()
         if pid == 0:
             try:
