@@ -33,11 +33,16 @@ def code_hash(computation: Computation[Any]) -> str:
     Raises:
         UnavailableError: its source cannot be read.
     """
-    return _code_hash(type(computation).__module__)
+    return module_hash(type(computation).__module__)
 
 
 @lru_cache(maxsize=256)
-def _code_hash(module: str) -> str:
+def module_hash(module: str) -> str:
+    """Return the hash of a module's source and of what it imports inside its own package, hex.
+
+    Raises:
+        UnavailableError: its source cannot be read.
+    """
     parts = module.split(".")
     package = ".".join(parts[:2]) if parts[0] == "sealane" else parts[0]
     files: dict[str, str] = {}

@@ -34,7 +34,7 @@ def hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
         for module in [name for name in sys.modules if name.split(".")[0] == "quux"]:
             del sys.modules[module]
         importlib.invalidate_caches()
-        for kept in (installed._code_hash, installed._read, installed._found):
+        for kept in (installed.module_hash, installed._read, installed._found):
             kept.cache_clear()
         return code_hash(importlib.import_module("quux.fit").Fit())
 

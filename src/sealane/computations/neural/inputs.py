@@ -105,6 +105,9 @@ def read_inputs(contract: Contract, params: NeuralParameters) -> Inputs:
                              expected="number, integer, boolean or category",
                              hint="derive a number or a category from it when the dataset is added")
         if field.type == "category" or field.name in params.categorical:
+            if not params.model.tabular:
+                raise InputError("neural.category-in-series", f"{field.name!r} is a category", got=field.type,
+                                 expected="numbers only, for a series or an image")
             categories.append(Category(field.name, levels_of(field)))
         else:
             numbers.append(Number(field, *limits(field)))

@@ -59,7 +59,7 @@ class NeuralParameters(Parameters):
     categorical: Annotated[tuple[Name, ...], Field(max_length=256)] = ()
     missing: Literal["drop", "mean"] = "drop"
     task: Task | None = None
-    model: Annotated[Model, Field(default_factory=Mlp)]
+    model: Model = Mlp()
     strategy: Strategy = "FedAvg"
     strategy_arguments: Annotated[dict[str, Annotated[float, Field(ge=0, le=1e6)]],
                                   Field(max_length=8, default_factory=dict)]

@@ -61,7 +61,7 @@ class NeuralTrain:
         split = split_rows(own, outcome, params.missing, params.validation_fraction, draws)
         screened = await screen(cohort, inputs, target, own, outcome, split)
         inputs, target = await scale(cohort, screened.inputs, target, own, outcome, split, screened.training,
-                                     params.model.channels_of)
+                                     params.model.shared)
         double = params.precision == "double"
         rows = in_units(own, outcome, split.training, inputs, target, double=double)
         validation = in_units(own, outcome, split.validation, inputs, target, double=double)

@@ -33,7 +33,9 @@ def prepare(cohort: Cohort, params: NeuralParameters, inputs: Inputs, target: Ta
     Raises:
         InputError: the module cannot be made, keeps more than weights, or is too large.
     """
-    module = build(params.model, len(inputs.numbers), inputs.sizes, target.outputs)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(params.seed)  # for what an installed module draws and put_first_weights leaves
+        module = build(params.model, len(inputs.numbers), inputs.sizes, target.outputs)
     module.to(torch.float64 if params.precision == "double" else torch.float32)
     put_first_weights(module, params.seed)
     shapes = shapes_of(module)

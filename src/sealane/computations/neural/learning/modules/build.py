@@ -1,20 +1,25 @@
 """From what a study says of a module to the module, with first weights that are the same at every institution.
 
 First weights come from SHAKE-256 and the four operations of arithmetic, so that no two machines' mathematics can tell
-them apart: uniform within 1 / sqrt(fan-in), as PyTorch's layers have it, and of variance 1 for embeddings.
+them apart: uniform within 1 / sqrt(fan-in), as PyTorch's layers have it (a recurrent layer's within 1 / sqrt(width of
+its state)), and of variance 1 for embeddings.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import assert_never
 
 import torch
 from torch import nn
 
 from sealane.computations.neural.draws import public_draws
+from sealane.computations.neural.learning.modules.images import CnnModule, VitModule
+from sealane.computations.neural.learning.modules.installed import build_installed
 from sealane.computations.neural.learning.modules.mlp import MlpModule
-from sealane.computations.neural.model_parameters import Model
+from sealane.computations.neural.learning.modules.series import Cnn1dModule, GruModule
+from sealane.computations.neural.model_parameters import Cnn, Cnn1d, Gru, Installed, Mlp, Model, Vit
 
 
 def build(model: Model, numbers: int, sizes: Sequence[int], outputs: int) -> nn.Module:
@@ -25,8 +30,26 @@ def build(model: Model, numbers: int, sizes: Sequence[int], outputs: int) -> nn.
         numbers: numeric features.
         sizes: rows of each category's embedding.
         outputs: numbers for a row.
+
+    Raises:
+        InputError: an installed module is unknown here, or cannot be made.
+        RefusedError: an installed module's source is not what the study names.
     """
-    return MlpModule(model, numbers, sizes, outputs)
+    match model:
+        case Mlp():
+            return MlpModule(model, numbers, sizes, outputs)
+        case Cnn1d():
+            return Cnn1dModule(model, outputs)
+        case Gru():
+            return GruModule(model, outputs)
+        case Cnn():
+            return CnnModule(model, outputs)
+        case Vit():
+            return VitModule(model, outputs)
+        case Installed():
+            return build_installed(model, numbers, sizes, outputs)
+        case _:
+            assert_never(model)
 
 
 def put_first_weights(module: nn.Module, seed: int) -> None:
@@ -47,5 +70,7 @@ def _bound(part: nn.Module) -> float | None:
         return math.sqrt(3.0)
     if isinstance(part, (nn.LayerNorm, nn.GroupNorm)):
         return None
+    if isinstance(part, nn.RNNBase):
+        return 1.0 / math.sqrt(part.hidden_size)
     weight = next((one for one in part.parameters(recurse=False) if one.dim() > 1), None)
     return None if weight is None else 1.0 / math.sqrt(weight[0].numel())
