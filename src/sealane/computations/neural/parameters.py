@@ -37,6 +37,7 @@ class NeuralParameters(Parameters):
         model: which module, and its sizes.
         strategy: Flower's strategy that turns the mean update into the next model.
         strategy_arguments: of the strategy, by Flower's names.
+        correction: for institutions whose rows differ: ``fednova`` or ``scaffold``, both with plain ``sgd``.
         rounds: of federated training.
         local_epochs: passes over own rows in a round; 1 unless ``local_steps`` is given.
         local_steps: or optimiser steps in a round.
@@ -63,6 +64,7 @@ class NeuralParameters(Parameters):
     strategy: Strategy = "FedAvg"
     strategy_arguments: Annotated[dict[str, Annotated[float, Field(ge=0, le=1e6)]],
                                   Field(max_length=8, default_factory=dict)]
+    correction: Literal["none", "fednova", "scaffold"] = "none"
     rounds: Annotated[int, Field(ge=1, le=2000)] = 20
     local_epochs: Annotated[int | None, Field(ge=1, le=1000)] = None
     local_steps: Annotated[int | None, Field(ge=1, le=100_000)] = None
@@ -101,6 +103,10 @@ class NeuralParameters(Parameters):
             raise ValueError(f"{self.strategy} takes no {unknown[0]!r}; its arguments: {takes}")
         if self.momentum and self.optimizer != "sgd":
             raise ValueError("momentum is an argument of sgd")
+        if self.correction != "none" and (self.optimizer != "sgd" or self.momentum or self.clip_norm is not None):
+            raise ValueError(f"{self.correction} goes with sgd without momentum, and without clip_norm")
+        if self.correction == "scaffold" and self.local_steps is None:
+            raise ValueError("scaffold needs local_steps: the same number at every institution")
         if self.early_stopping_rounds is not None and not self.validation_fraction:
             raise ValueError("early stopping needs a validation_fraction")
         self.model.check_features(len(self.features), len(self.categorical))

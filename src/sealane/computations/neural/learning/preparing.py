@@ -8,6 +8,7 @@ import torch
 from sealane.computations.base import Cohort
 from sealane.computations.neural.draws import Draws
 from sealane.computations.neural.inputs import Inputs
+from sealane.computations.neural.learning.corrections import correction_for
 from sealane.computations.neural.learning.device import choose
 from sealane.computations.neural.learning.modules.build import build, put_first_weights
 from sealane.computations.neural.learning.rounds import Rounds, Shares
@@ -46,7 +47,8 @@ def prepare(cohort: Cohort, params: NeuralParameters, inputs: Inputs, target: Ta
     shares = _shares(params, rows, validation, screened)
     weight = float(screened.training if params.weights == "rows" else screened.contributors)
     sending = sending_for(params.bits, shapes.length)
-    rounds = Rounds(cohort, params, trainer, validation, shares, sending, server, weight)
+    correction = correction_for(params, shapes, trainer)
+    rounds = Rounds(cohort, params, trainer, validation, shares, correction, sending, server, weight)
     return rounds, take(module, shapes, _held(params, shapes))
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from sealane.computations.base import Cohort, Term, count, real
 from sealane.computations.neural.ceilings import above, ceiling, exploded
+from sealane.computations.neural.learning.corrections import Correction
 from sealane.computations.neural.learning.measuring import WORST, mean_loss, outputs_of
 from sealane.computations.neural.learning.training import Step, Trainer
 from sealane.computations.neural.learning.weights import put
@@ -75,7 +76,8 @@ class Rounds:
         trainer: of own rows.
         validation: own rows that nothing is learned from.
         shares: this node's.
-        sending: how updates are summed.
+        correction: what is sent of a step, and how the sum is read.
+        sending: how it is summed.
         server: turns a mean update into the next model.
         weight: sum of the cohort's weights.
     """
@@ -85,6 +87,7 @@ class Rounds:
     trainer: Trainer
     validation: Rows
     shares: Shares
+    correction: Correction
     sending: Sending
     server: Server
     weight: float
@@ -100,7 +103,8 @@ class Rounds:
         for number in range(1, self.params.rounds + 1):
             step = self.trainer.train(model)
             vector = self._weighted(step)
-            opened = await self.cohort.sum(self._seen(model, vector, step.loss))
+            terms = self._seen(model, vector, step.loss) | self.correction.terms(step, self.shares.update)
+            opened = await self.cohort.sum(terms)
             model = await settle(self.cohort, model, opened)
             loss = self._take_note(made, opened)
             if loss is not None:
@@ -123,11 +127,11 @@ class Rounds:
         """Return the weighted mean of the cohort's updates."""
         bound = ceiling(opened["above"]) if self.params.clip_norm is None else self.params.clip_norm * SLACK
         total = await self.cohort.sum(self.sending.terms(vector, bound))
-        return self.sending.read(total, len(vector)).astype(vector.dtype)
+        return self.correction.mean(self.sending.read(total, len(vector)).astype(vector.dtype), opened)
 
     def _weighted(self, step: Step) -> Vector:
-        """Return this node's part of the mean update, as it is."""
-        update = step.update
+        """Return this node's part of what is summed, as it is."""
+        update = self.correction.vector(step)
         if self.params.clip_norm is not None:
             update = clip_to_norm(update, self.params.clip_norm)
         return update * update.dtype.type(self.shares.update)
