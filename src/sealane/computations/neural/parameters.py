@@ -51,6 +51,11 @@ class NeuralParameters(Parameters):
         validation_fraction: part of each institution's rows, drawn by a seed private to it, on which the loss is
             measured and nothing is learned.
         early_stopping_rounds: end after so many rounds without a smaller validation loss, and keep the best.
+        personal: measures models of each institution's own beside the common one, which never leave it: ``finetune``
+            takes further passes from the last model; ``ditto`` trains one all along, pulled towards the common one;
+            ``head`` shares everything but the last layer.
+        personal_epochs: passes of ``finetune``, or of each round of ``ditto``.
+        personal_pull: how strongly ``ditto`` pulls.
         precision: of training at the nodes; ``mixed`` is half where a GPU can, and single elsewhere.
         seed: public; the first weights follow from it, and it enters the private seeds.
     """
@@ -79,6 +84,9 @@ class NeuralParameters(Parameters):
     bits: Annotated[int | None, Field(ge=4, le=24)] = None
     validation_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     early_stopping_rounds: Annotated[int | None, Field(ge=1, le=1000)] = None
+    personal: Literal["none", "finetune", "ditto", "head"] = "none"
+    personal_epochs: Annotated[int, Field(ge=1, le=100)] = 1
+    personal_pull: Annotated[float, Field(ge=0, le=1e4)] = 0.1
     precision: Literal["single", "double", "mixed"] = "single"
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
 
@@ -107,6 +115,9 @@ class NeuralParameters(Parameters):
             raise ValueError(f"{self.correction} goes with sgd without momentum, and without clip_norm")
         if self.correction == "scaffold" and self.local_steps is None:
             raise ValueError("scaffold needs local_steps: the same number at every institution")
+        if self.personal != "none" and not self.validation_fraction:
+            raise ValueError("personal models are measured on rows that nothing was learned from: "
+                             "set validation_fraction")
         if self.early_stopping_rounds is not None and not self.validation_fraction:
             raise ValueError("early stopping needs a validation_fraction")
         self.model.check_features(len(self.features), len(self.categorical))

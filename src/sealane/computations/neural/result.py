@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,8 +17,11 @@ from sealane.computations.neural.inputs import encode
 from sealane.computations.neural.library import need_torch
 from sealane.computations.neural.model_card import write_card
 from sealane.computations.neural.parameters import NeuralParameters
+from sealane.computations.neural.written import read_weights, write_weights
 from sealane.computations.picture import new_axes
 from sealane.errors import InputError
+
+Method = Literal["finetune", "ditto", "head"]
 
 
 class NeuralResult:
@@ -55,16 +57,14 @@ class NeuralResult:
         return NeuralParameters.model_validate(self._payload["parameters"])
 
     @property
+    def personalised(self) -> str | None:
+        """How the model was made one's own; None of one that all institutions have."""
+        return self._payload.get("personalised")
+
+    @property
     def weights(self) -> dict[str, NDArray[Any]]:
         """The weights by name."""
-        written = self._payload["weights"]
-        flat = np.frombuffer(base64.b64decode(written["data"]), dtype=written["dtype"])
-        out, at = dict[str, NDArray[Any]](), 0
-        for name, shape in zip(written["names"], written["shapes"], strict=True):
-            size = int(np.prod(shape, dtype=np.int64))
-            out[name] = flat[at : at + size].reshape(shape)
-            at += size
-        return out
+        return read_weights(self._payload["weights"])
 
     @property
     def model(self) -> Any:
@@ -90,6 +90,9 @@ class NeuralResult:
         Raises:
             InputError: a feature is missing, or PyTorch is not installed.
         """
+        if self._payload["parameters"]["personal"] == "head" and "personalised" not in self._payload:
+            raise InputError("neural.head-not-shared", "the model was trained without a last layer of its own",
+                             expected="one's own last layer", hint="model.personalise(rows, \"head\") first")
         module = self.model
         from sealane.computations.neural.learning.rebuilding import apply
 
@@ -101,6 +104,25 @@ class NeuralResult:
         values = given[:, 0]
         found = 1.0 / (1.0 + np.exp(-values)) if p["task"] == "binary" else values * p["scale"] + p["centre"]
         return pd.Series(found, index=rows.index, name=p["outcome"])
+
+    def personalise(self, rows: pd.DataFrame, method: Method = "finetune", *, epochs: int = 5) -> NeuralResult:
+        """Train the model further on rows of one's own; the result is one's own as well, and tells about the rows.
+
+        Args:
+            rows: with features and outcome.
+            method: ``finetune``; ``ditto``, pulled towards this model; ``head``, the last layer alone.
+            epochs: passes over the rows.
+
+        Raises:
+            InputError: a column is missing or holds something else, or PyTorch is not installed.
+        """
+        need_torch()
+        from sealane.computations.neural.learning.personalising import personalise
+        from sealane.computations.neural.learning.rebuilding import rebuild
+
+        weights = personalise(rebuild(self._payload, self.weights), self._payload, rows, method, epochs)
+        written = write_weights(list(weights), list(weights.values()), self._payload["weights"]["dtype"])
+        return NeuralResult(self._payload | {"weights": written, "personalised": method})
 
     def save(self, path: str | Path) -> Path:
         """Write the weights as safetensors, and a model card beside them; return the card's path.
@@ -120,6 +142,18 @@ class NeuralResult:
         card = Path(path).with_suffix(".md")
         card.write_text(write_card(self._payload), encoding="utf-8")
         return card
+
+    def to_onnx(self, path: str | Path) -> None:
+        """Write an ONNX file that takes rows in the contract's units; see :mod:`.learning.onnx_file`.
+
+        Raises:
+            InputError: PyTorch or onnx is not installed.
+        """
+        need_torch()
+        from sealane.computations.neural.learning.onnx_file import write_onnx
+        from sealane.computations.neural.learning.rebuilding import rebuild
+
+        write_onnx(rebuild(self._payload, self.weights), self._payload, path)
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the loss by round, and return the axes.

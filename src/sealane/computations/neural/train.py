@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
-
-import numpy as np
 
 from sealane.computations.base import Cohort, Dataset, Payload
 from sealane.computations.disclosure import hidden_under
@@ -17,6 +14,8 @@ from sealane.computations.neural.result import NeuralResult
 from sealane.computations.neural.rows import in_units, private_draws, split_rows
 from sealane.computations.neural.scaling import scale
 from sealane.computations.neural.screening import Screened, screen
+from sealane.computations.neural.vector import Shapes, Vector
+from sealane.computations.neural.written import write_weights
 
 
 class NeuralTrain:
@@ -73,9 +72,13 @@ class NeuralTrain:
 
         counts = {"training": screened.training, "validation": screened.validation}
         metrics = await measure(cohort, rounds, target, trained.weights, counts)
+        if rounds.personal is not None:
+            personal = rounds.personal.weights(trained.weights)
+            found = await measure(cohort, rounds, target, personal, {"validation": screened.validation})
+            metrics["personal"] = found["validation"]
         return _described(params, target, screened, cohort) | {
             "features": inputs.describe(), "sizes": inputs.sizes, "numbers": len(inputs.numbers),
-            "weights": _written(rounds.trainer.shapes.of, trained.weights, double=double),
+            "weights": _written(rounds.trainer.shapes, trained.weights, double=double),
             "history": trained.history, "kept": trained.kept, "stopped": trained.stopped,
             "accumulated": trained.accumulated, "metrics": metrics, "sending": rounds.sending.describe(),
         }
@@ -101,8 +104,6 @@ def _described(params: NeuralParameters, target: Target, screened: Screened, coh
     }
 
 
-def _written(shapes: Any, weights: Any, *, double: bool) -> dict[str, Any]:
-    """Return weights for the payload: little-endian floats in base64, names and shapes beside them."""
-    data = np.ascontiguousarray(weights, dtype="<f8" if double else "<f4").tobytes()
-    return {"names": [name for name, _ in shapes], "shapes": [list(shape) for _, shape in shapes],
-            "dtype": "float64" if double else "float32", "data": base64.b64encode(data).decode("ascii")}
+def _written(shapes: Shapes, weights: Vector, *, double: bool) -> dict[str, Any]:
+    parts = shapes.split(weights)
+    return write_weights(list(parts), list(parts.values()), "float64" if double else "float32")

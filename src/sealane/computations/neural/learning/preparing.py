@@ -11,6 +11,7 @@ from sealane.computations.neural.inputs import Inputs
 from sealane.computations.neural.learning.corrections import correction_for
 from sealane.computations.neural.learning.device import choose
 from sealane.computations.neural.learning.modules.build import build, put_first_weights
+from sealane.computations.neural.learning.personal import HEAD, personal_for
 from sealane.computations.neural.learning.rounds import Rounds, Shares
 from sealane.computations.neural.learning.training import Trainer
 from sealane.computations.neural.learning.weights import shapes_of, take
@@ -39,7 +40,7 @@ def prepare(cohort: Cohort, params: NeuralParameters, inputs: Inputs, target: Ta
         module = build(params.model, len(inputs.numbers), inputs.sizes, target.outputs)
     module.to(torch.float64 if params.precision == "double" else torch.float32)
     put_first_weights(module, params.seed)
-    shapes = shapes_of(module)
+    shapes = shapes_of(module, apart=HEAD if params.personal == "head" else "")
     device = choose(params.precision, shapes.length)
     module.to(device.name)
     server = Server(params, shapes)
@@ -48,7 +49,8 @@ def prepare(cohort: Cohort, params: NeuralParameters, inputs: Inputs, target: Ta
     weight = float(screened.training if params.weights == "rows" else screened.contributors)
     sending = sending_for(params.bits, shapes.length)
     correction = correction_for(params, shapes, trainer)
-    rounds = Rounds(cohort, params, trainer, validation, shares, correction, sending, server, weight)
+    personal = personal_for(params, trainer)
+    rounds = Rounds(cohort, params, trainer, validation, shares, correction, sending, server, weight, personal)
     return rounds, take(module, shapes, _held(params, shapes))
 
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from sealane.computations.neural.learning.modules.build import build
+from sealane.computations.neural.learning.modules.build import build, put_first_weights
 from sealane.computations.neural.parameters import NeuralParameters
 
 
@@ -19,6 +19,7 @@ def rebuild(payload: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> 
     params = NeuralParameters.model_validate(payload["parameters"])
     outputs = len(payload["classes"]) if payload["task"] == "multiclass" else 1
     module = build(params.model, payload["numbers"], payload["sizes"], outputs)
+    put_first_weights(module, params.seed)  # where heads are not shared, the released model has none but the first
     if payload["weights"]["dtype"] == "float64":
         module.double()
     module.load_state_dict({name: torch.from_numpy(values.copy()) for name, values in weights.items()}, strict=False)

@@ -18,6 +18,7 @@ from sealane.computations.base import Cohort, Term, count, real
 from sealane.computations.neural.ceilings import above, ceiling, exploded
 from sealane.computations.neural.learning.corrections import Correction
 from sealane.computations.neural.learning.measuring import WORST, mean_loss, outputs_of
+from sealane.computations.neural.learning.personal import Personal
 from sealane.computations.neural.learning.training import Step, Trainer
 from sealane.computations.neural.learning.weights import put
 from sealane.computations.neural.parameters import NeuralParameters
@@ -80,6 +81,7 @@ class Rounds:
         sending: how it is summed.
         server: turns a mean update into the next model.
         weight: sum of the cohort's weights.
+        personal: this node's own model, where the study asks for one.
     """
 
     cohort: Cohort
@@ -91,6 +93,7 @@ class Rounds:
     sending: Sending
     server: Server
     weight: float
+    personal: Personal | None = None
 
     async def run(self, first: Vector) -> Trained:
         """Train from the first weights on.
@@ -120,6 +123,8 @@ class Rounds:
             if not bool(np.isfinite(moved).all()):
                 return self._exploded(made, model, number)
             model = moved
+            if self.personal is not None:
+                self.personal.follow(model)
             made.history.append({"round": number, "loss": float(opened["losses"][0]), "validation_loss": None})
         return await self._last(made, model, best)
 

@@ -76,14 +76,19 @@ class Trainer:
     bends: list[Bend] = field(default_factory=list)
     _round: int = 0
 
-    def train(self, start: Vector) -> Step:
-        """Return what a round of local steps makes of the cohort's weights."""
+    def train(self, start: Vector, towards: Vector | None = None) -> Step:
+        """Return what a round of local steps makes of weights.
+
+        Args:
+            start: the cohort's weights, or a node's own.
+            towards: what the proximal term pulls to; ``start`` if not given.
+        """
         self._round += 1
         put(self.module, self.shapes, start)
         before = take(self.module, self.shapes, start.dtype)
         if not len(self.rows):
             return Step(np.zeros_like(before), 0.0, 0)
-        anchor = [one.detach().clone() for one in self._trained()] if self.proximal else []
+        anchor = self._anchor(start if towards is None else towards) if self.proximal else {}
         optimizer = _optimizer(self.params, self._trained())
         self.module.train()
         total, seen, steps = 0.0, 0, 0
@@ -129,10 +134,15 @@ class Trainer:
             total += float(loss.detach())
         return total
 
-    def _bend(self, anchor: list[torch.Tensor]) -> None:
-        for weight, start in zip(self._trained(), anchor, strict=False):
-            if weight.grad is not None:
-                weight.grad.add_(weight.detach() - start, alpha=self.proximal)
+    def _anchor(self, vector: Vector) -> dict[str, torch.Tensor]:
+        named = dict(self.module.named_parameters())
+        return {name: torch.from_numpy(np.ascontiguousarray(values)).to(named[name])
+                for name, values in self.shapes.split(vector).items()}
+
+    def _bend(self, anchor: dict[str, torch.Tensor]) -> None:
+        for name, weight in self.module.named_parameters():
+            if name in anchor and weight.grad is not None:
+                weight.grad.add_(weight.detach() - anchor[name], alpha=self.proximal)
         for bend in self.bends:
             bend(self.module)
         if self.params.clip_gradient is not None:

@@ -15,8 +15,12 @@ MOST_WEIGHTS = 12_000_000
 """What a result of 64 MiB holds, in base64."""
 
 
-def shapes_of(module: nn.Module) -> Shapes:
+def shapes_of(module: nn.Module, *, apart: str = "") -> Shapes:
     """Return the names and shapes of what is trained together: weights that are not frozen.
+
+    Args:
+        module: whose weights.
+        apart: a part of this name stays at each institution.
 
     Raises:
         InputError: the module has other state that training would change, or is too large.
@@ -24,7 +28,13 @@ def shapes_of(module: nn.Module) -> Shapes:
     if any(True for _ in module.buffers()) and any(name in module.state_dict() for name, _ in module.named_buffers()):
         raise InputError("neural.module-buffers", "the module keeps statistics of rows beside its weights",
                          expected="weights only", hint="use LayerNorm or GroupNorm instead of BatchNorm")
-    found = Shapes(tuple((name, tuple(one.shape)) for name, one in module.named_parameters() if one.requires_grad))
+    named = [(name, tuple(one.shape)) for name, one in module.named_parameters() if one.requires_grad]
+    shared = [(name, shape) for name, shape in named if not apart or name.partition(".")[0] != apart]
+    if apart and len(shared) in (0, len(named)):
+        raise InputError("neural.no-head", f"the module has no part {apart!r}, or nothing else",
+                         got=f"{len(shared)} of {len(named)} weights outside it", expected="a part of each",
+                         hint="choose another way of personal models, or a module with hidden layers")
+    found = Shapes(tuple(shared))
     if not 0 < found.length <= MOST_WEIGHTS:
         raise InputError("neural.model-size", "the module has too many weights, or none", got=found.length,
                          expected=f"1 to {MOST_WEIGHTS}")

@@ -24,7 +24,7 @@ class Cnn1dModule(nn.Module):
 
     def forward(self, numbers: Tensor, codes: Tensor) -> Tensor:
         """Return logits, or standardised values."""
-        series = numbers.reshape(len(numbers), -1, self.channels).transpose(1, 2)
+        series = numbers.reshape(numbers.shape[0], -1, self.channels).transpose(1, 2)
         out: Tensor = self.head(self.body(series).mean(dim=2))
         return out
 
