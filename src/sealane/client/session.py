@@ -34,7 +34,7 @@ from sealane.rpc.codec import decode_party, decode_study
 from sealane.rpc.identity import Identity, load_identity
 from sealane.rpc.notices import PartyRecord, StudyRecord
 from sealane.rpc.status import from_rpc_error
-from sealane.rpc.tls import channel_credentials, channel_options
+from sealane.rpc.tls import LARGEST_REPLY, channel_credentials, channel_options
 from sealane.secagg.attempt import verify_endorsement
 from sealane.secagg.messages import Endorsement
 from sealane.secagg.result import MAXIMUM_RESULT, result_hash, result_info, unsalted
@@ -83,7 +83,7 @@ class Session:
         # A result can be larger than what a stream's frame may be.
         self._channel = grpc.secure_channel(
             self.address, channel_credentials(self.identity.tls.ca, self.identity.tls),
-            options=channel_options(largest=MAXIMUM_RESULT + (1 << 20)))
+            options=channel_options(largest=LARGEST_REPLY))
         self._studies = StudyServiceStub(self._channel)
         self._runs = RunServiceStub(self._channel)
         self._audit = AuditServiceStub(self._channel)

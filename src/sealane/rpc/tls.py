@@ -16,6 +16,7 @@ import grpc
 import grpc.aio
 
 from sealane.core.secret import Secret
+from sealane.secagg.result import MAXIMUM_RESULT
 
 KEEPALIVE_SECONDS = 20
 """A silent connection is pinged this often, so that a dead peer or a forgetful firewall is noticed."""
@@ -23,6 +24,8 @@ KEEPALIVE_TIMEOUT_SECONDS = 10
 """A ping without an answer for this long ends the connection."""
 MAX_MESSAGE_BYTES = 4 << 20
 """Largest message on a main port; larger payloads go in chunks."""
+LARGEST_REPLY = MAXIMUM_RESULT + (1 << 20)
+"""Largest answer of a server: a result, whole, which a client asks for with the same limit."""
 MAX_ENROLMENT_BYTES = 64 << 10
 """Largest message on an enrolment port, whose callers are not yet known."""
 MAX_METADATA_BYTES = 16 << 10
@@ -55,7 +58,7 @@ class TlsFiles:
 def channel_options(*, largest: int = MAX_MESSAGE_BYTES) -> Options:
     """Return the options of a client's channel."""
     return [
-        *_message_options(largest),
+        *_message_options(largest, largest),
         *_KEEPALIVE,
         ("grpc.initial_reconnect_backoff_ms", RECONNECT_FIRST_MS),
         # Despite its name no pause, but how long an attempt gets before it is given up.
@@ -71,7 +74,8 @@ def channel_options(*, largest: int = MAX_MESSAGE_BYTES) -> Options:
 def server_options(*, largest: int = MAX_MESSAGE_BYTES, streams: int = 128) -> Options:
     """Return the options of a server; ``streams`` bounds the calls one connection holds open."""
     return [
-        *_message_options(largest),
+        # What is taken in is bounded; what goes out is as large as a released model may be.
+        *_message_options(largest, max(largest, LARGEST_REPLY)),
         ("grpc.max_concurrent_streams", streams),
         *_KEEPALIVE,
         # Pings of our own clients are no flood: accept them at half their interval.
@@ -82,10 +86,10 @@ def server_options(*, largest: int = MAX_MESSAGE_BYTES, streams: int = 128) -> O
     ]
 
 
-def _message_options(largest: int) -> Options:
+def _message_options(largest: int, sent: int) -> Options:
     return [
         ("grpc.max_receive_message_length", largest),
-        ("grpc.max_send_message_length", largest),
+        ("grpc.max_send_message_length", sent),
         ("grpc.max_metadata_size", MAX_METADATA_BYTES),
         ("grpc.http2.max_frame_size", _DATA_FRAME_BYTES),
     ]

@@ -29,7 +29,7 @@ class Limits:
     cpu_seconds: int = 6 * 3600
     step_seconds: float = 1800.0
     message_bytes: int = 1 << 30
-    result_bytes: int = 16 << 20
+    result_bytes: int = 64 << 20
 
     def to_dict(self) -> dict[str, Any]:
         """Return the bounds as JSON-ready values."""
