@@ -47,7 +47,8 @@ class NeuralParameters(Parameters):
         clip_gradient: largest Euclidean norm of a step's gradient.
         clip_norm: largest Euclidean norm of an institution's update of a round; longer ones are scaled down.
         weights: whether an institution counts by its rows, or as much as any other.
-        bits: an update's entries are rounded at random to so many bits; None sends small models exactly.
+        bits: an update's entries are rounded at random to so many bits, and the sum is the coordinator's word;
+            ``exact``: they are not, and every node checks the sum; None is exact for small models, 16 bits else.
         validation_fraction: part of each institution's rows, drawn by a seed private to it, on which the loss is
             measured and nothing is learned.
         early_stopping_rounds: end after so many rounds without a smaller validation loss, and keep the best.
@@ -81,7 +82,7 @@ class NeuralParameters(Parameters):
     clip_gradient: Annotated[float | None, Field(gt=0, le=1e6)] = None
     clip_norm: Annotated[float | None, Field(gt=0, le=1e6)] = None
     weights: Literal["rows", "equal"] = "rows"
-    bits: Annotated[int | None, Field(ge=4, le=24)] = None
+    bits: Annotated[int, Field(ge=4, le=24)] | Literal["exact"] | None = None
     validation_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     early_stopping_rounds: Annotated[int | None, Field(ge=1, le=1000)] = None
     personal: Literal["none", "finetune", "ditto", "head"] = "none"

@@ -7,7 +7,7 @@ signature and adds for itself. *Rounded* is that of updates: two to four bytes a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,8 +72,10 @@ class Rounded:
         return {"encoding": "rounded", "bits": self._bits, "verified": False}
 
 
-def sending_for(bits: int | None, length: int) -> Sending:
+def sending_for(bits: int | Literal["exact"] | None, length: int) -> Sending:
     """Return how vectors of ``length`` entries are summed in a study that asks for so many bits."""
+    if bits == "exact":
+        return Exact()
     if bits is not None:
         return Rounded(bits)
     return Exact() if length <= MOST_EXACT else Rounded(16)

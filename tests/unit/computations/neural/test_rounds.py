@@ -7,6 +7,7 @@ import pytest
 
 from sealane.computations.neural.ceilings import POWERS, above, ceiling, exploded
 from sealane.computations.neural.train import NeuralTrain
+from sealane.errors import RefusedError
 
 from .conftest import NUMBERS, by_site, people
 
@@ -50,6 +51,42 @@ def test_nodes_of_other_last_bits_adopt_one_model(new_meeting):
     assert asyncio.run(settle(Cohort(), one, {"fingerprint": same})) is one
     adopted = asyncio.run(settle(Cohort(), other, {"fingerprint": differing}))
     assert adopted.tolist() == [1.0, 2.0]
+
+
+def test_how_an_update_travels():
+    from sealane.computations.neural.sending import MOST_EXACT, sending_for
+
+    told = {(bits, size): sending_for(bits, size).describe()["encoding"]
+            for bits in (None, "exact", 8) for size in (10, MOST_EXACT + 1)}
+    assert told == {(None, 10): "exact", (None, MOST_EXACT + 1): "rounded", ("exact", 10): "exact",
+                    ("exact", MOST_EXACT + 1): "exact", (8, 10): "rounded", (8, MOST_EXACT + 1): "rounded"}
+
+
+def test_a_device_too_small_for_a_batch(run_pooled, frames, monkeypatch):
+    """Whoever runs out of memory halves what goes through at once, and the gradients of the pieces add up."""
+    from sealane.computations.neural.learning.modules.mlp import MlpModule
+
+    asked = ASKED | {"batch_size": None, "precision": "double"}
+    expected = run_pooled(frames, NeuralTrain(), asked)
+    forward, largest = MlpModule.forward, []
+
+    def small(self, numbers, codes):
+        if len(numbers) > 60:
+            raise torch.OutOfMemoryError("made up")
+        largest.append(len(numbers))
+        return forward(self, numbers, codes)
+
+    monkeypatch.setattr(MlpModule, "forward", small)
+    result = run_pooled(frames, NeuralTrain(), asked)
+    for name, values in expected.weights.items():
+        np.testing.assert_allclose(result.weights[name], values, atol=1e-12)
+    assert max(largest) <= 60
+    assert result._payload["accumulated"] == 3
+    assert "accumulated for lack of memory at 3 institutions" in result.summary()
+    monkeypatch.setattr(MlpModule, "forward", lambda self, numbers, codes: small(self, numbers.repeat(99, 1), codes))
+    with pytest.raises(RefusedError) as caught:
+        run_pooled(frames, NeuralTrain(), asked)
+    assert caught.value.code == "neural.out-of-memory"
 
 
 def test_early_stopping_keeps_the_model_of_the_least_validation_loss(run_pooled, frames):

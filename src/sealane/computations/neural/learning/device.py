@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
+from sealane.errors import RefusedError
+
+T = TypeVar("T")
 _SMALLEST = 1
 _ONE_THREAD = 1 << 18
 """Weights up to which one thread is faster than several that wait for each other."""
@@ -52,18 +55,19 @@ class Device:
         for start in range(0, size, self.most):
             yield slice(start, min(start + self.most, size))
 
-    def fit(self, size: int, work: Callable[[], float]) -> float:
+    def fit(self, size: int, work: Callable[[], T]) -> T:
         """Do something with a batch, again in smaller pieces where the device's memory is too small.
 
         Raises:
-            torch.OutOfMemoryError: not even one row fits.
+            RefusedError: not even one row fits.
         """
         while True:
             try:
                 return work()
             except torch.OutOfMemoryError:
                 if min(self.most, size) <= _SMALLEST:
-                    raise
+                    raise RefusedError("neural.out-of-memory", "the device has no memory for a single row",
+                                       got=self.name, hint="choose a smaller module") from None
                 self.most = max(_SMALLEST, min(self.most, size) // 2)
                 self.accumulated = True
                 torch.cuda.empty_cache()

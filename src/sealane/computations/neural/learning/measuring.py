@@ -20,12 +20,16 @@ WORST = 1e6
 def outputs_of(module: nn.Module, rows: Rows, device: Device) -> NDArray[np.float64]:
     """Return what the module gives for each row, ``(n, outputs)``."""
     module.eval()
-    parts = [np.empty((0, 1))]
-    with device.threads(), torch.no_grad():
+
+    def given() -> NDArray[np.float64]:
+        parts = [np.empty((0, 1))]
         for piece in device.pieces(len(rows)):
             numbers, codes, _ = tensors(rows, piece, device)
             parts.append(module(numbers, codes).to(torch.float64).cpu().numpy())
-    return np.concatenate(parts[1:] or parts)
+        return np.concatenate(parts[1:] or parts)
+
+    with device.threads(), torch.no_grad():
+        return device.fit(len(rows), given)
 
 
 def mean_loss(task: Task, given: NDArray[np.float64], rows: Rows) -> float:
