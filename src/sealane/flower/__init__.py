@@ -1,0 +1,1 @@
+"""Flower apps over Sealane, and Sealane's encryption in Flower apps."""
