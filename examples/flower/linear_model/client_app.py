@@ -10,7 +10,7 @@ app = ClientApp()
 def rows(partition: int) -> tuple[np.ndarray, np.ndarray]:
     """Return features and outcomes; nodes have different numbers of rows."""
     rng = np.random.default_rng(partition)
-    x = rng.normal(size=(200 + 50 * partition, 3))
+    x = rng.normal(size=(200 + 50 * (partition % 5), 3))
     return x, x @ [2.0, -1.0, 0.5] + rng.normal(scale=0.1, size=len(x))
 
 

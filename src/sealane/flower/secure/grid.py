@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from sealane.core.canonical import sha256
 from sealane.core.ids import Fingerprint, fingerprint, new_run_id
 from sealane.errors import InputError, ProtocolError, SealaneError, UnavailableError
-from sealane.flower import stream
 from sealane.flower.library import load
+from sealane.flower.secure import wire
 from sealane.flower.secure.terms import NAME, RECORD, Terms, add_change
 from sealane.secagg.attempt import Attempt
 from sealane.secagg.coordinator_role import (
@@ -129,7 +129,7 @@ class SecureSum:
         asked = [(message.metadata.dst_node_id, step, message) for message in turn.batch]
         members = []
         for node, said in self._ask(turn, asked).items():
-            join, key = stream.read_node(said.get("join"), Join), said.get("key")
+            join, key = wire.read(said.get("join"), Join), said.get("key")
             if not isinstance(key, bytes):
                 raise ProtocolError("flower.step-malformed", "a step of a secure sum is malformed", got="no key")
             members.append(Member(fingerprint(key), key, join.agreement_key, join.signature))
@@ -141,9 +141,9 @@ class SecureSum:
         return attempt
 
     def _introductions(self, turn: _Round, attempt: Attempt) -> dict[Fingerprint, Introduction]:
-        start = stream.write_server(Start(attempt.run_id, attempt.number, attempt.members))
+        start = wire.write(Start(attempt.run_id, attempt.number, attempt.members))
         said = self._all(turn, {f: {"step": "introduce", "start": start} for f in turn.nodes}, whole=True)
-        return {f: stream.read_node(one.get("introduction"), Introduction) for f, one in said.items()}
+        return {f: wire.read(one.get("introduction"), Introduction) for f, one in said.items()}
 
     def _contributions(self, turn: _Round, attempt: Attempt, introduced: Mapping[Fingerprint, Introduction]
                        ) -> tuple[Said, SumState]:
@@ -152,23 +152,23 @@ class SecureSum:
         for member in turn.nodes:
             sealed = {f: one.sealed[member] for f, one in introduced.items() if member in one.sealed}
             told = Introduced(attempt.run_id, attempt.number, entries, sealed)
-            steps[member] = {"step": "contribute", "introduced": stream.write_server(told)}
+            steps[member] = {"step": "contribute", "introduced": wire.write(told)}
         whole = get_scheme(attempt.scheme).whole_cohort
         said = self._all(turn, steps, whole=whole, trains=True)
         state: SumState = Gathering(attempt)
         for member, one in said.items():
-            state = accept_contribution(state, member, stream.read_node(one.get("contribution"), Contribution))
+            state = accept_contribution(state, member, wire.read(one.get("contribution"), Contribution))
         return said, state
 
     def _releases(self, turn: _Round, state: SumState) -> Announced:
         if isinstance(state, Gathering):
             state = announce_survivors(state)
         announced = announced_of(state)
-        steps = {f: {"step": "release", "arrival": stream.write_server(announcement(announced, f))}
+        steps = {f: {"step": "release", "arrival": wire.write(announcement(announced, f))}
                  for f in announced.gathered.arrived}
         for member, one in self._all(turn, steps, whole=False).items():
             if one.get("release"):
-                state = accept_release(state, member, stream.read_node(one["release"], Release))
+                state = accept_release(state, member, wire.read(one["release"], Release))
         announced = announced_of(state)  # type: ignore[arg-type]  # never Gathering again
         if not announced.enough:
             raise self._failed(turn)
@@ -176,7 +176,7 @@ class SecureSum:
 
     def _open(self, turn: _Round, announced: Announced, survivors: set[Fingerprint]) -> bytes:
         first = min(survivors)
-        steps = {f: {"step": "open", "opening": stream.write_server(opening(announced, f)), "whole": f == first}
+        steps = {f: {"step": "open", "opening": wire.write(opening(announced, f)), "whole": f == first}
                  for f in survivors}
         said = self._all(turn, steps, whole=True)
         total = said[first].get("total")

@@ -19,11 +19,10 @@ from sealane.core.secret import Secret
 from sealane.crypto.agreement import AgreementKey
 from sealane.crypto.signing import SigningKey
 from sealane.errors import ProtocolError, RefusedError
-from sealane.flower import stream
 from sealane.flower.library import Flower
+from sealane.flower.secure import wire
 from sealane.flower.secure.kept import NODE, SUM, Kept, out_of_order, read_secrets, write_secrets
 from sealane.flower.secure.terms import MOST_VALUES, NAME, RECORD, Terms, flat_change, read_terms
-from sealane.rpc import bounds
 from sealane.secagg.attempt import Attempt, sign_join
 from sealane.secagg.introduction import accept, introduce
 from sealane.secagg.layout import encode
@@ -127,12 +126,12 @@ class NodeHalf:
         return self._flower.app.Message(records, reply_to=message)
 
     def _join(self, step: Step) -> Step:
-        terms, run = read_terms(step.get("terms")), bounds.run_id(str(step.get("run")))
+        terms, run = read_terms(step.get("terms")), str(step.get("run"))
         self._guard.check_terms(terms)
         seed = random_secret()
         join = sign_join(self._key, terms.attempt(run, ()).study_hash, run, AgreementKey(seed).public_key)
         self._sum.keep(terms=terms.to_text(), run=run, agreement=seed.reveal())
-        return {"key": self._key.public_key, "join": stream.write_node(join)}
+        return {"key": self._key.public_key, "join": wire.write(join)}
 
     def _introduce(self, step: Step) -> Step:
         attempt = self._attempt(step.get("start"))
@@ -140,8 +139,8 @@ class NodeHalf:
         self._guard.check_cohort(attempt, self._node.get("cohort"))
         own, made = introduce(attempt, self._key, self._agreement())
         self._node.keep(cohort=cohort_hash(attempt))
-        self._sum.keep(start=step["start"], own=stream.write_node(own), made=write_secrets(made))
-        return {"introduction": stream.write_node(own)}
+        self._sum.keep(start=step["start"], own=wire.write(own), made=write_secrets(made))
+        return {"introduction": wire.write(own)}
 
     def _contribute(self, step: Step, sent: Any, trained: Any) -> Step:
         terms = read_terms(self._sum.need("terms", "contribute"))
@@ -158,20 +157,20 @@ class NodeHalf:
         vector = encode(layout, {NAME: term}, random_secret())
         made = role.contribute(EXCHANGE, transcript, layout, vector, seed)
         self._sum.keep(seed=seed.reveal(), payload=made.message.payload)
-        return {"contribution": stream.write_node(made.message), "length": len(change), "arrays": arrays_key,
+        return {"contribution": wire.write(made.message), "length": len(change), "arrays": arrays_key,
                 "metrics": metrics_key}
 
     def _release(self, step: Step) -> Step:
-        arrival = stream.read_server(step.get("arrival"), Arrival)
+        arrival = wire.read(step.get("arrival"), Arrival)
         role, state = self._contributed()
         released = role.release(state, arrival)
         self._sum.keep(arrival=step["arrival"])
-        return {"release": b"" if released.message is None else stream.write_node(released.message)}
+        return {"release": b"" if released.message is None else wire.write(released.message)}
 
     def _open(self, step: Step) -> Step:
         role, state = self._contributed()
-        released = role.release(state, stream.read_server(self._sum.need("arrival", "open"), Arrival))
-        opened = role.open(released, stream.read_server(step.get("opening"), Opening))
+        released = role.release(state, wire.read(self._sum.need("arrival", "open"), Arrival))
+        opened = role.open(released, wire.read(step.get("opening"), Opening))
         return {"hash": sha256(opened.written), "nodes": len(released.survivors),
                 "total": opened.written if step.get("whole") is True else b""}
 
@@ -185,15 +184,15 @@ class NodeHalf:
     def _role(self) -> tuple[NodeRole, Transcript, Attempt]:
         attempt = self._attempt(self._sum.need("start", "contribute"))
         acquainted = accept(
-            attempt, self._agreement(), stream.read_node(self._sum.need("own", "contribute"), Introduction),
+            attempt, self._agreement(), wire.read(self._sum.need("own", "contribute"), Introduction),
             read_secrets(self._sum.need("made", "contribute")),
-            stream.read_server(self._sum.need("introduced", "contribute"), Introduced),
+            wire.read(self._sum.need("introduced", "contribute"), Introduced),
             as_member=self._key.fingerprint)
         return (NodeRole(attempt, self._key, self._agreement(), acquainted.secrets), acquainted.transcript(attempt),
                 attempt)
 
     def _attempt(self, data: object) -> Attempt:
-        start = stream.read_server(data, Start)
+        start = wire.read(data, Start)
         return read_terms(self._sum.need("terms", "introduce")).attempt(self._sum.need("run", "introduce"),
                                                                        start.members)
 
