@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from sealane.core.entropy import random_bytes
 from sealane.errors import ProtocolError, SealaneError, UnavailableError
 from sealane.flower.library import RAISED, SERVER, UNAVAILABLE, Flower
 
@@ -131,7 +131,7 @@ class SealaneGrid:
         self._names.update(names)
         sent = []
         for message in messages:
-            message_id, node = uuid.uuid4().hex, message.metadata.dst_node_id
+            message_id, node = random_bytes(16).hex(), message.metadata.dst_node_id
             data = self.flower.write(message, message_id)
             if len(data) > MAXIMUM_MESSAGE:
                 raise ProtocolError("flower.message-too-large", "a message of the app is too large",

@@ -15,10 +15,10 @@ from typing import Any
 from sealane.errors import InputError, ProtocolError, SealaneError
 from sealane.flower.client_half import where
 from sealane.flower.grid import Carrier, Exchange, SealaneGrid, make_grid
-from sealane.flower.in_process import InProcess
 from sealane.flower.library import SERVER, Flower, load
 from sealane.flower.processes import Processes, seats
 from sealane.flower.project import Project, Value, read_project
+from sealane.flower.virtual import VirtualNodes
 
 MOST_PROCESSES = 64
 MOST_VIRTUAL = 100_000
@@ -87,11 +87,11 @@ def run_app(path: Path, *, nodes: int = 3, changes: Mapping[str, Value] | None =
     flower, project = load(), read_project(path)
     config = project.with_config(changes or {})
     places = seats(str(project.root), nodes, config)
-    carrier = InProcess(flower, project.load("client"), places) if virtual else Processes(places)
+    carrier = VirtualNodes(flower, project.load("client"), places) if virtual else Processes(places)
     with carrier:
         grid = make_grid(flower, carrier, tolerate=tolerate, tell=tell)
         seconds = serve(flower, project, config, grid)
-        restarted = () if isinstance(carrier, InProcess) else tuple(carrier.restarted)
+        restarted = () if isinstance(carrier, VirtualNodes) else tuple(carrier.restarted)
     return Summary(f"{project.name} {project.version}", project.code_hash(), flower.version, nodes,
                    "in process" if virtual else "processes", seconds, restarted, grid)
 

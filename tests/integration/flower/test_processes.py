@@ -37,17 +37,9 @@ def test_the_example_runs_over_three_processes() -> None:
     assert "weights:" in done.stderr
 
 
-def test_a_client_app_that_raises_ends_the_run_by_name(tmp_path: Path) -> None:
-    app = write_app(tmp_path, "raising", "assert place != 2, 'a row: 4711'")
-    done = sealane(str(app), "--json")
-    error = json.loads(done.stdout)["error"]
-    assert (done.returncode, error["code"]) == (4, "flower.client-app-failed")
-    assert error["got"] == "node-3: AssertionError at client_app.py:9"
-
-
 def test_a_node_that_dies_in_mid_round_is_named(tmp_path: Path) -> None:
     app = write_app(tmp_path, "dying", DIES_ONCE.format(mark=str(tmp_path / "mark")))
-    done = sealane(str(app), "--json")
+    done = sealane(str(app), "--nodes", "2", "--json")
     error = json.loads(done.stdout)["error"]
     assert (done.returncode, error["code"]) == (75, "flower.node-lost")
     assert error["got"] == "node-2: its process ended with status -9"
@@ -55,22 +47,21 @@ def test_a_node_that_dies_in_mid_round_is_named(tmp_path: Path) -> None:
 
 def test_where_that_is_tolerated_it_is_started_again_and_the_run_goes_on(tmp_path: Path) -> None:
     app = write_app(tmp_path, "again", DIES_ONCE.format(mark=str(tmp_path / "mark")))
-    done = sealane(str(app), "--tolerate", "--json")
+    done = sealane(str(app), "--nodes", "2", "--tolerate", "--json")
     document = json.loads(done.stdout)
     assert (done.returncode, document["exchanges"], document["failures"], document["restarted"]) == (
         0, 3, 1, ["node-2"])
-    assert "2 102 {'place': 1, 'of': 3}" in done.stderr
+    assert "2 102 {'place': 1, 'of': 2}" in done.stderr
 
 
 def test_a_node_that_dies_again_and_again_ends_the_run(tmp_path: Path) -> None:
     app = write_app(tmp_path, "always", "if place == 0: os._exit(3)")
-    done = sealane(str(app), "--tolerate", "--run-config", "rounds=9", "--json")
+    done = sealane(str(app), "--nodes", "1", "--tolerate", "--run-config", "rounds=9", "--json")
     error = json.loads(done.stdout)["error"]
     assert (done.returncode, error["code"], error["got"]) == (75, "flower.node-gone", "node-1")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
+def test_an_interruption_leaves_no_process(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     app = write_app(tmp_path, "slow", f"open({str(pids)!r}, 'a').write(str(os.getpid()) + '\\n')\n    time.sleep(0.5)")
     process = subprocess.Popen([*MODULE, "flower", "run", str(app), "--nodes", "2", "--run-config", "rounds=50"],
@@ -79,7 +70,7 @@ def test_an_interruption_leaves_no_process(tmp_path: Path, number: signal.Signal
     while not pids.exists() or len(set(pids.read_text().split())) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    process.send_signal(number)
+    process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
     assert process.returncode == 130
     for pid in set(pids.read_text().split()):

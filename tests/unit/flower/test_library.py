@@ -49,3 +49,10 @@ from flwr.supercore import telemetry; print(telemetry.FLWR_TELEMETRY_ENABLED)"""
         "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.strip() == "0"
+
+
+def test_bytes_that_are_no_message_are_an_error_of_ours() -> None:
+    pytest.importorskip("flwr")
+    for data in (b"", b"\xff\xff", b"not a message"):
+        with expected_error("flower.malformed-message", got=f"{len(data)} bytes"):
+            library.load().read(data)

@@ -21,9 +21,9 @@ from sealane.core.secret import Secret  # noqa: E402
 from sealane.crypto.signing import SigningKey  # noqa: E402
 from sealane.flower import SecureSum, SecureSumMod, secure_sum_mod  # noqa: E402
 from sealane.flower.grid import SealaneGrid, make_grid  # noqa: E402
-from sealane.flower.in_process import InProcess  # noqa: E402
 from sealane.flower.library import load  # noqa: E402
 from sealane.flower.processes import seats  # noqa: E402
+from sealane.flower.virtual import VirtualNodes  # noqa: E402
 
 FLOWER = load()
 START = [np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4), np.zeros(5, np.float32)]
@@ -54,7 +54,7 @@ def client_app(change: Change = usual, mod: Any = secure_sum_mod) -> ClientApp:
     return app
 
 
-class Wire(InProcess):
+class Wire(VirtualNodes):
     """Virtual nodes whose every reply is kept, and of which some may go silent at a step."""
 
     replies: list[bytes]
@@ -299,3 +299,72 @@ def test_training_goes_out_together_and_by_itself() -> None:
             secure.send_and_receive([train, other])
         with expected_error("flower.not-one-model"):
             secure.send_and_receive([Message(RecordDict(), 102, "train")])
+
+
+def test_a_model_that_nobody_weighs_is_refused() -> None:
+    with federation(client_app()) as (grid, _), expected_error("flower.sum-not-opened", "flower.no-weight"):
+        one_round(grid, weighted_by="absent")
+
+
+@pytest.mark.parametrize("content", [None, b"short"])
+def test_a_key_that_is_none_is_refused(tmp_path: Any, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "key").write_bytes(content)
+    with (federation(client_app(), 3, lambda place: {"sealane-key": str(tmp_path / "key")}) as (grid, _),
+          expected_error("flower.sum-not-opened", "flower.no-key")):
+        one_round(grid)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"scheme": 1}',
+                                  '{"clip": 1, "cap": 1, "scheme": "rlwe", "bits": "x"}',
+                                  '{"clip": true, "cap": 1, "scheme": "rlwe"}'])
+def test_terms_that_are_none_are_refused(text: str) -> None:
+    from sealane.flower.secure.terms import read_terms
+
+    with expected_error("flower.terms-malformed"):
+        read_terms(text)
+
+
+def test_a_cohort_of_fewer_than_agreed_is_refused() -> None:
+    """A server half that lies: it names two members where the terms, which the node checked, say three."""
+    class Lying(SecureSum):
+        def _introductions(self, turn: Any, attempt: Any) -> Any:
+            import dataclasses
+
+            for fingerprint_ in list(turn.nodes)[2:]:
+                del turn.nodes[fingerprint_]
+            members = tuple(member for member in attempt.members if member.fingerprint in turn.nodes)
+            return super()._introductions(turn, dataclasses.replace(attempt, members=members))
+
+    with federation(client_app()) as (grid, _), expected_error("flower.sum-not-opened", "flower.cohort-too-small"):
+        FedAvg(fraction_evaluate=0.0).start(Lying(grid, clip=CLIP, cap=CAP), ArrayRecord(START), num_rounds=1)
+
+
+def test_nodes_that_open_different_sums_are_noticed() -> None:
+    class Bent(Wire):
+        def _work(self, node: int, data: bytes) -> None:
+            reply = FLOWER.read(self._halves[node].answer(data))
+            if node == 103 and reply.has_content() and "hash" in reply.content["sealane"]:
+                reply.content["sealane"]["hash"] = b"other"
+            self._arrived(node, FLOWER.write(reply))
+
+    with Bent(FLOWER, client_app(), seats("none", 3, {})) as wire, expected_error("flower.sums-differ"):
+        one_round(make_grid(FLOWER, wire, tolerate=True))
+
+
+def test_a_server_half_that_invents_nodes_learns_a_model_where_nobody_is_named(tmp_path: Any) -> None:
+    """What docs/flower.md says is not protected, shown: two of the three nodes are the server half's own."""
+    (tmp_path / "key").write_bytes(SEEDS[0])
+
+    def invented(place: int, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        return usual(0, arrays) if place == 0 else arrays
+
+    def learnt(config: dict[str, Any]) -> np.ndarray:
+        with federation(client_app(invented), 3, lambda place: config if place == 0 else {}) as (grid, _):
+            got = one_round(grid)[0] - START[0]
+        return np.asarray(got * sum(ROWS[:3]) / ROWS[0])
+
+    np.testing.assert_allclose(learnt({}), changes(0)[0], atol=20 * tolerance((0, 1, 2)))
+    named = ",".join(str(key.fingerprint) for key in KEYS[:3])
+    with expected_error("flower.sum-not-opened", "flower.stranger"):
+        learnt({"sealane-trusted": named, "sealane-key": str(tmp_path / "key")})

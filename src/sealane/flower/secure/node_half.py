@@ -18,11 +18,11 @@ from sealane.core.entropy import random_bytes, random_secret
 from sealane.core.secret import Secret
 from sealane.crypto.agreement import AgreementKey
 from sealane.crypto.signing import SigningKey
-from sealane.errors import ProtocolError, RefusedError
+from sealane.errors import InputError, RefusedError
 from sealane.flower.library import Flower
 from sealane.flower.secure import wire
 from sealane.flower.secure.kept import NODE, SUM, Kept, out_of_order, read_secrets, write_secrets
-from sealane.flower.secure.terms import MOST_VALUES, NAME, RECORD, Terms, flat_change, read_terms
+from sealane.flower.secure.terms import NAME, RECORD, Terms, flat_change, read_terms
 from sealane.secagg.attempt import Attempt, sign_join
 from sealane.secagg.introduction import accept, introduce
 from sealane.secagg.layout import encode
@@ -146,8 +146,6 @@ class NodeHalf:
         terms = read_terms(self._sum.need("terms", "contribute"))
         (_, old), (arrays_key, new) = _one_array_record(sent), _one_array_record(trained)
         change = flat_change(new.to_numpy_ndarrays(), old.to_numpy_ndarrays())
-        if len(change) > MOST_VALUES:
-            raise ProtocolError("flower.model-too-large", "the model is too large to sum", got=len(change))
         metrics_key, weight = _weight(trained, terms.weighted_by)
         term = weighted(change, weight, cap=terms.cap, clip=terms.clip, bits=terms.bits)
         self._sum.keep(introduced=step.get("introduced"), length=len(change))
@@ -213,7 +211,7 @@ def cohort_hash(attempt: Attempt) -> bytes:
 def _one_array_record(content: Any) -> tuple[str, Any]:
     found = list(content.array_records.items())
     if len(found) != 1:
-        raise ProtocolError("flower.not-one-model", "a message holds no model, or several", got=len(found),
+        raise InputError("flower.not-one-model", "a message holds no model, or several", got=len(found),
                             expected="one ArrayRecord")
     name, record = found[0]
     return str(name), record
@@ -225,7 +223,7 @@ def _weight(content: Any, name: str) -> tuple[str, float]:
             weight = float(record[name])
             if np.isfinite(weight) and weight > 0:
                 return str(key), weight
-    raise ProtocolError("flower.no-weight", "a ClientApp returned no positive weight", expected=f"a metric {name!r}",
+    raise InputError("flower.no-weight", "a ClientApp returned no positive weight", expected=f"a metric {name!r}",
                         hint="or name another with weighted_by=")
 
 

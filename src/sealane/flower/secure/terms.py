@@ -23,7 +23,6 @@ RECORD = "sealane"
 """Name of the record that carries a step, beside the app's own records."""
 SCHEMES = ("masking", "rlwe")
 NAME = "update"
-MOST_VALUES = 1 << 28
 Arrays = Sequence[NDArray[Any]]
 
 

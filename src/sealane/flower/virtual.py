@@ -18,7 +18,7 @@ from sealane.flower.processes import name_of
 
 
 @dataclass(slots=True)
-class InProcess:
+class VirtualNodes:
     """A :class:`~sealane.flower.grid.Carrier` over threads; use it in a ``with`` block.
 
     Attributes:
