@@ -175,7 +175,8 @@ def _open(seat: Seat) -> _Place:
             stdin=subprocess.DEVNULL, stdout=sys.stderr.fileno(), start_new_session=True,
             env=os.environ | MEMORY | {"FLWR_TELEMETRY_ENABLED": "0"})
     place = _Place(seat, name_of(seat.node), process, ours, queue.SimpleQueue())
-    frames.send(ours, seat.to_bytes())
+    with suppress(OSError):  # one that ended already is found out where it is waited for
+        frames.send(ours, seat.to_bytes())
     return place
 
 
