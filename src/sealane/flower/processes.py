@@ -172,7 +172,7 @@ def _open(seat: Seat) -> _Place:
         # A session of its own: Ctrl-C reaches this process only, which then closes the sockets that end the others.
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-m", "sealane.flower.client_half", str(theirs.fileno())], pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL, stdout=sys.stderr.fileno(), start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=2, start_new_session=True,  # what an app prints goes to stderr
             env=os.environ | MEMORY | {"FLWR_TELEMETRY_ENABLED": "0"})
     place = _Place(seat, name_of(seat.node), process, ours, queue.SimpleQueue())
     with suppress(OSError):  # one that ended already is found out where it is waited for
