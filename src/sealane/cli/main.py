@@ -39,6 +39,7 @@ NOUNS = {
     "why": ("sealane.cli.why:why", "Explain why a run or a study was refused."),
     "doctor": ("sealane.cli.doctor:doctor", "Check a home and its surroundings, and say what is wrong."),
     "bench": ("sealane.cli.bench:bench", "Measure secure sums on this machine, beside their peers."),
+    "flower": ("sealane.cli.flower:flower", "Run Flower apps unchanged."),
     "completion": ("sealane.cli.completion:completion", "Print the script that completes names in a shell."),
 }
 

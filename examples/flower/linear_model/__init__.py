@@ -1,0 +1,1 @@
+"""A linear model by federated gradient descent."""

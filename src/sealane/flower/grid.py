@@ -1,0 +1,250 @@
+"""Flower's ``Grid`` over whatever carries bytes to nodes: replies are matched, bounded and counted here."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sealane.core.entropy import random_bytes
+from sealane.errors import ProtocolError, SealaneError, UnavailableError
+from sealane.flower.library import RAISED, SERVER, UNAVAILABLE, Flower
+
+MAXIMUM_MESSAGE = 512 << 20
+
+
+class Carrier(Protocol):
+    """Brings bytes to nodes and theirs back. What it calls back with may come from any thread."""
+
+    def start(self, arrived: Callable[[int, bytes], None], lost: Callable[[int, str], None]) -> None:
+        """Begin: ``arrived`` takes a node's reply, ``lost`` that whatever a node was asked is not answered any more."""
+
+    def nodes(self) -> Mapping[int, str]:
+        """Return ids and names of the nodes that can be sent to now.
+
+        Raises:
+            UnavailableError: one is gone and will not come back.
+        """
+
+    def send(self, node: int, data: bytes) -> None:
+        """Send to a node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A message that a node did not answer with content."""
+
+    node: str
+    group: str
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Messages that went out together, and what came back.
+
+    Attributes:
+        group: the app's own name of it, mostly the number of the round.
+        kind: type of its messages, such as ``train``.
+        nodes: how many were asked.
+        answered: how many of them answered with content.
+        sent: bytes to the nodes.
+        received: bytes from them.
+        seconds: from the first byte to the last.
+    """
+
+    group: str
+    kind: str
+    nodes: int
+    answered: int
+    sent: int
+    received: int
+    seconds: float
+
+
+@dataclass(slots=True)
+class SealaneGrid:
+    """Implements ``flwr.serverapp.Grid``; :func:`make_grid` also registers it as one.
+
+    Attributes:
+        flower: the library.
+        carrier: brings messages to nodes.
+        tolerate: pass errors of nodes on to the app, as Flower does, where they would else end the run.
+        tell: is told each exchange when it is over.
+        exchanges: those that are over.
+        failures: what nodes did not answer, in order.
+        error: the typed error of the first failure, where none is tolerated.
+    """
+
+    flower: Flower
+    carrier: Carrier
+    tolerate: bool = False
+    tell: Callable[[Exchange], None] = lambda exchange: None
+    exchanges: list[Exchange] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    error: SealaneError | None = None
+    sent: int = 0
+    received: int = 0
+    _run: Any = None
+    _names: dict[int, str] = field(default_factory=dict)
+    _pending: dict[str, tuple[int, bytes, str]] = field(default_factory=dict)
+    _replies: dict[str, Any] = field(default_factory=dict)
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    @property
+    def run(self) -> Any:
+        """The run, as Flower describes one."""
+        return self._run
+
+    def set_run(self, run: Any) -> None:
+        """Set what :attr:`run` answers."""
+        self._run = run
+
+    def create_message(self, content: Any, message_type: str, dst_node_id: int, group_id: str,
+                       ttl: float | None = None) -> Any:
+        """Return a message of this run to a node."""
+        return self.flower.app.Message(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
+
+    def get_node_ids(self) -> list[int]:
+        """Return the nodes that can be sent to now.
+
+        Raises:
+            UnavailableError: one is gone for good; an app that waits for so many would wait for ever.
+        """
+        self._check()
+        nodes = self.carrier.nodes()
+        self._names.update(nodes)
+        return list(nodes)
+
+    def get_nodes(self) -> list[Any]:
+        """Return the same, each with what Flower wants to know of it."""
+        get_nodes: Callable[[Any], Iterable[Any]] = self.flower.serverapp.Grid.get_nodes
+        return list(get_nodes(self))
+
+    def push_messages(self, messages: Iterable[Any]) -> list[str]:
+        """Send messages, and return their ids."""
+        self._check()
+        names = dict(self.carrier.nodes())
+        self._names.update(names)
+        sent = []
+        for message in messages:
+            message_id, node = random_bytes(16).hex(), message.metadata.dst_node_id
+            data = self.flower.write(message, message_id)
+            if len(data) > MAXIMUM_MESSAGE:
+                raise ProtocolError("flower.message-too-large", "a message of the app is too large",
+                                    got=f"{len(data)} bytes", expected=f"at most {MAXIMUM_MESSAGE}")
+            with self._changed:
+                self._pending[message_id] = (node, _head(self.flower, message, message_id), message.metadata.group_id)
+                self.sent += len(data)
+            sent.append(message_id)
+            if node in names:
+                self.carrier.send(node, data)
+            else:
+                self.lost(node, "the node is not connected")
+        return sent
+
+    def pull_messages(self, message_ids: Iterable[str]) -> list[Any]:
+        """Return the replies to some messages that are there by now, each once."""
+        with self._changed:
+            found = [self._replies.pop(one) for one in list(message_ids) if one in self._replies]
+        self._check()
+        return found
+
+    def send_and_receive(self, messages: Iterable[Any], *, timeout: float | None = None) -> list[Any]:
+        """Send messages and wait for the replies, or for the time to run out.
+
+        Raises:
+            ProtocolError: a ClientApp raised, or a node answered with an error; with ``tolerate`` the app sees it.
+            UnavailableError: a node was lost.
+        """
+        batch = list(messages)
+        if not batch:
+            return []
+        began, sent, received = time.monotonic(), self.sent, self.received
+        wanted, got = set(self.push_messages(batch)), []
+        with self._changed:
+            while wanted:
+                for one in wanted & self._replies.keys():
+                    wanted.discard(one)
+                    got.append(self._replies.pop(one))
+                left = None if timeout is None else timeout - (time.monotonic() - began)
+                if not wanted or self.error is not None or (left is not None and left <= 0):
+                    break
+                self._changed.wait(left)
+            for one in wanted:  # a reply that comes later is for nobody
+                self._pending.pop(one, None)
+        first = batch[0].metadata
+        self.exchanges.append(Exchange(first.group_id, first.message_type, len(batch),
+                                       sum(reply.has_content() for reply in got), self.sent - sent,
+                                       self.received - received, time.monotonic() - began))
+        self.tell(self.exchanges[-1])
+        self._check()
+        return got
+
+    def arrived(self, node: int, data: bytes) -> None:
+        """Take a node's reply."""
+        try:
+            reply = self.flower.read(data)
+        except ProtocolError as error:
+            self.lost(node, f"{error.message}: {error.got}")
+            return
+        with self._changed:
+            message_id = reply.metadata.reply_to_message_id
+            asked = self._pending.get(message_id)
+            if asked is None or asked[0] != node:
+                return  # late, or in answer to what another was asked
+            del self._pending[message_id]
+            self.received += len(data)
+            self._replies[message_id] = reply
+            if reply.has_error():
+                self._failed(node, asked[2], reply.error.code, reply.error.reason or "")
+            self._changed.notify_all()
+
+    def lost(self, node: int, why: str) -> None:
+        """Answer what a node was asked, in its place, with an error."""
+        with self._changed:
+            for message_id, (asked, head, group) in list(self._pending.items()):
+                if asked == node:
+                    del self._pending[message_id]
+                    self._replies[message_id] = self.flower.refusal(head, UNAVAILABLE, why)
+                    self._failed(node, group, UNAVAILABLE, why)
+            self._changed.notify_all()
+
+    def _failed(self, node: int, group: str, code: int, reason: str) -> None:
+        name = self._names.get(node, str(node))
+        self.failures.append(Failure(name, group, code, reason))
+        if self.tolerate or self.error is not None:
+            return
+        got = f"{name}: {reason}"[:500]
+        if code == UNAVAILABLE:
+            self.error = UnavailableError("flower.node-lost", "a node was lost while it was asked something", got=got,
+                                          hint="--tolerate goes on without it, as Flower does")
+        else:
+            what = "a ClientApp raised" if code == RAISED else "a node answered with an error"
+            self.error = ProtocolError("flower.client-app-failed", what, got=got,
+                                       hint="its traceback is in that node's log; --tolerate goes on, as Flower does")
+
+    def _check(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+
+def _head(flower: Flower, message: Any, message_id: str) -> bytes:
+    """Return a message without its content: all that is needed to answer it."""
+    empty = flower.app.Message(flower.app.RecordDict(), message.metadata.dst_node_id, message.metadata.message_type,
+                               ttl=message.metadata.ttl, group_id=message.metadata.group_id)
+    return flower.write(empty, message_id)
+
+
+def make_grid(flower: Flower, carrier: Carrier, *, run: int = 1, tolerate: bool = False,
+              tell: Callable[[Exchange], None] = lambda exchange: None) -> SealaneGrid:
+    """Return a grid over a carrier, which is started."""
+    flower.serverapp.Grid.register(SealaneGrid)
+    flower.identify(run, SERVER)
+    grid = SealaneGrid(flower, carrier, tolerate, tell)
+    grid.set_run(flower.empty_run(run))
+    carrier.start(grid.arrived, grid.lost)
+    return grid

@@ -1,0 +1,111 @@
+"""Flower, as far as it is needed: the one module that touches what Flower does not promise to keep.
+
+Everything else here speaks to its public names (``flwr.app``, ``flwr.serverapp``, ``flwr.clientapp``), which this
+module hands out too. Not public, and so tested against each minor version in ``TESTED``:
+
+- ``flwr.supercore.run.Run``: what a ``Grid`` answers when it is asked for its run;
+- ``flwr.supercore.task_identity.TaskIdentity``: who a new ``Message`` says it is from, one for the whole process;
+- ``flwr.common.serde`` with its protobuf ``Message``: a message as bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from sealane.errors import InputError, ProtocolError
+
+TESTED: Final = ("1.41", "1.42")
+SERVER: Final = 1
+"""The id that a server half has in messages."""
+RAISED: Final = 2
+UNAVAILABLE: Final = 5
+"""Codes of a Flower ``Error``: a ClientApp raised, a node is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flower:
+    """Flower's names, loaded.
+
+    Attributes:
+        version: of the installed package.
+        app: ``flwr.app``: Message, RecordDict, ArrayRecord, Context and so on.
+        serverapp: ``flwr.serverapp``: Grid, ServerApp.
+        clientapp: ``flwr.clientapp``: ClientApp.
+    """
+
+    version: str
+    app: Any
+    serverapp: Any
+    clientapp: Any
+    _identity: Any
+    _run: Any
+    _serde: Any
+    _proto: Any
+
+    def identify(self, run: int, node: int) -> None:
+        """Say whose messages this process makes."""
+        self._identity.run_id, self._identity.node_id, self._identity.task_id = run, node, node
+
+    def empty_run(self, run: int) -> Any:
+        """Return a run without an app bundle, as a ``Grid`` needs one."""
+        return self._run.create_empty(run)
+
+    def write(self, message: Any, message_id: str | None = None) -> bytes:
+        """Write a message, under a given id if one is given."""
+        proto = self._serde.message_to_proto(message)
+        if message_id is not None:
+            proto.metadata.message_id = message_id
+        data: bytes = proto.SerializeToString()
+        return data
+
+    def read(self, data: bytes) -> Any:
+        """Read a message.
+
+        Raises:
+            ProtocolError: the bytes are none.
+        """
+        try:
+            return self._serde.message_from_proto(self._proto.FromString(data))
+        except Exception as error:  # whatever Flower raises on what another party sent
+            raise ProtocolError("flower.malformed-message", "bytes are no message of Flower",
+                                got=f"{len(data)} bytes, {type(error).__name__}") from None
+
+    def refusal(self, data: bytes, code: int, reason: str) -> Any:
+        """Return the error that answers a message which :meth:`write` wrote."""
+        message = self._proto.FromString(data)
+        message.ClearField("content")
+        message.content.SetInParent()  # a message holds something, be it nothing
+        empty = self._serde.message_from_proto(message)
+        return self.app.Message(self.app.Error(code, reason), reply_to=empty)
+
+
+@cache
+def load() -> Flower:
+    """Import Flower with its telemetry off.
+
+    Raises:
+        InputError: it is not installed, or in a version that this adapter was not tested with.
+    """
+    os.environ["FLWR_TELEMETRY_ENABLED"] = "0"  # read when flwr is imported
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        found = version("flwr")
+    except PackageNotFoundError:
+        raise InputError("flower.not-installed", "Flower is not installed", expected="the extra flower",
+                         hint="pip install 'sealane[flower]'") from None
+    if ".".join(found.split(".")[:2]) not in TESTED:
+        raise InputError("flower.version", "Sealane was not tested with this version of Flower", got=found,
+                         expected=" or ".join(TESTED), hint="pip install 'sealane[flower]' installs one that was")
+    import flwr.app
+    import flwr.clientapp
+    import flwr.serverapp
+    from flwr.common import serde
+    from flwr.proto import message_pb2
+    from flwr.supercore.run import Run
+    from flwr.supercore.task_identity import TaskIdentity
+
+    return Flower(found, flwr.app, flwr.serverapp, flwr.clientapp, TaskIdentity, Run, serde, message_pb2.Message)
