@@ -103,7 +103,7 @@ class Computation(Protocol[P]):
     One whose result is made of aggregates also declares ``individual_level = False``: without it a result is taken
     for a model that may remember single people (see :func:`sealane.computations.registry.individual_level`). ``opens``
     says in plain words what the nodes see of opened sums beside the result; a steward reads it before signing. Modules
-    that load slowly it may name as ``late``: a node's sandbox imports them before its run.
+    that load slowly it may name as ``late``: a node's sandbox imports them before its first run.
     """
 
     @property

@@ -2,8 +2,9 @@
 
 It is started before anything is asked of it, so that no run waits for imports. First it locks itself in (files it may
 read, a network with nothing in it, processes of its own), then it imports the computations, and while nothing is asked
-the modules that only some of them need, or at the latest before the first run that needs them. It ends when the node's
-end of its socket closes; as the first process of a namespace it takes its children along.
+what many of them need. What only one needs (LightGBM, PyTorch) it imports before that one's first run: every node would
+else hold it in memory. It ends when the node's end of its socket closes; as the first process of a namespace it takes
+its children along.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from sealane.node.sandbox.syscalls import PR_SET_PDEATHSIG, drop_capabilities, n
 
 LARGEST = 1 << 16
 IDLE_SECONDS = 5.0
-"""After so long without anything asked, a module that only some computations need is imported."""
+"""After so long without anything asked, a module that many computations need is imported."""
 FIRST_HANDLE, AWAY, LAST_HANDLE = 3, 64, 1 << 16
 """Below the first are the standard ones, which lead nowhere."""
 STATUS = struct.Struct("<id")
@@ -69,14 +70,13 @@ def _first_process(control: socket.socket) -> None:
 
 
 def _import(preload: list[str]) -> tuple[dict[str, str], list[str]]:
-    """Import all computations; return the hashes of their code, and the modules that may wait."""
+    """Import all computations; return the hashes of their code, and what is imported when there is time."""
     from sealane.computations.installed import code_hash
     from sealane.computations.registry import LATE, get, names
 
     for module in ("sealane.node.sandbox.child", *preload):
         import_module(module)
-    own = [module for name in names() for module in getattr(get(name), "late", ())]
-    return {name: code_hash(get(name)) for name in names()}, [*LATE, *own]
+    return {name: code_hash(get(name)) for name in names()}, list(LATE)
 
 
 def _try_import(module: str) -> None:
