@@ -19,7 +19,7 @@ from sealane.sectors.pack import SectorPack
 
 GROUP = "sealane.sectors"
 CODE_SYSTEMS = "sealane.code_systems"
-BUILT_IN = {"finance": "sealane.sectors.finance", "healthcare": "sealane.sectors.healthcare"}
+BUILT_IN = {name: f"sealane.sectors.{name}" for name in ("agriculture", "finance", "healthcare")}
 """Packs of this distribution, so that a source tree without installed metadata knows them too."""
 
 
