@@ -71,6 +71,7 @@ def evaluate(directory: Path, text: str) -> dict[str, Any]:
         "errors": {"outcome": "log output", "unit": "log kg"} | judging.errors(parts, models) | {
             "points": judging.points(parts, models, (judging.JOINT, judging.LEVEL)),
             "learning": judging.learning(parts, SIZES, SEED), "units": "own farms", "splits": splits(whole)},
+        "heaviest": judging.heaviest(parts, models),
         "coefficients": coefficients(asked.joint.params, asked.joint.bse, pooled, training),
     }
 

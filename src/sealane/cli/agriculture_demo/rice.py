@@ -59,7 +59,7 @@ def notes() -> list[str]:
     return [
         "A fifth of each village's farms is held out with all six seasons. Random rows would put the same farm on both "
         "sides: the table of splits says what each way of holding out gives.",
-        "`own level` is the mixed model as it was released; `tuned at home` moves its slopes by a ridge on the "
+        "Own level is the mixed model as it was released; tuned at home moves its slopes by a ridge on the "
         "village's own rows. Coefficients of logarithms are elasticities: by how many per cent output moves with one "
         "per cent of an input.",
     ]

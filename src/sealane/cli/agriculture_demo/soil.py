@@ -11,6 +11,7 @@ from sealane.cli.asking import Question, ask
 from sealane.cli.demo_steps import Teller
 from sealane.cli.example_data import child
 from sealane.cli.local_federation import LocalFederation
+from sealane.client.report.tables import enumerated
 
 REPAIRED = "repaired"
 """Name of each farm's second dataset: the same table, of one farm with a conversion declared."""
@@ -53,12 +54,12 @@ def soil_chapters(
     judged = child(example.name, "evaluate", str(data), stdin=json.dumps({
         "joint": {"params": dict(joint.params), "bse": dict(joint.bse)}, "slopes": dict(level.params)}))
     report = answers["joint"].report | {"coefficients": judged["coefficients"], "errors": judged["errors"],
-                                        "notes": notes()}
+                                        "notes": notes(judged["heaviest"])}
     return [
         {"title": "Soil: one farm's values are in another unit", "text": units_text(repairs), "report": units.report},
         {"title": "Soil: clay of five farms", "text": clay_text(judged["errors"]), "report": report},
-        {"title": "Soil: joint slopes, a level for each farm", "text": "The model behind `own level` and `tuned at "
-         "home` above: one slope for each column, and an intercept that no farm shows.",
+        {"title": "Soil: joint slopes, a level for each farm", "text": "The model behind own level and tuned at "
+         "home above: one slope for each column, and an intercept that no farm shows.",
          "report": answers["level"].report},
     ]
 
@@ -81,31 +82,36 @@ def units_text(repairs: Mapping[str, str]) -> str:
     """Return who was found, and what was done."""
     if not repairs:
         return "Before a model: do all five farms write the same unit? No farm was found to write another."
-    return (f"Before a model: do all five farms write the same unit? {' and '.join(sorted(repairs))} gives clay in per "
-            "cent, as the published table has it; the contract asks for g/kg. Its steward declared the conversion, of "
-            "clay and of carbon from the same sheet, and the studies below use that. Farms that are `shifted` differ "
-            "truly: no unit explains it.")
+    named = enumerated(sorted(repairs))
+    return (f"Before a model: do all five farms write the same unit? {named} gives clay in per cent, as the published "
+            "table has it; the contract asks for g/kg. Its steward declared the conversion, of clay and of carbon from "
+            "the same sheet, and the studies below use that. Farms that are called shifted differ truly: no unit "
+            "explains it.")
 
 
 def clay_text(errors: Mapping[str, Any]) -> str:
     """Return what the joint model is worth, also where it is worth less than a farm's own."""
-    found, within = errors["all"], errors["within"]
-    ahead = sorted(name for name, one in within.items() if one["errors"]["own level"] < one["errors"]["alone"])
-    own = sorted(set(within) - set(ahead))
-    told = (f"Over all held-out samples the joint model is off by {found['joint']:.0f} g/kg, farms' own models at home "
-            f"by {found['alone']:.0f}, and joint slopes with a level of the farm's own by {found['own level']:.0f}.")
+    found, middle, within = errors["all"], errors["median"], errors["within"]
+    own = sorted(name for name, one in within.items() if one["errors"]["alone"] < one["errors"]["own level"])
+    told = (f"Half of all held-out samples are predicted to within {middle['joint']:.0f} g/kg by the joint model, to "
+            f"{middle['own level']:.0f} by joint slopes with a level of the farm's own, and to {middle['alone']:.0f} "
+            f"by farms' own models at home; root mean squares are {found['joint']:.0f}, {found['own level']:.0f} and "
+            f"{found['alone']:.0f}.")
     if own:
-        told += f" At home its own model is the better one for {' and '.join(own)}, which have samples enough for it."
+        told += f" By root mean squares its own model is the better one at home for {enumerated(own)}."
     away = [one["away"] for one in within.values()]
     return f"{told} Taken to the other farms, farms' own models are off by {min(away):.0f} to {max(away):.0f} g/kg."
 
 
-def notes() -> list[str]:
+def notes(heaviest: Mapping[str, Any]) -> list[str]:
     """Return what a reader of the comparison has to know."""
+    one = heaviest["alone"]
     return [
-        "Each farm's own model is a ridge, its penalty chosen on its own samples. `own level`: joint slopes with the "
-        "intercept that the farm's samples ask for. `tuned at home`: joint slopes, moved by a ridge as far as they "
+        "Each farm's own model is a ridge, its penalty chosen on its own samples. Own level: joint slopes with the "
+        "intercept that the farm's samples ask for. Tuned at home: joint slopes, moved by a ridge as far as they "
         "warrant.",
+        f"A single sample of {one['institution']} makes {one['share']:.0%} of the squared error of farms' own models: "
+        "read root mean squares beside medians.",
         "Samples lie on grids of some 100 m, so a held-out one has neighbours that were trained on. That flatters a "
         "farm's own model more than a joint one.",
     ]

@@ -17,16 +17,18 @@ def compared(report: Report) -> Markup:
     found = report.errors
     if found is None:
         return NOTHING
-    everywhere = [[name, estimate(value)] for name, value in found.all.items()]
+    everywhere = [[name, estimate(value), estimate(found.median.get(name))]
+                  for name, value in found.all.items()]
     at_home = [[name, *(estimate(one.errors.get(label)) for label in found.all), estimate(one.mean),
                 estimate(one.away), count(one.rows)] for name, one in found.within.items()]
-    parts = [table(f"Root mean squared error of {found.outcome} over all held-out rows, in {found.unit}; a model of an "
-                   "institution's own is used at home", ["Model", "Error"], everywhere, marked=JOINT)]
+    caption = (f"{found.outcome.capitalize()} over all held-out rows, in {found.unit}; a model of an institution's own "
+               "is used at home")
+    parts = [table(caption, ["Model", "Root mean squared error", "Median absolute error"], everywhere, marked=JOINT)]
     if at_home:
-        columns = ["Held-out rows of", *(label.capitalize() for label in found.all), "Own mean", "Own model elsewhere",
-                   "Rows"]
-        parts.append(table(f"At home: the error on each institution's own held-out rows, in {found.unit}", columns,
-                           at_home, dense=True))
+        columns = ["Held-out rows of", *(label.capitalize() for label in found.all), "Own mean", "Elsewhere", "Rows"]
+        caption = ("At home: the root mean squared error on each institution's own held-out rows, in "
+                   f"{found.unit}; elsewhere: that of its own model on the rows of all others")
+        parts.append(table(caption, columns, at_home, dense=True))
         parts.append(gains(found))
     return section("Errors: alone, joint, at home", *parts)
 

@@ -240,6 +240,7 @@ class ErrorsPart(Part):
         outcome: what is predicted.
         unit: of it, and of the errors.
         all: root mean squared error over all held-out rows by model; a model of each institution's own counts at home.
+        median: median absolute error, likewise.
         within: on each institution's own.
         points: by institution, for a picture.
         learning: by model, how many units of its own an institution has, and its mean error over its own spread.
@@ -250,6 +251,7 @@ class ErrorsPart(Part):
     outcome: str
     unit: str
     all: dict[str, Size]
+    median: dict[str, Size] = Field(default_factory=dict)
     within: dict[str, WithinErrors] = Field(default_factory=dict)
     points: dict[str, PointsPart] = Field(default_factory=dict)
     learning: dict[str, list[tuple[Size, Size]]] = Field(default_factory=dict)
