@@ -36,7 +36,7 @@ def test_contracts_purposes_systems_and_grades(text: str) -> None:
 def test_files_of_the_examples_are_legal(root: Path) -> None:
     folder = root / "examples" / "agriculture"
     studies = sorted(folder.glob("study-*.toml"))
-    assert len(studies) == 3
+    assert len(studies) == 4
     for path in studies:
         study = read_study_file(path)
         check_purpose(study.sector, study.purpose)

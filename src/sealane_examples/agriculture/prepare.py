@@ -10,7 +10,8 @@ from sealane_examples.agriculture import quotes
 from sealane_examples.fold import HELD_OUT
 from sealane_examples.written import write_parts
 
-MODULES = {"soil": "sealane_examples.agriculture.soil", "rice": "sealane_examples.agriculture.rice"}
+MODULES = {"soil": "sealane_examples.agriculture.soil", "rice": "sealane_examples.agriculture.rice",
+           "soybean": "sealane_examples.agriculture.soybean"}
 # What the rows must be: SHA-256 of each table as CSV (written.canonical_csv).
 CONTENT_SHA256: dict[str, dict[str, str]] = {
     "soil": {
@@ -29,6 +30,13 @@ CONTENT_SHA256: dict[str, dict[str, str]] = {
         "sukaambit": "aca26001563c1dfb25ec851015a5f39bfe71608631cc7fce742f16c1b73cf157",
         "wargabinangun": "f7edb25d9ce83498d01d30e8b85a643b66eb108d5a448676627dfe8871f2ef7b",
         "heldout": "653a5eccc873d08be406ac853022c6e628f921250cbbf398269885872a30f90e",
+    },
+    "soybean": {
+        "station-1": "893bfa65cc4b22b408d756d479d0b6c1ab50529959cc4d783a5abe8170d54cff",
+        "station-2": "7fe4fbbda5af9ac4a463c7c567a7cc79834bb513feb6879c4d43b70c2c69a8ff",
+        "station-3": "1ad0248735ade835d7f19223f10404508bcc54963ced3b5e44db4b0683cf05cc",
+        "station-4": "7d1babbae71d9c85b75f3c2bd46a2526ac67146cda0093ec119a693ff1b4688b",
+        "heldout": "35ec7c3060bb99be3f3fa166624083bc0152f5066bdcb58968a462816cba0f67",
     },
 }
 
