@@ -37,6 +37,10 @@ def prepare(name: str, directory: Path) -> dict[str, Any]:
         from sealane_examples.finance.card_steps import prepare as cards
 
         return cards(directory)
+    if name in AGRICULTURE:
+        from sealane_examples.agriculture.prepare import prepare as agriculture
+
+        return agriculture(name, directory)
     from sealane_examples.healthcare.prepare import prepare as healthcare
 
     return healthcare(name, directory)
@@ -62,12 +66,17 @@ def evaluate(name: str, directory: Path) -> dict[str, Any]:
         from sealane_examples.logistic import parse_question
 
         return heart(directory, parse_question(text))
+    if name in ("soil", "rice"):
+        from sealane_examples.agriculture import evaluate_rice, evaluate_soil
+
+        agriculture = evaluate_soil.evaluate if name == "soil" else evaluate_rice.evaluate
+        return agriculture(directory, text)
     from sealane_examples.healthcare import breast_cancer, dialysis, evaluate_survival
 
     example = {one.name: one for one in (breast_cancer.EXAMPLE, dialysis.EXAMPLE)}.get(name)
     if example is None:
-        raise InputError("example.not-judged", "made-up rows are not judged", got=name,
-                         expected="finance, card-fraud, heart-disease, dialysis or breast-cancer")
+        raise InputError("example.not-judged", "this example is not judged", got=name,
+                         expected=", ".join(sorted(set(EXAMPLES) - NOT_JUDGED)))
     return evaluate_survival.evaluate(directory, example, evaluate_survival.parse_question(text))
 
 
@@ -83,7 +92,11 @@ def question_text() -> str:
 
 SHORT = ("disk-failure", "flight-delay", "fuel-economy")
 STEPS = {"prepare": prepare, "evaluate": evaluate}
-EXAMPLES = ("adverse-events", "breast-cancer", "card-fraud", "dialysis", "finance", "heart-disease", "outbreak")
+AGRICULTURE = ("quotes", "rice", "soil", "soybean")
+EXAMPLES = tuple(sorted(("adverse-events", "breast-cancer", "card-fraud", "dialysis", "finance", "heart-disease",
+                         "outbreak", *AGRICULTURE)))
+NOT_JUDGED = {"adverse-events", "outbreak", "quotes", "soybean"}
+"""Made-up rows, and an example that its own test judges."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,23 @@ def write_parquet(table: pd.DataFrame, path: Path) -> Written:
         sha256=hashlib.sha256(canonical_csv(path)).hexdigest(),
         file_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
     )
+
+
+def write_parts(
+    parts: Mapping[str, pd.DataFrame], directory: Path, digests: Mapping[str, str] | None
+) -> dict[str, Written]:
+    """Write each table as ``NAME.parquet``, holding its rows against the pinned digest; None where nothing is pinned.
+
+    Raises:
+        InputError: rows are not the reviewed ones.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    found: dict[str, Written] = {}
+    for name, table in parts.items():
+        found[name] = write_parquet(table, directory / f"{name}.parquet")
+        if digests is not None:
+            check_digest("rows", name, found[name].sha256, digests[name])
+    return found
 
 
 def canonical_csv(path: Path) -> bytes:

@@ -29,6 +29,8 @@ class Question:
         waive: every institution signs that its own contribution may become computable.
         rounds: most exchanges of the run.
         dataset: that every institution signs for.
+        epsilon: most privacy that the run may cost, with ``delta``; None for a computation without noise.
+        delta: see above.
     """
 
     name: str
@@ -38,6 +40,8 @@ class Question:
     waive: bool = False
     rounds: int = 200
     dataset: str = DATASET
+    epsilon: str | None = None
+    delta: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ def ask(
     record = federation.analyst.propose(StudyFile(
         name=question.name, sector=example.sector, purpose=example.purpose, data_contract=example.contract,
         computation=question.computation, participants=list(example.institutions), valid_days=1, runs=1,
-        rounds=question.rounds, parameters=dict(question.parameters)))
+        rounds=question.rounds, epsilon=question.epsilon, delta=question.delta, parameters=dict(question.parameters)))
     study = parse_study(record.study)
     federation.approve(study.hash, waive_differencing=question.waive, dataset=question.dataset)
     federation.analyst.await_approvals(record, APPROVAL_SECONDS, lambda line: None)

@@ -70,19 +70,28 @@ class LocalFederation:
             call(home, "study.approve", {"study": study_hash, "dataset": dataset,
                                          "waive_differencing": waive_differencing})
 
-    def register(self, dataset: str, data: Mapping[str, Path], contract: str) -> None:
+    def register(
+        self, dataset: str, data: Mapping[str, Path], contract: str, repairs: Mapping[str, str] | None = None
+    ) -> None:
         """Let every node's steward register a further table, and accept its grades.
 
         Args:
             dataset: name at every node.
             data: path of each institution's table, by name.
             contract: data contract of the tables.
+            repairs: of some institutions, in TOML: what is done to the columns as they are read.
         """
         for name, home in self.homes.items():
-            found = call(home, "dataset.add", {"name": dataset, "source": str(data[name]), "contract": contract})
+            found = call(home, "dataset.add", {"name": dataset, "source": str(data[name]), "contract": contract,
+                                               "repair": (repairs or {}).get(name)})
             if found["error"] is not None:
                 raise from_dict(found["error"])
             call(home, "dataset.grade", {"name": dataset, "accept": True})
+
+    def cap(self, epsilon: str, delta: str, dataset: str = DATASET) -> None:
+        """Let every node's operator set the most privacy that may ever be spent on a table."""
+        for home in self.homes.values():
+            call(home, "ledger.cap", {"dataset": dataset, "epsilon": epsilon, "delta": delta})
 
     def await_study(self, name: str, study_hash: str) -> None:
         """Wait for a study that was proposed a moment ago: it travels to each node on a stream of the node's own."""

@@ -21,7 +21,7 @@ from sealane.sectors.pack import SectorPack
 GROUP = "sealane.sectors"
 CODE_SYSTEMS = "sealane.code_systems"
 BUILT_IN = {name: f"sealane.sectors.{name}" for name in (
-    "energy", "finance", "healthcare", "manufacturing", "transport")}
+    "agriculture", "energy", "finance", "healthcare", "manufacturing", "transport")}
 """Packs of this distribution, so that a source tree without installed metadata knows them too."""
 
 

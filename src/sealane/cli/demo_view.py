@@ -1,4 +1,4 @@
-"""What the demo ends with on a terminal."""
+"""What a demo of chapters ends with on a terminal."""
 
 from __future__ import annotations
 
