@@ -18,7 +18,6 @@ import asyncio
 import json
 import os
 import platform
-import signal
 import statistics
 import subprocess
 import sys
@@ -32,25 +31,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from processes import await_port, cpu_seconds, free_ports_pair, send_by_hand
+from processes import Federation, federation, sandbox, serve
 from sealane.client.connection import Connection
-from sealane.coordinator.home import load_coordinator
-from sealane.coordinator.initialise import initialise
-from sealane.coordinator.serve import serving
-from sealane.coordinator.settings import Advertise, Listen, Settings
-from sealane.core.clock import system_clock
-from sealane.governance.study import parse_study
 from sealane.governance.study_file import StudyFile
-from sealane.node.agent import Agent
-from sealane.node.datasets import add_dataset
-from sealane.node.execution import Execution, Unconfined
-from sealane.node.grading import grade
-from sealane.node.home import open_home
-from sealane.node.sandbox.fork_server import ForkServer
-from sealane.node.sandbox.limits import default_limits
-from sealane.node.sandbox.probe import probe
-from sealane.node.sandbox.sandbox import Sandbox
-from sealane.rpc.enrolment import enrol
+from sealane.node.execution import Unconfined
 from wide import COLUMNS, CONTRACT, FEATURES, write_rows
 
 ROUND_TRIP = 0.05
@@ -76,7 +60,8 @@ def main() -> None:
     parser.add_argument("--serve", nargs=2, metavar=("ROLE", "HOME"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.serve:
-        asyncio.run(_serve(*asked.serve, sandboxed=asked.sandbox))
+        asyncio.run(serve(asked.serve[0], Path(asked.serve[1]),
+                          lambda: sandbox("wide") if asked.sandbox else Unconfined()))
         return
     if asked.pooled:
         print(json.dumps(_fit_pooled(Path(asked.pooled), asked.nodes)))
@@ -90,63 +75,16 @@ def main() -> None:
         path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
-async def _serve(role: str, home: str, *, sandboxed: bool) -> None:
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    if role == "coordinator":
-        async with serving(Path(home)):
-            await stop.wait()
-        return
-    opened = open_home(Path(home))
-    execution: Execution = Unconfined()
-    if sandboxed:
-        server = ForkServer(probe(), extra=(str(Path(__file__).parent),), preload=("wide",))
-        execution = Sandbox(server, default_limits())
-        server.start()
-    with opened.witness() as witness:
-        task = asyncio.create_task(Agent(opened, opened.gate(), witness, execution).serve())
-        await stop.wait()
-        task.cancel()
-
-
 def _bench(root: Path, asked: argparse.Namespace) -> dict[str, Any]:
-    main_port, enrolment_port = free_ports_pair()
-    settings = Settings(listen=Listen(main=main_port, enrolment=enrolment_port),
-                        advertise=Advertise(main=main_port, enrolment=enrolment_port))
-    initialise(root / "coordinator", settings).engine.dispose()
-    names = [f"node{i}" for i in range(asked.nodes)]
-    processes = [_start("coordinator", root / "coordinator", asked)]
-    try:
-        await_port(enrolment_port)
-        _prepare(root, names, asked.rows)
-        before = _pooled(root, asked)
-        processes += [_start("node", root / name, asked) for name in names]
-        ours = _ours(root, names, asked, processes)
-    finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.wait()
-    after = _pooled(root, asked)
-    return _compare(asked, ours, before, after)
-
-
-def _prepare(root: Path, names: list[str], rows: int) -> None:
-    made = load_coordinator(root / "coordinator")
-    identities = {
-        name: asyncio.run(enrol(made.invite(name, "analyst" if name == "analyst" else "node").to_text(), root / name))
-        for name in [*names, "analyst"]
-    }
-    made.engine.dispose()
-    for place, name in enumerate(names):
-        write_rows(root / f"{name}.parquet", rows, place)
-        home = open_home(root / name)
-        for peer, identity in identities.items():
-            if peer != name:
-                home.register.trust(peer, identity.fingerprint)
-        add_dataset(home.register, "rows", str(root / f"{name}.parquet"), CONTRACT.id, {}, now=system_clock())
-        grade(home.register, "rows", accept=True)
-        home.register.close()
+    tables = {f"node{k}": root / f"node{k}.parquet" for k in range(asked.nodes)}
+    for place, path in enumerate(tables.values()):
+        write_rows(path, asked.rows, place)
+    before = _pooled(root, asked)
+    # Nodes that share processors would else wait for each other at every barrier of BLAS.
+    with federation(__file__, root, tables, CONTRACT.id, options=["--sandbox"] * asked.sandbox,
+                    environment=ONE_THREAD) as running:
+        ours = _ours(running, asked)
+    return _compare(asked, ours, before, _pooled(root, asked))
 
 
 def _pooled(root: Path, asked: argparse.Namespace) -> dict[str, Any]:
@@ -175,28 +113,17 @@ def _fit_pooled(root: Path, nodes: int) -> dict[str, Any]:
     return {"seconds": seconds, "cpu": cpu, "params": np.asarray(fitted.params).tolist(), "bse": errors.tolist()}
 
 
-def _ours(
-    root: Path, names: list[str], asked: argparse.Namespace, processes: list[subprocess.Popen[bytes]]
-) -> dict[str, Any]:
-    with Connection(root / "analyst") as analyst:
-        record = analyst.propose(StudyFile(
+def _ours(running: Federation, asked: argparse.Namespace) -> dict[str, Any]:
+    with Connection(running.root / "analyst") as analyst:
+        study = running.agree(analyst, StudyFile(
             name="bench", sector="bench", purpose="benchmark", data_contract=CONTRACT.id, computation="glm.fit",
             parameters={"outcome": "y", "features": FEATURES, "family": "binomial"}, valid_days=1))
-        study = parse_study(record.study)
-        deadline = time.monotonic() + 120
-        while any(len(open_home(root / name).register.studies()) == 0 for name in names):
-            assert time.monotonic() < deadline, "the nodes did not come up"
-            time.sleep(0.5)
-        for name in names:
-            # Signed in this process and sent by hand: the benchmark's nodes have no control socket.
-            send_by_hand(root / name, open_home(root / name).decisions().approve(study.hash))
-        analyst.await_approvals(record, 60.0, lambda line: None)
         seconds, cpu = [], []
         for _ in range(asked.runs + 1):  # the first one finds processes that have computed nothing yet
-            used, began = cpu_seconds(processes), time.perf_counter()
-            fit = analyst.finish(analyst.session.start(study.hash)).present_traced()
+            used, began = running.cpu_seconds(), time.perf_counter()
+            fit = analyst.finish(analyst.session.start(study)).present_traced()
             seconds.append(time.perf_counter() - began)
-            cpu.append(cpu_seconds(processes) - used)
+            cpu.append(running.cpu_seconds() - used)
     return {"first": seconds[0], "seconds": seconds[1:], "cpu": statistics.median(cpu[1:]), "fit": fit}
 
 
@@ -229,13 +156,6 @@ def _compare(
             "params": float(np.abs(fit.params.to_numpy() / reference["params"] - 1).max()),
             "bse": float(np.abs(fit.bse.to_numpy() / reference["bse"] - 1).max())},
     }
-
-
-def _start(role: str, home: Path, asked: argparse.Namespace) -> subprocess.Popen[bytes]:
-    # Nodes that share processors would else wait for each other at every barrier of BLAS.
-    environment = os.environ | ONE_THREAD
-    return subprocess.Popen([sys.executable, __file__, "--serve", role, str(home), *["--sandbox"] * asked.sandbox],
-                            env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":
