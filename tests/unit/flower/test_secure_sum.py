@@ -123,7 +123,8 @@ def test_a_server_optimiser_gets_it_too() -> None:
         return usual(place, arrays)
 
     def start(grid: Any) -> list[np.ndarray]:
-        strategy = FedAdam(fraction_evaluate=0.0, min_train_nodes=1, min_available_nodes=1, eta=0.1)
+        strategy = FedAdam(fraction_evaluate=0.0, min_train_nodes=1, min_available_nodes=1, eta=0.5,
+                            tau=1.0)  # with a small tau, Adam would magnify what rounding leaves of a zero
         out: list[np.ndarray] = strategy.start(grid, ArrayRecord(START), num_rounds=2).arrays.to_numpy_ndarrays()
         return out
 
@@ -131,7 +132,8 @@ def test_a_server_optimiser_gets_it_too() -> None:
         wanted = start(grid)
     with federation(client_app(plain)) as (grid, _):
         got = start(SecureSum(grid, clip=CLIP, cap=CAP))
-    np.testing.assert_allclose(got[0], wanted[0], atol=0.02)
+    assert np.abs(wanted[0] - START[0]).max() > 0.01
+    np.testing.assert_allclose(got[0], wanted[0], rtol=0, atol=2 * tolerance((0, 1, 2)))
 
 
 @pytest.mark.parametrize("scheme", ["masking", "rlwe"])
