@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from sealane.computations.base import Parameters
 from sealane.computations.neural.model_parameters import Mlp, Model
@@ -41,7 +41,7 @@ class NeuralParameters(Parameters):
         rounds: of federated training.
         local_epochs: passes over own rows in a round; 1 unless ``local_steps`` is given.
         local_steps: or optimiser steps in a round.
-        batch_size: rows of a step; None takes all own rows.
+        batch_size: rows of a step; None, or ``all``, takes all own rows.
         optimizer: of the steps at a node; it begins anew in each round.
         learning_rate: of the optimiser, and so are ``momentum`` (``sgd`` only) and ``weight_decay``.
         clip_gradient: largest Euclidean norm of a step's gradient.
@@ -95,6 +95,11 @@ class NeuralParameters(Parameters):
     def epochs(self) -> int | None:
         """Passes over own rows in a round, where steps are not counted."""
         return None if self.local_steps is not None else self.local_epochs or 1
+
+    @field_validator("batch_size", mode="before")
+    @classmethod
+    def _all(cls, value: object) -> object:
+        return None if value == "all" else value  # a study file has no word for nothing
 
     @model_validator(mode="after")
     def _coherent(self) -> NeuralParameters:

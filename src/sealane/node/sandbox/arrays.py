@@ -21,7 +21,7 @@ MAXIMUM_DIMENSIONS = 8
 LONGEST_NAME = 256
 PAD = 8
 DTYPES: dict[Kind, tuple[str, ...]] = {"count": ("<i8",), "real": ("<f8",), "update": ("<f4", "<f8")}
-TOTALS = ("<i8", "<f8")
+TOTALS = ("<i8", "<f4", "<f8")
 _FLOAT = re.compile(r"-?0x[01]\.[0-9a-f]{1,13}p[+-][0-9]{1,4}")
 _NOISE = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?(E[+-]?[0-9]{1,3})?")
 _TERM = {"name", "kind", "dtype", "shape", "bound", "bits", "norm", "noise"}
@@ -73,7 +73,7 @@ def totals_frame(totals: Mapping[str, NDArray[Any]]) -> Frame:
     """Return opened totals as the child gets them."""
     described, body = [], []
     for name, values in totals.items():
-        dtype = "<i8" if values.dtype.kind == "i" else "<f8"
+        dtype = "<i8" if values.dtype.kind == "i" else "<f4" if values.dtype == np.float32 else "<f8"
         described.append({"name": name, "dtype": dtype, "shape": list(values.shape)})
         body.append(_pad(np.ascontiguousarray(values, dtype=dtype).tobytes()))
     return Frame("totals", {"totals": described}, b"".join(body))
