@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sealane.computations.neural.sending import in_words
+
 
 def write_card(payload: Mapping[str, Any]) -> str:
     """Return the card of a payload."""
@@ -26,7 +28,7 @@ def write_card(payload: Mapping[str, Any]) -> str:
         f"- {payload['nobs']} rows of {basis['contributing']} of {basis['institutions']} institutions, which no "
         "institution gave away",
         f"- {asked['strategy']}, {payload['kept']} rounds, ended by: {payload['stopped']}",
-        f"- Updates: {payload['sending']['encoding']}",
+        f"- Updates: {in_words(payload['sending'])}",
         "- Differential privacy: " + ("none" if epsilon is None else f"epsilon {epsilon}, delta {payload['delta']}"),
         "",
         "## Measures", "", "| part | measure | value |", "|---|---|---|",

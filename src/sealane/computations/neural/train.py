@@ -73,7 +73,7 @@ class NeuralTrain:
             "features": inputs.describe(), "sizes": inputs.sizes, "numbers": len(inputs.numbers),
             "weights": _written(rounds.trainer.shapes, trained.weights, double=params.precision == "double"),
             "history": trained.history, "kept": trained.kept, "stopped": trained.stopped,
-            "accumulated": trained.accumulated, "metrics": metrics, "sending": rounds.sending.describe(),
+            "accumulated": trained.accumulated, "metrics": metrics, "sending": rounds.describe(),
         }
 
     async def _prepared(self, data: Dataset, cohort: Cohort, params: NeuralParameters, inputs: Inputs,

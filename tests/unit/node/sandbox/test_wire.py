@@ -29,7 +29,7 @@ from sealane.node.sandbox.rows import SealedRows, seal_rows
 from sealane.secagg.terms import Term, count, real, update
 
 GOOD = {"name": "n", "kind": "count", "dtype": "<i8", "shape": [2], "bound": "0x1.4p+3", "bits": 0,
-        "norm": "0x0.0p+0", "noise": None}
+        "norm": "0x0.0p+0", "noise": None, "whole": False}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-2**53, 2**53) | st.text(max_size=8) | st.floats(allow_nan=False,
                                                                                            allow_infinity=False),
@@ -45,8 +45,8 @@ def test_terms_arrive_as_they_were() -> None:
     assert list(got) == list(terms)
     for name, term in terms.items():
         other: Term = got[name]
-        assert (other.kind, other.bound, other.bits, other.norm, other.noise) == (
-            term.kind, term.bound, term.bits, term.norm, term.noise)
+        assert (other.kind, other.bound, other.bits, other.norm, other.noise, other.whole) == (
+            term.kind, term.bound, term.bits, term.norm, term.noise, term.whole)
         assert other.values.dtype == term.values.dtype
         assert other.values.shape == term.values.shape
         assert other.values.flags.aligned
