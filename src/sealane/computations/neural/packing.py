@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from sealane.computations.neural.draws import Draws
 from sealane.computations.neural.sum_parameters import Compression
+from sealane.computations.neural.turning import Seeds, turn, turn_back
 from sealane.computations.neural.vector import Vector
 from sealane.errors import InputError
 from sealane.secagg.quantize import fraction_bits, step_of
@@ -94,17 +95,18 @@ class Compressed:
         asked: of the study.
         draws: public ones.
         length: entries of a vector.
+        bounded: whether the bound of the entries follows from a norm, and not from the vectors.
 
     Raises:
         InputError: next to nothing would travel.
     """
 
-    def __init__(self, asked: Compression, draws: Draws, length: int) -> None:
+    def __init__(self, asked: Compression, draws: Draws, length: int, *, bounded: bool = False) -> None:
         if asked.share < 1 and asked.share * length < FEWEST:
             raise InputError("neural.share-too-small", "too few entries of an update would travel",
                              got=f"{asked.share:g} of {length}", expected=f"at least {FEWEST}",
                              hint="raise compression.share: a model this small needs none")
-        self._asked, self._draws, self._length = asked, draws, length
+        self._asked, self._draws, self._length, self._bounded = asked, draws, length, bounded
         self._round = 0
         self._kept: NDArray[np.bool_] | None = None
         self._vector: Vector = np.empty(0)
@@ -118,7 +120,7 @@ class Compressed:
         self._kept = self._choose()
         self._vector = vector if self._owed is None else vector + self._owed
         part = self._vector if self._kept is None else self._vector[self._kept]
-        self._packed = rotate(_floats(part), self._seed) if self._asked.rotation else part
+        self._packed = self._turned(part) if self._asked.rotation else part
         return self._packed
 
     def bound(self, norm: float) -> float:
@@ -161,8 +163,8 @@ class Compressed:
                 "error_feedback": self._asked.error_feedback}
 
     @property
-    def _seed(self) -> bytes:
-        return self._draws.key(f"rotation {self._round}")
+    def _seeds(self) -> Seeds:
+        return lambda piece: self._draws.key(f"rotation {self._round} {piece}")
 
     @property
     def _count(self) -> int:
@@ -177,7 +179,15 @@ class Compressed:
         return largest_and_drawn(self._last, self._asked.share, seed)
 
     def _back(self, packed: Vector) -> Vector:
-        return rotate_back(_floats(packed), self._count, self._seed) if self._asked.rotation else packed
+        if not self._asked.rotation:
+            return packed
+        if self._bounded:
+            return rotate_back(packed, self._count, self._seeds(0))
+        return turn_back(packed, self._count, self._seeds)
+
+    def _turned(self, part: Vector) -> Vector:
+        # A piece's bound is the whole norm spread over its entries alone: where the norm is the bound, all are one.
+        return rotate(part, self._seeds(0)) if self._bounded else turn(part, self._seeds)
 
 
 def on_grid(values: Vector, bound: float, bits: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -191,10 +201,6 @@ def on_grid(values: Vector, bound: float, bits: int) -> tuple[NDArray[np.float64
     return np.clip(written, -bound, bound), places * step
 
 
-def packing_for(asked: Compression | None, draws: Draws, length: int) -> Packing:
-    """Return what the study asks for, for vectors of ``length`` entries."""
-    return Whole() if asked is None else Compressed(asked, draws, length)
-
-
-def _floats(values: Vector) -> Any:
-    return values if values.dtype == np.float32 else values.astype(np.float64, copy=False)
+def packing_for(asked: Compression | None, draws: Draws, length: int, *, bounded: bool) -> Packing:
+    """Return what the study asks for, for vectors of ``length`` entries; ``bounded`` where their norm is."""
+    return Whole() if asked is None else Compressed(asked, draws, length, bounded=bounded)

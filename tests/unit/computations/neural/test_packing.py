@@ -8,10 +8,10 @@ import pytest
 from sealane.computations.neural.draws import public_draws
 from sealane.computations.neural.packing import Compressed, Whole, on_grid, packing_for
 from sealane.computations.neural.sum_parameters import Compression
+from sealane.computations.neural.turning import pieces, turn, turn_back, turned_length
 from sealane.core.secret import Secret
 from sealane.errors import InputError
 from sealane.secagg.quantize import Quantized, dequantize
-from sealane.secagg.rotation import rotated_length
 
 LENGTH = 700
 
@@ -47,7 +47,7 @@ def test_one_rotated_sum_is_within_a_step_of_each_node(bits):
     opened, bound = one_round([Compressed(asked, public_draws(1), LENGTH) for _ in vectors], vectors, bits, 7)
     step = bound / (2 ** (bits - 1) - 1)
     # A rotation keeps lengths: 3 nodes are each off by less than a step in every one of the rotated entries.
-    assert np.linalg.norm(opened - sum(vectors)) < 3 * step * np.sqrt(rotated_length(LENGTH))
+    assert np.linalg.norm(opened - sum(vectors)) < 3 * step * np.sqrt(turned_length(LENGTH))
     assert np.linalg.norm(opened - sum(vectors)) > 0
 
 
@@ -113,7 +113,7 @@ def test_a_point_of_the_grid_is_rounded_to_itself(bits, bound):
 
 
 def test_the_bound_of_a_rotated_norm_holds_and_is_small():
-    packing = Compressed(Compression(error_feedback=False), public_draws(6), 5000)
+    packing = Compressed(Compression(error_feedback=False), public_draws(6), 5000, bounded=True)
     spike = np.zeros(5000)
     spike[17] = 1.0
     assert np.abs(packing.pack(spike)).max() < packing.bound(1.0) < 0.2
@@ -122,9 +122,9 @@ def test_the_bound_of_a_rotated_norm_holds_and_is_small():
 
 def test_a_share_of_next_to_nothing_is_refused():
     with pytest.raises(InputError) as caught:
-        packing_for(Compression(share=0.01), public_draws(0), LENGTH)
+        packing_for(Compression(share=0.01), public_draws(0), LENGTH, bounded=False)
     assert caught.value.code == "neural.share-too-small"
-    assert isinstance(packing_for(None, public_draws(0), LENGTH), Whole)
+    assert isinstance(packing_for(None, public_draws(0), LENGTH, bounded=False), Whole)
 
 
 @pytest.mark.parametrize("asked", [{"bits": 5}, {"share": 0}, {"choose": "largest"},
@@ -132,3 +132,19 @@ def test_a_share_of_next_to_nothing_is_refused():
 def test_what_makes_no_sense_is_refused(asked):
     with pytest.raises(ValueError, match="Compression"):
         Compression.model_validate(asked)
+
+
+@pytest.mark.parametrize("length", [1, 63, 64, 700, 1025, 20_609, 98_305, 200_000])
+def test_a_rotation_hardly_lengthens_and_spreads_even_the_last_entries(length):
+    def seeds(piece: int) -> bytes:
+        return bytes([piece]) * 32
+
+    values = np.zeros(length)
+    values[-min(20, length) :] = 1.0  # a last layer, say
+    turned = turn(values, seeds)
+    assert turned.size == turned_length(length) <= max(64, length * 17 // 16 + 64)
+    assert sum(pieces(length)) == length
+    np.testing.assert_allclose(turn_back(turned, length, seeds), values, atol=1e-12)
+    assert np.linalg.norm(turned) == pytest.approx(np.linalg.norm(values))
+    if length >= 700:
+        assert np.abs(turned).max() < 6 * np.linalg.norm(values) / np.sqrt(length)

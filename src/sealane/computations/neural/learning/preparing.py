@@ -54,7 +54,8 @@ def prepare(cohort: Cohort, params: NeuralParameters, inputs: Inputs, target: Ta
     sending = sending_for(params.compression.bits if params.compression else params.bits, shapes.length)
     correction = correction_for(params, shapes, trainer)
     personal = personal_for(params, trainer)
-    packing = packing_for(params.compression, public_draws(params.seed), shapes.length)
+    packing = packing_for(params.compression, public_draws(params.seed), shapes.length,
+                          bounded=params.clip_norm is not None)
     joining = joining_for(params.robust, cohort, screened.contributors)
     rounds = Rounds(cohort, params, trainer, validation, shares, correction, sending, server, weight, personal,
                     packing, joining)
