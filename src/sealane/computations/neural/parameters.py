@@ -47,6 +47,7 @@ class NeuralParameters(Parameters):
         batch_size: rows of a step; None, or ``all``, takes all own rows.
         optimizer: of the steps at a node; it begins anew in each round.
         learning_rate: of the optimiser, and so are ``momentum`` (``sgd`` only) and ``weight_decay``.
+        buffer: institutions whose updates make a step before all have come; always refused, with the reason.
         clip_gradient: largest Euclidean norm of a step's gradient.
         clip_norm: largest Euclidean norm of an institution's update of a round; longer ones are scaled down.
         weights: whether an institution counts by its rows, or as much as any other.
@@ -85,6 +86,7 @@ class NeuralParameters(Parameters):
     learning_rate: Annotated[float, Field(gt=0, le=100)] = 0.05
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.0
+    buffer: Annotated[int | None, Field(ge=1)] = None
     clip_gradient: Annotated[float | None, Field(gt=0, le=1e6)] = None
     clip_norm: Annotated[float | None, Field(gt=0, le=1e6)] = None
     weights: Literal["rows", "equal"] = "rows"
@@ -152,5 +154,9 @@ class NeuralParameters(Parameters):
         if feedback and self.local_seconds is not None:
             raise ValueError("error_feedback follows from a node's steps, which local_seconds does not repeat after a "
                              "restart")
+        if self.buffer is not None:
+            raise ValueError("a sum of whoever is ready is refused: the next one, of one institution more, would give that "
+                             "institution's update away by subtraction. All institutions take part in each round: "
+                             "let slow ones take fewer steps by local_seconds")
         if self.robust is not None and self.weights != "equal":
             raise ValueError("robust needs weights = \"equal\": a bad institution says how many rows it has")

@@ -97,6 +97,17 @@ def test_a_poisoning_institution(run_pooled, poison, robust, institutions):
         assert bad not in told["chosen"]
 
 
+def test_groups_under_encryption():
+    """Three groups of two, no institution colluding; the fewest that a study may sum."""
+    from sealane import simulate
+
+    asked = ASKED | {"robust": {}, "rounds": 3, "compression": {"bits": 8}}
+    result = simulate(cohort(6)).run("neural.train", scheme="rlwe", colluding=0, minimum_cohort=2, **asked)
+    assert result.to_dict()["sending"]["robust"]["institutions"] == [2, 2, 2]
+    assert result.metrics["training"]["auc"] > 0.7
+    assert "trimmed_mean of 3 groups" in result.summary()
+
+
 def test_robust_together_with_compression(run_pooled, poison):
     poison()
     asked = ASKED | {"robust": {}, "compression": {"bits": 8}, "rounds": 10}
