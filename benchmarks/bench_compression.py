@@ -2,8 +2,8 @@
 
     python benchmarks/bench_compression.py [--rounds 40] [--output benchmarks/results/compression-DATE.json]
 
-569 tumours (Wisconsin diagnostic data, from scikit-learn) at three hospitals, 30 % of the rows for validation, a network of
-20,609 weights; all nodes in this one process. Bytes are those of a node's trace, under both schemes: everything that
+569 tumours (Wisconsin diagnostic data, from scikit-learn) at three hospitals, 30 % of the rows for validation, a model
+of 20,609 weights; all nodes in this one process. Bytes are those of a node's trace, under both schemes: everything that
 a node sent in the run, by rounds and weights. A benchmark is not a test.
 """
 

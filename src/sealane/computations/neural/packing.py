@@ -33,6 +33,7 @@ FAILURE = 2.0**-40
 """Probability that a rotated update of bounded norm crosses the bound of its entries somewhere, and is cut there."""
 FEWEST = 32
 """Entries that travel on average, at least: then a round in which none is drawn is not seen."""
+_CHUNK = 1 << 16
 
 
 class Packing(Protocol):
@@ -120,7 +121,8 @@ class Compressed:
         self._kept = self._choose()
         self._vector = vector if self._owed is None else vector + self._owed
         part = self._vector if self._kept is None else self._vector[self._kept]
-        self._packed = self._turned(part) if self._asked.rotation else part
+        with np.errstate(over="ignore", invalid="ignore"):  # of an update that exploded, as the round will find
+            self._packed = self._turned(part) if self._asked.rotation else part
         return self._packed
 
     def bound(self, norm: float) -> float:
@@ -132,13 +134,12 @@ class Compressed:
         if not self._asked.error_feedback:
             return self._packed
         rounded, read = on_grid(self._packed, bound, self._asked.bits)
-        back = self._back(read).astype(self._vector.dtype)
-        owed = self._vector.copy()
+        back = self._back(read)
         if self._kept is None:
-            owed -= back
+            self._owed = self._vector - back
         else:
-            owed[self._kept] -= back
-        self._owed = owed
+            self._owed = self._vector.copy()
+            self._owed[self._kept] -= back
         return rounded
 
     def unpack(self, total: Vector) -> Vector:
@@ -190,15 +191,20 @@ class Compressed:
         return rotate(part, self._seeds(0)) if self._bounded else turn(part, self._seeds)
 
 
-def on_grid(values: Vector, bound: float, bits: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def on_grid(values: Vector, bound: float, bits: int) -> tuple[NDArray[np.float64], Vector]:
     """Return the nearest points of the grid of an update of so many bits, as no rounding moves them, and as read.
 
     A point is written half a fraction away from zero, so that the product before a rounding does not fall short of it.
     """
     step, half = float(step_of(bound, bits)), (1 << (bits - 1)) - 1
-    places = np.clip(np.rint(values.astype(np.float64) / step), -half, half)
-    written = (places + np.sign(places) * 2.0 ** -(fraction_bits(bits) + 1)) * step
-    return np.clip(written, -bound, bound), places * step
+    beyond = 2.0 ** -(fraction_bits(bits) + 1)
+    written, read = np.empty(values.size), np.empty_like(values)
+    for low in range(0, values.size, _CHUNK):
+        part = slice(low, low + _CHUNK)
+        places = np.clip(np.rint(values[part].astype(np.float64) / step), -half, half)
+        read[part] = places * step
+        written[part] = np.clip((places + np.sign(places) * beyond) * step, -bound, bound)
+    return written, read
 
 
 def packing_for(asked: Compression | None, draws: Draws, length: int, *, bounded: bool) -> Packing:

@@ -155,8 +155,8 @@ class NeuralParameters(Parameters):
             raise ValueError("error_feedback follows from a node's steps, which local_seconds does not repeat after a "
                              "restart")
         if self.buffer is not None:
-            raise ValueError("a sum of whoever is ready is refused: the next one, of one institution more, would give that "
-                             "institution's update away by subtraction. All institutions take part in each round: "
-                             "let slow ones take fewer steps by local_seconds")
+            raise ValueError("a buffer of whoever is ready is refused: a sum of one institution more would give that "
+                             "institution's update away by subtraction; let slow ones take fewer steps by "
+                             "local_seconds")
         if self.robust is not None and self.weights != "equal":
             raise ValueError("robust needs weights = \"equal\": a bad institution says how many rows it has")

@@ -7,6 +7,7 @@ import pytest
 
 from sealane import simulate
 from sealane.computations.neural.parameters import NeuralParameters
+from sealane.errors import RefusedError
 from sealane.simulation.faults import Fault
 
 pytest.importorskip("torch")
@@ -100,6 +101,13 @@ def test_a_node_that_crashes_owes_what_it_owed(train, monkeypatch):
 def test_what_does_not_go_together(asked, said):
     with pytest.raises(ValueError, match=said):
         NeuralParameters.model_validate({"outcome": "y", "features": ["x"]} | asked)
+
+
+@pytest.mark.parametrize("compression", [{}, {"bits": 4, "share": 0.5, "error_feedback": False}])
+def test_a_training_that_explodes_ends_as_without_compression(train, compression):
+    with pytest.raises(RefusedError) as caught:
+        train(compression=compression, learning_rate=100.0, model={"name": "mlp", "hidden": [64] * 12}, rounds=2)
+    assert caught.value.code == "neural.diverged"
 
 
 def test_compression_goes_with_a_norm_without_feedback(train):
