@@ -181,7 +181,7 @@ class NeuralResult:
         lines = [f"{asked['model']['name']} for {p['outcome']} ({p['task']}), {size} weights",
                  f"{asked['strategy']}, {self.rounds} rounds ({self.stopped}), {self.nobs} rows",
                  *basis_lines(p["basis"])]
-        if len(self.history):
+        if self.history["bytes_per_parameter"].notna().any():
             lines.append(f"updates: {in_words(p['sending'])}; {self.history.bytes_per_parameter.mean():.3g} bytes for "
                          "each parameter and round")
         if p["accumulated"]:

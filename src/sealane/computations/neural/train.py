@@ -26,7 +26,8 @@ class NeuralTrain:
     """A network in PyTorch, by Flower's strategies."""
 
     outputs = ("model",)
-    opens = "rows by level and class; moments; each round's mean update and loss, updates above powers of two; scores"
+    opens = ("rows by level and class; moments; each round's mean update (with robust of each group), steps and loss, "
+             "updates above powers of two; scores")
 
     @property
     def name(self) -> str:
