@@ -11,7 +11,7 @@ from expected_error import raises
 
 from sealane.computations.noise import least_sigma, sampled_mechanism
 from sealane.core.canonical import canonical_bytes, parse_canonical
-from sealane.errors import InputError
+from sealane.errors import InputError, RefusedError
 from sealane.privacy.accountant import compose
 from sealane.privacy.distributed import DistributedGaussian
 from sealane.privacy.mechanism import Concentrated, Laplace, describe, read_mechanism
@@ -123,7 +123,7 @@ def test_a_refusal_says_how_many_sums_fit() -> None:
     ledger = Ledger()
     ledger.apply(make_cap("d", "dataset", "", "", Decimal(2), DELTA, None))
     price = Price(sampled("0.1", 1), 100)
-    with raises("ledger.cap-exceeded") as caught:
+    with raises("ledger.cap-exceeded", RefusedError) as caught:
         ledger.check(Reserve(Request("r", "d", "00", "11", (), "neural.train", price)))
     said = str(caught.value.hint)
     fit = int(said.split()[0])

@@ -13,9 +13,14 @@ LATE = ("torch", "torch._dynamo", "flwr.app", "flwr.serverapp.strategy", "sealan
 """What a sandbox imports beforehand: seconds of loading. Optimisers import the compiler, though nothing is compiled."""
 
 
+PRIVATE = ("opacus.grad_sample", "sealane.computations.neural.learning.private_preparing")
+
+
 def late() -> tuple[str, ...]:
     """Return what a sandbox should import beforehand, where it is installed."""
-    return LATE if find_spec("torch") is not None and find_spec("flwr") is not None else ()
+    if find_spec("torch") is None or find_spec("flwr") is None:
+        return ()
+    return LATE if find_spec("opacus") is None else LATE + PRIVATE
 
 
 def need_torch() -> None:

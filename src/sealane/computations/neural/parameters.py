@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from sealane.computations.base import Parameters
 from sealane.computations.neural.model_parameters import Mlp, Model
+from sealane.computations.neural.promise import PromisedTraining, check_coherent
 
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 Strategy = Literal["FedAvg", "FedProx", "FedAvgM", "FedAdam", "FedYogi", "FedAdagrad"]
@@ -24,8 +24,8 @@ ARGUMENTS: dict[str, frozenset[str]] = {
 """Arguments of Flower's strategies that make sense on an opened sum; those that choose nodes do not."""
 
 
-class NeuralParameters(Parameters):
-    """Parameters of ``neural.train``.
+class NeuralParameters(PromisedTraining):
+    """Parameters of ``neural.train``; what makes it private is :class:`PromisedTraining`'s.
 
     Attributes:
         outcome: the column to explain.
@@ -122,4 +122,5 @@ class NeuralParameters(Parameters):
         if self.early_stopping_rounds is not None and not self.validation_fraction:
             raise ValueError("early stopping needs a validation_fraction")
         self.model.check_features(len(self.features), len(self.categorical))
+        check_coherent(self)
         return self

@@ -6,6 +6,7 @@ from typing import Any
 
 from sealane.computations.base import Cohort, Dataset, Payload
 from sealane.computations.disclosure import hidden_under
+from sealane.computations.neural import private
 from sealane.computations.neural.inputs import read_inputs, read_own
 from sealane.computations.neural.library import flower, late, need_torch
 from sealane.computations.neural.outcome import Target, read_target
@@ -16,13 +17,16 @@ from sealane.computations.neural.scaling import scale
 from sealane.computations.neural.screening import Screened, screen
 from sealane.computations.neural.vector import Shapes, Vector
 from sealane.computations.neural.written import write_weights
+from sealane.governance.contract import Contract
+from sealane.privacy.mechanism import Price
 
 
 class NeuralTrain:
     """A network in PyTorch, by Flower's strategies."""
 
     outputs = ("model",)
-    opens = "rows by level and class; moments; each round's mean update and loss, updates above powers of two; scores"
+    opens = ("rows by level and class; moments; each round's mean update and loss, updates above powers of two; "
+             "scores; with epsilon only one noised sum a round")
 
     @property
     def name(self) -> str:
@@ -43,6 +47,16 @@ class NeuralTrain:
         """Return outcome and features."""
         return [params.outcome, *params.features]
 
+    def price(self, params: NeuralParameters, contract: Contract, honest: int) -> Price | None:
+        """Return what one run costs; None without a promise.
+
+        Raises:
+            InputError: a column cannot play its part, no noise keeps the promise, or PyTorch is not installed here.
+        """
+        if not params.promised:
+            return None
+        return private.price(params, read_inputs(contract, params), read_target(contract, params), honest)
+
     async def run(self, data: Dataset, cohort: Cohort, params: NeuralParameters) -> Payload:
         """Train the model.
 
@@ -56,6 +70,8 @@ class NeuralTrain:
         inputs, target = read_inputs(data.contract, params), read_target(data.contract, params)
         frame = data.frame(self.columns(params))
         own, outcome = read_own(frame, inputs), target.read(frame[params.outcome])
+        if params.promised:
+            return await private.train_privately(cohort, params, inputs, target, own, outcome)
         draws = private_draws(params.seed, own, outcome)
         split = split_rows(own, outcome, params.missing, params.validation_fraction, draws)
         screened = await screen(cohort, inputs, target, own, outcome, split)
