@@ -28,7 +28,7 @@ def price(params: NeuralParameters, inputs: Inputs, target: Target, honest: int)
     Raises:
         InputError: no noise keeps the promise, or the module cannot be made here.
     """
-    inputs, target = by_contract(inputs, target, params.model.shared)
+    inputs, target = by_contract(params, inputs, target)
     entries = entries_of(params.model.model_dump_json(), len(inputs.numbers), tuple(inputs.sizes), target.outputs)
     return price_of_training(params, honest, entries)
 
@@ -44,7 +44,7 @@ async def train_privately(cohort: Cohort, params: NeuralParameters, inputs: Inpu
     from sealane.computations.neural.learning.private_preparing import of_institutions, of_records
     from sealane.computations.neural.learning.private_rounds import PrivateRounds
 
-    inputs, target = by_contract(inputs, target, params.model.shared)
+    inputs, target = by_contract(params, inputs, target)
     draws = private_draws(params.seed, own, outcome)
     split = split_rows(own, outcome, params.missing, 0.0, draws)
     rows = in_units(own, outcome, split.training, inputs, target, double=params.precision == "double")

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from sealane.computations.neural.parameters import NeuralParameters
 
 Amount = Annotated[str, Field(max_length=60)]
+Name = Annotated[str, Field(min_length=1, max_length=128)]
+Bound = Annotated[float, Field(ge=-1e300, le=1e300)]
 BITS = 16
 """Of an institution's update, where the study does not say."""
 FLOAT_ROOM = 1.0 + 2.0**-12
@@ -49,6 +51,8 @@ class PromisedTraining(Parameters):
         protects: ``record`` hides each row, ``institution`` all rows of an institution together.
         clip_row: largest Euclidean norm of one row's gradient (``record`` only).
         sampling_rate: probability with which a row takes part in a round (``record`` only), a decimal in quotes.
+        ranges: where most values of a number lie, by column; its unit follows from that in place of the contract's
+            range. Public: write down what is known without looking at rows. Values beyond are no error.
     """
 
     epsilon: Amount | None = None
@@ -56,6 +60,7 @@ class PromisedTraining(Parameters):
     protects: Literal["record", "institution"] = "record"
     clip_row: Annotated[float, Field(ge=1e-6, le=1e6)] = 1.0
     sampling_rate: Amount = "1"
+    ranges: Annotated[dict[Name, tuple[Bound, Bound]], Field(max_length=4096, default_factory=dict)]
 
     @field_validator("epsilon")
     @classmethod
@@ -82,8 +87,10 @@ class PromisedTraining(Parameters):
     def _whole_promise(self) -> PromisedTraining:
         if (self.epsilon is None) != (self.delta is None):
             raise ValueError("a promise has an epsilon and a delta")
-        if self.epsilon is None and _set(self, ("protects", "clip_row", "sampling_rate")):
-            raise ValueError("protects, clip_row and sampling_rate belong to a promise: it has an epsilon and a delta")
+        if self.epsilon is None and (_set(self, ("protects", "clip_row", "sampling_rate")) or self.ranges):
+            raise ValueError("protects, clip_row, sampling_rate and ranges belong to a promise of epsilon and delta")
+        if any(low >= high for low, high in self.ranges.values()):
+            raise ValueError("ranges are pairs of a lower and a higher number")
         return self
 
     @property
@@ -101,7 +108,7 @@ def check_coherent(params: NeuralParameters) -> None:
     """Refuse what a promise cannot go with.
 
     Raises:
-        InputError: ``neural.not-private``, ``neural.institution-unclipped``.
+        InputError: ``neural.not-private``, ``neural.unknown-range``, ``neural.institution-unclipped``.
     """
     if not params.promised:
         return
@@ -118,6 +125,10 @@ def check_coherent(params: NeuralParameters) -> None:
                          got=f"{wrong[0]} and epsilon", expected=f"no {wrong[0]}",
                          hint=why.get(wrong[0], "a round is one step over the rows that were drawn, with clip_row"
                                       if record else "it belongs to protects = \"record\""))
+    unknown = sorted(set(params.ranges) - set(params.features) - {params.outcome})
+    if unknown:
+        raise InputError("neural.unknown-range", "a range is given for a column that the model does not read",
+                         got=unknown[0], expected="features or the outcome")
     if record and params.strategy == "FedProx":
         raise InputError("neural.not-private", "FedProx pulls local steps, of which a private round has none",
                          got="FedProx and epsilon", expected="another strategy")

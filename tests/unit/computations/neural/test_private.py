@@ -139,6 +139,16 @@ def test_what_cannot_be_promised_for_institutions_is_refused():
             NeuralParameters.model_validate(INSTITUTION | other)
 
 
+def test_units_follow_from_public_ranges(run_pooled, frames):
+    result = run_pooled(frames, NeuralTrain(), ASKED | {"ranges": {"dose": [0, 12]}})
+    dose = next(one for one in result.to_dict()["features"] if one["name"] == "dose")
+    assert (dose["centre"], dose["scale"]) == (6.0, pytest.approx(12 / np.sqrt(12)))
+    with raises("neural.unknown-range", InputError):
+        NeuralParameters.model_validate(ASKED | {"ranges": {"weight": [0, 1]}})
+    with pytest.raises(ValueError, match="pairs"):
+        NeuralParameters.model_validate(ASKED | {"ranges": {"dose": [3, 3]}})
+
+
 @pytest.mark.parametrize("other", [{"delta": None}, {"epsilon": None}, {"sampling_rate": "2"}, {"clip_row": 0}])
 def test_half_a_promise_is_none(other):
     with pytest.raises(ValueError, match=r"delta|sampling_rate|clip_row"):

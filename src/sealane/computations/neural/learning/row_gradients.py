@@ -27,12 +27,14 @@ from sealane.computations.neural.learning.device import Device
 from sealane.computations.neural.learning.losses import loss_rows
 from sealane.computations.neural.learning.training import tensors
 from sealane.computations.neural.learning.weights import put
+from sealane.computations.neural.library import opacus
 from sealane.computations.neural.parameters import Task
 from sealane.computations.neural.rows import Rows
 from sealane.computations.neural.vector import Shapes, Vector
 from sealane.core.entropy import random_bytes
 from sealane.errors import InputError
 
+_OPACUS = opacus()
 GHOST_FROM = 1 << 17
 """Weights from which on gradients of single rows are not held."""
 _HELD = 1 << 23
@@ -139,17 +141,12 @@ class RowGradients:
 
 def _wrapped(module: nn.Module, clip: float, *, ghost: bool) -> Any:
     try:
-        from opacus.grad_sample import GradSampleModule, GradSampleModuleFastGradientClipping
-    except ImportError:
-        raise InputError("neural.no-opacus", "Opacus is not installed here", expected="the extra neural",
-                         hint="pip install 'sealane[neural]'") from None
-    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if ghost:
-                return GradSampleModuleFastGradientClipping(module, loss_reduction="sum", max_grad_norm=clip,
-                                                            use_ghost_clipping=True)
-            return GradSampleModule(module, loss_reduction="sum")
+                return _OPACUS.GradSampleModuleFastGradientClipping(module, loss_reduction="sum", max_grad_norm=clip,
+                                                                    use_ghost_clipping=True)
+            return _OPACUS.GradSampleModule(module, loss_reduction="sum")
     except (NotImplementedError, ValueError) as error:
         raise InputError("neural.module-not-private", "Opacus cannot tell the rows of this module apart",
                          got=type(error).__name__, expected="layers that treat each row by itself",
