@@ -125,5 +125,5 @@ def _mechanism(mechanism: dict[str, Any] | None) -> str:
     if mechanism is None:
         return "no noise"
     rest = ", ".join(f"{name} {str(value)[:8]}" for name, value in mechanism.items()
-                     if name in ("sigma", "honest", "entries", "norm_squared", "scale", "sensitivity", "rho"))
+                     if name in ("sigma", "honest", "entries", "norm_squared", "rate", "scale", "sensitivity", "rho"))
     return f"{mechanism['kind']}: {rest}"

@@ -10,7 +10,9 @@ from decimal import ROUND_CEILING, Decimal, localcontext
 from functools import lru_cache
 
 from sealane.errors import InputError
+from sealane.privacy.accountant import compose
 from sealane.privacy.distributed import DistributedGaussian
+from sealane.privacy.sampled import SampledGaussian
 from sealane.secagg.noise import NARROWEST, WIDEST, share_of
 
 _STEPS = 9000
@@ -30,17 +32,43 @@ def mechanism_of(sigma: Decimal, *, honest: int, entries: int, norm_squared: int
     return DistributedGaussian(share.sigma, honest, entries, norm_squared, share.ratio, share.excess, share.deficit)
 
 
+def sampled_mechanism(
+    sigma: Decimal, *, honest: int, entries: int, norm_squared: int, rate: Decimal
+) -> DistributedGaussian | SampledGaussian:
+    """Return one noised sum of rows that each node draws by secret coins; of all rows where the rate is 1.
+
+    Arguments as for :func:`mechanism_of`.
+    """
+    one = mechanism_of(sigma, honest=honest, entries=entries, norm_squared=norm_squared)
+    if rate >= 1:
+        return one
+    return SampledGaussian(one.sigma, honest, entries, norm_squared, rate, one.ratio, one.excess, one.deficit)
+
+
 @lru_cache(maxsize=64)
-def least_sigma(epsilon: Decimal, delta: Decimal, *, honest: int, entries: int, norm_squared: int) -> Decimal:
+def least_sigma(epsilon: Decimal, delta: Decimal, *, honest: int, entries: int, norm_squared: int, sums: int = 1,
+                rate: Decimal = Decimal(1)) -> Decimal:
     """Return the least deviation of a sum that keeps a promise, of four digits.
+
+    Args:
+        epsilon: the promise.
+        delta: the promise.
+        honest: as for :func:`mechanism_of`, and so are the next two.
+        entries: length of the sum.
+        norm_squared: square of the norm by which two neighbours' contributions differ at most.
+        sums: how many such sums the promise is for.
+        rate: probability with which a node draws a row for each, by secret coins.
 
     Raises:
         InputError: noise of no usable width keeps it.
     """
     def kept(place: int) -> bool:
-        found = mechanism_of(_deviation(place), honest=honest, entries=entries, norm_squared=norm_squared)
+        found = sampled_mechanism(_deviation(place), honest=honest, entries=entries, norm_squared=norm_squared,
+                                  rate=rate)
         try:
-            return found.epsilon(delta) <= epsilon
+            if isinstance(found, SampledGaussian):
+                return compose([(found, sums)], delta).epsilon <= epsilon
+            return found.epsilon(delta, sums) <= epsilon
         except InputError as error:
             if error.code != "privacy.delta-too-small":
                 raise

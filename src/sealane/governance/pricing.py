@@ -8,6 +8,7 @@ from sealane.privacy.accountant import compose
 from sealane.privacy.amounts import parse_amount, parse_delta, text_of, up
 from sealane.privacy.distributed import DistributedGaussian
 from sealane.privacy.mechanism import Price
+from sealane.privacy.sampled import SampledGaussian
 from sealane.secagg.conditional_rounding import norm_bound
 from sealane.secagg.layout import Layout
 
@@ -35,12 +36,13 @@ def check_promise(study: Study, price: Price | None) -> None:
 def check_sum(layout: Layout, price: Price) -> None:
     """Refuse a sum that is not the one that was priced: without noise, with less, longer, or of a larger norm.
 
-    How much one row or person changes counts is the computation's word; the norm of an update is in the sum's plan.
+    How much one row or person changes counts is the computation's word, and so is how it draws rows; the norm of an
+    update is in the sum's plan.
 
     Raises:
         RefusedError: it is another.
     """
-    mechanism = price.mechanism
+    mechanism = price.mechanism.unsampled if isinstance(price.mechanism, SampledGaussian) else price.mechanism
     shares = [place.share for place in layout.places]
     bare = sum(share is None for share in shares)
     if bare:

@@ -1,10 +1,11 @@
 """What a list of mechanisms costs together: one epsilon for a delta, over all studies, users and computations.
 
-Three bounds are true at once, and the smallest counts:
+Three bounds are true at once, and the smallest counts; of rows that were drawn by secret coins only the second:
 
     zcdp   Rényi divergences that are lines in their order add up, and are turned into epsilon in 50 decimal digits
            (``distributed.py``). For everything but Laplace noise.
-    rdp    dp-accounting's Rényi accountant, over a grid of orders. For every mechanism.
+    rdp    dp-accounting's Rényi accountant, over a grid of orders. For every mechanism but sums of drawn rows, which
+           are added up over whole orders here, with whatever else there is (``sampled.py``).
     pld    dp-accounting's privacy loss distributions, composed by FFT and rounded pessimistically. For Laplace noise
            and for Gaussian noise on integers of which a neighbour changes one by one: there a vector's shift is one
            step in one entry, so one entry's loss is all of it. Up to an epsilon of 20.
@@ -29,10 +30,13 @@ from decimal import Decimal, localcontext
 from functools import lru_cache
 from typing import Any, Literal
 
+import numpy as np
+
 from sealane.errors import InputError
 from sealane.privacy.amounts import up
 from sealane.privacy.distributed import DistributedGaussian, Slip, converted, drawn_inexactly
 from sealane.privacy.mechanism import Concentrated, DiscreteGaussian, Laplace, Mechanism
+from sealane.privacy.sampled import ORDERS, SampledGaussian, least_epsilon
 
 Way = Literal["zcdp", "rdp", "pld"]
 Counts = tuple[tuple[Mechanism, int], ...]
@@ -81,7 +85,8 @@ def _compose(counts: Counts, delta: Decimal) -> Spent:
     if not counts:
         return Spent(Decimal(0), "zcdp")
     slip = _slip(counts)
-    best = Spent(_or_infinite(_by_rdp, counts, delta, slip), "rdp")
+    sampled = any(isinstance(mechanism, SampledGaussian) for mechanism, _ in counts)
+    best = Spent(_or_infinite(_by_orders if sampled else _by_rdp, counts, delta, slip), "rdp")
     if all(_lines(mechanism) for mechanism, _ in counts):
         best = min(best, Spent(_or_infinite(_by_lines, counts, delta, slip), "zcdp"), key=_epsilon)
     # The grid of losses grows with epsilon, and nobody is helped by knowing that it is 19 and not 20.
@@ -129,6 +134,22 @@ def _by_rdp(counts: Counts, delta: Decimal, slip: Slip) -> Decimal:
     return drawn_inexactly(lambda left: _from_float(accountant.get_epsilon(_low(left))), delta, slip)
 
 
+def _by_orders(counts: Counts, delta: Decimal, slip: Slip) -> Decimal:
+    orders = np.array(ORDERS, dtype=np.float64)
+    total = np.zeros(len(ORDERS))
+    for mechanism, count in counts:
+        match mechanism:
+            case SampledGaussian():
+                one = mechanism.divergences()
+            case Laplace(scale, sensitivity):
+                pure = _high(sensitivity / scale)
+                one = np.minimum(pure, pure * pure / 2 * orders)  # an epsilon is (epsilon^2 / 2)-zCDP
+            case _:
+                one = np.min([_high(slope) * orders + _high(constant) for slope, constant in _lines(mechanism)], axis=0)
+        total = total + count * one
+    return drawn_inexactly(lambda left: least_epsilon(total, left), delta, slip)
+
+
 def _by_distributions(counts: Counts, delta: Decimal, slip: Slip) -> Decimal:
     from dp_accounting.pld import privacy_loss_distribution as losses
 
@@ -146,7 +167,7 @@ def _by_distributions(counts: Counts, delta: Decimal, slip: Slip) -> Decimal:
                 one = losses.from_discrete_gaussian_mechanism(_low(sigma), sensitivity=1)
             case DiscreteGaussian(sigma):
                 one = losses.from_discrete_gaussian_mechanism(_low(sigma), sensitivity=1)
-            case Concentrated():
+            case Concentrated() | SampledGaussian():
                 raise AssertionError("a curve of divergences is no distribution")
         composed = composed.compose(one.self_compose(count) if count > 1 else one)
 
@@ -165,7 +186,7 @@ def _has_distribution(mechanism: Mechanism) -> bool:
             return mechanism.norm_squared == 1 and mechanism.honest * mechanism.sigma**2 <= _WIDEST**2
         case DiscreteGaussian(sigma, norm_squared):
             return norm_squared == 1 and sigma <= _WIDEST
-        case Concentrated():
+        case Concentrated() | SampledGaussian():
             return False
 
 
@@ -174,7 +195,7 @@ def _lines(mechanism: Mechanism) -> list[Line]:
     with localcontext() as context:
         context.prec = _DIGITS
         match mechanism:
-            case DistributedGaussian():
+            case DistributedGaussian() | SampledGaussian():
                 return mechanism.lines()
             case DiscreteGaussian(sigma, norm_squared):
                 return [(Decimal(norm_squared) / (2 * sigma * sigma) * (1 + Decimal("1e-40")), Decimal(0))]
@@ -187,7 +208,7 @@ def _lines(mechanism: Mechanism) -> list[Line]:
 def _slip(counts: Counts) -> Slip:
     total = Slip()
     for mechanism, count in counts:
-        if isinstance(mechanism, DistributedGaussian):
+        if isinstance(mechanism, (DistributedGaussian, SampledGaussian)):
             total += mechanism.slip(count)
     return total
 

@@ -207,11 +207,13 @@ class Ledger:
             if total > cap.epsilon:
                 left = difference(cap.epsilon, compose(before, cap.delta).epsilon)
                 alone = compose([(mechanism, sums)], cap.delta).epsilon
+                fit = fitting(before, mechanism, sums, cap.epsilon, cap.delta)
                 raise RefusedError(
                     "ledger.cap-exceeded", f"the privacy budget does not allow this run: {name_of(cap)}",
                     got=f"epsilon {text_of(up(alone))} at delta {text_of(cap.delta)}, {text_of(up(total))} in all",
                     expected=f"at most {text_of(cap.epsilon)}, of which {text_of(down(left))} is left",
-                    hint=f"`sealane ledger explain {request.dataset}` says what it was spent on")
+                    hint=(f"{fit} of its {sums} noised sums fit; " if sums > 1 else "")
+                    + f"`sealane ledger explain {request.dataset}` says what it was spent on")
 
     def _check_releases(self, request: Request) -> None:
         for name, used, most in self.release_limits(request):
@@ -219,6 +221,17 @@ class Ledger:
                 raise RefusedError("ledger.releases-exhausted", f"no further release without noise is allowed: {name}",
                                    got=f"1 asked, {used} given or under way", expected=f"at most {most}",
                                    hint=f"`sealane ledger cap {request.dataset} --releases N` allows more")
+
+
+def fitting(before: list[tuple[Mechanism, int]], mechanism: Mechanism, most: int, epsilon: Decimal,
+            delta: Decimal) -> int:
+    """Return how many sums of a mechanism fit behind what was released before, at most ``most``."""
+    low, high = 0, most + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        within = compose([*before, (mechanism, middle)], delta).epsilon <= epsilon
+        low, high = (middle, high) if within else (low, middle)
+    return low
 
 
 def name_of(cap: Cap) -> str:

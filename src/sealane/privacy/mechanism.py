@@ -1,6 +1,7 @@
 """Mechanisms as data: what was added to what, in numbers that everybody agreed on. Nothing drawn or observed enters.
 
 No mechanism here is amplified by a cohort: the coordinator chooses cohorts, so being left out of one proves nothing.
+Rows that a node draws by secret coins are another matter (``sampled.py``).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, Literal
 from sealane.errors import InputError
 from sealane.privacy.amounts import parse_amount, text_of
 from sealane.privacy.distributed import DistributedGaussian
+from sealane.privacy.sampled import SampledGaussian
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +50,16 @@ class Concentrated:
     rho: Decimal
 
 
-Mechanism = DistributedGaussian | DiscreteGaussian | Laplace | Concentrated
+Mechanism = DistributedGaussian | SampledGaussian | DiscreteGaussian | Laplace | Concentrated
 _KINDS: dict[str, type[Mechanism]] = {
-    "distributed-gaussian": DistributedGaussian, "discrete-gaussian": DiscreteGaussian, "laplace": Laplace,
-    "concentrated": Concentrated,
+    "distributed-gaussian": DistributedGaussian, "sampled-gaussian": SampledGaussian,
+    "discrete-gaussian": DiscreteGaussian, "laplace": Laplace, "concentrated": Concentrated,
 }
 Unit = str
-"""``row``, or the field of the contract that names whom a row is about."""
+"""``row``, ``institution``, or the field of the contract that names whom a row is about."""
 ROW: Literal["row"] = "row"
+INSTITUTION: Literal["institution"] = "institution"
+"""All rows of a dataset together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +116,8 @@ def check(mechanism: Mechanism) -> Mechanism:
         InputError: they are not.
     """
     match mechanism:
-        case DistributedGaussian():
-            sound = True  # it checks itself
+        case DistributedGaussian() | SampledGaussian():
+            sound = True  # they check themselves
         case DiscreteGaussian(sigma, norm_squared):
             sound = sigma.is_finite() and sigma > 0 and norm_squared >= 0
         case Laplace(scale, sensitivity):

@@ -13,9 +13,33 @@ LATE = ("torch", "torch._dynamo", "flwr.app", "flwr.serverapp.strategy", "sealan
 """What a sandbox imports beforehand: seconds of loading. Optimisers import the compiler, though nothing is compiled."""
 
 
+PRIVATE = ("sealane.computations.neural.learning.private_preparing",)
+
+
 def late() -> tuple[str, ...]:
     """Return what a sandbox should import beforehand, where it is installed."""
-    return LATE if find_spec("torch") is not None and find_spec("flwr") is not None else ()
+    if find_spec("torch") is None or find_spec("flwr") is None:
+        return ()
+    return LATE if find_spec("opacus") is None else LATE + PRIVATE
+
+
+def opacus() -> Any:
+    """Return ``opacus.grad_sample``, and let its import leave no handler of logs behind.
+
+    Raises:
+        InputError: Opacus is not installed.
+    """
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    try:
+        import opacus.grad_sample
+    except (ImportError, OSError):
+        raise InputError("neural.no-opacus", "Opacus is not installed here", expected="the extra neural",
+                         hint="pip install 'sealane[neural]'") from None
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    return opacus.grad_sample
 
 
 def need_torch() -> None:

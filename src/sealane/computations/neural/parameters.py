@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from sealane.computations.base import Parameters
 from sealane.computations.neural.model_parameters import Mlp, Model
+from sealane.computations.neural.promise import PromisedTraining, check_coherent
 from sealane.computations.neural.sum_parameters import Compression, Robust
 
 Name = Annotated[str, Field(min_length=1, max_length=128)]
@@ -25,8 +25,8 @@ ARGUMENTS: dict[str, frozenset[str]] = {
 """Arguments of Flower's strategies that make sense on an opened sum; those that choose nodes do not."""
 
 
-class NeuralParameters(Parameters):
-    """Parameters of ``neural.train``.
+class NeuralParameters(PromisedTraining):
+    """Parameters of ``neural.train``; what makes it private is :class:`PromisedTraining`'s.
 
     Attributes:
         outcome: the column to explain.
@@ -139,6 +139,7 @@ class NeuralParameters(Parameters):
             raise ValueError("early stopping needs a validation_fraction")
         self._check_sums()
         self.model.check_features(len(self.features), len(self.categorical))
+        check_coherent(self)
         return self
 
     def _check_sums(self) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sealane.computations.disclosure import basis_lines
 from sealane.computations.neural.inputs import encode
 from sealane.computations.neural.library import need_torch
-from sealane.computations.neural.model_card import write_card
+from sealane.computations.neural.model_card import promise_lines, rows_told, write_card
 from sealane.computations.neural.parameters import NeuralParameters
 from sealane.computations.neural.sending import in_words
 from sealane.computations.neural.written import read_weights, write_weights
@@ -36,7 +36,7 @@ class NeuralResult:
         delta: likewise.
         rounds: after which the released model was the cohort's.
         stopped: ``rounds`` when all were made, ``early`` or ``exploded``.
-        nobs: rows that were learned from.
+        nobs: rows that were learned from: a noised number where rows are protected, None where institutions are.
         trace: rounds, bytes and seconds, if whoever ran it set them.
     """
 
@@ -44,13 +44,13 @@ class NeuralResult:
         self._payload = dict(payload)
         self._module: Any = None
         columns = ["round", "loss", "validation_loss", "bytes_per_parameter"]
-        self.history = pd.DataFrame(payload["history"], columns=columns).astype({"validation_loss": float})
+        self.history = pd.DataFrame(payload["history"], columns=columns).astype(dict.fromkeys(columns[1:], float))
         self.metrics: dict[str, dict[str, float]] = {k: dict(v) for k, v in payload["metrics"].items()}
-        self.epsilon: float | None = payload.get("epsilon")
-        self.delta: float | None = payload.get("delta")
+        self.epsilon: float | None = _number(payload.get("epsilon"))
+        self.delta: float | None = _number(payload.get("delta"))
         self.rounds: int = payload["kept"]
         self.stopped: str = payload["stopped"]
-        self.nobs: int = payload["nobs"]
+        self.nobs: int | None = payload["nobs"]
         self.trace: Any = None
 
     @property
@@ -179,8 +179,8 @@ class NeuralResult:
         asked = p["parameters"]
         size = sum(values.size for values in self.weights.values())
         lines = [f"{asked['model']['name']} for {p['outcome']} ({p['task']}), {size} weights",
-                 f"{asked['strategy']}, {self.rounds} rounds ({self.stopped}), {self.nobs} rows",
-                 *basis_lines(p["basis"])]
+                 f"{asked['strategy']}, {self.rounds} rounds ({self.stopped}), {rows_told(p)}",
+                 *basis_lines(p["basis"]), *promise_lines(p)]
         if self.history["bytes_per_parameter"].notna().any():
             lines.append(f"updates: {in_words(p['sending'])}; {self.history.bytes_per_parameter.mean():.3g} bytes for "
                          "each parameter and round")
@@ -196,7 +196,11 @@ class NeuralResult:
 
     def __repr__(self) -> str:
         p = self._payload
-        return f"<NeuralResult {p['outcome']} by {p['parameters']['model']['name']}, {self.nobs} rows>"
+        return f"<NeuralResult {p['outcome']} by {p['parameters']['model']['name']}, {rows_told(p)}>"
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(self.summary())}</pre>"
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)

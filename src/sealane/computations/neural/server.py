@@ -46,12 +46,13 @@ class Server:
     """The server's half of a strategy.
 
     Attributes:
+        shapes: of the model.
         proximal: what the strategy asks of local training: FedProx's mu.
     """
 
     def __init__(self, params: NeuralParameters, shapes: Shapes) -> None:
         self._app, strategies = flower()
-        self._shapes = shapes
+        self.shapes = shapes
         kind = getattr(strategies, params.strategy, None)
         if kind is None:
             raise InputError("neural.unknown-strategy", "this Flower has no such strategy", got=params.strategy,
@@ -75,9 +76,9 @@ class Server:
         reply = app.RecordDict({"arrays": self._record(current + mean),
                                 "metrics": app.MetricRecord({"num-examples": float(weight)})})
         arrays, _ = self._strategy.aggregate_train(self._round, [_Reply(reply)])
-        return self._shapes.join({name: array.numpy() for name, array in arrays.items()}, current.dtype)
+        return self.shapes.join({name: array.numpy() for name, array in arrays.items()}, current.dtype)
 
     def _record(self, vector: Vector) -> Any:
         app = self._app
         return app.ArrayRecord({name: app.Array(np.ascontiguousarray(part))
-                                for name, part in self._shapes.split(vector).items()})
+                                for name, part in self.shapes.split(vector).items()})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sealane.computations.base import Cohort, Dataset, Payload
 from sealane.computations.disclosure import hidden_under
+from sealane.computations.neural import private
 from sealane.computations.neural.inputs import Inputs, read_inputs, read_own
 from sealane.computations.neural.library import flower, late, need_torch
 from sealane.computations.neural.outcome import Target, read_target
@@ -17,6 +18,8 @@ from sealane.computations.neural.scaling import scale
 from sealane.computations.neural.screening import Screened, screen
 from sealane.computations.neural.vector import Shapes, Vector
 from sealane.computations.neural.written import write_weights
+from sealane.governance.contract import Contract
+from sealane.privacy.mechanism import Price
 
 if TYPE_CHECKING:
     from sealane.computations.neural.learning.rounds import Rounds
@@ -27,7 +30,7 @@ class NeuralTrain:
 
     outputs = ("model",)
     opens = ("rows by level and class; moments; each round's mean update (with robust of each group), steps and loss, "
-             "updates above powers of two; scores")
+             "updates above powers of two; scores; with epsilon only one noised sum a round")
 
     @property
     def name(self) -> str:
@@ -48,6 +51,16 @@ class NeuralTrain:
         """Return outcome and features."""
         return [params.outcome, *params.features]
 
+    def price(self, params: NeuralParameters, contract: Contract, honest: int) -> Price | None:
+        """Return what one run costs; None without a promise.
+
+        Raises:
+            InputError: a column cannot play its part, no noise keeps the promise, or PyTorch is not installed here.
+        """
+        if not params.promised:
+            return None
+        return private.price(params, read_inputs(contract, params), read_target(contract, params), honest)
+
     async def run(self, data: Dataset, cohort: Cohort, params: NeuralParameters) -> Payload:
         """Train the model.
 
@@ -59,6 +72,9 @@ class NeuralTrain:
         need_torch()
         flower()
         inputs, target = read_inputs(data.contract, params), read_target(data.contract, params)
+        if params.promised:
+            own, outcome = read_own(data, inputs), target.read(data.frame([params.outcome])[params.outcome])
+            return await private.train_privately(cohort, params, inputs, target, own, outcome)
         screened, target, rounds, first = await self._prepared(data, cohort, params, inputs, target)
         trained = await rounds.run(first)
         from sealane.computations.neural.learning.performance import measure
