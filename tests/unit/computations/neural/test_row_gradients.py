@@ -98,7 +98,7 @@ def test_ghosts_and_rows_agree_on_series() -> None:
 
 
 def test_rows_are_drawn_with_their_probability_and_anew_each_time() -> None:
-    n, rate = 20_000, Decimal("0.13")
+    n, rate = 200_000, Decimal("0.13")
     first, second = drawn(n, rate), drawn(n, rate)
     for one in (first, second):
         assert binomtest(len(one), n, 0.13).pvalue > 1e-6
