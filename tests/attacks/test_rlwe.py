@@ -72,6 +72,22 @@ def test_a_sum_with_drop_outs_at_both_steps_opens_and_is_exact(circle: Circle, s
         assert decode(LAYOUT, opened.total, 3)["n"].tolist() == SUM_OF_THREE
 
 
+def test_a_sum_with_slots_of_groups_opens_for_the_whole_cohort_only(circle: Circle) -> None:
+    """Without one of its members a group's slot would be the sum of the others: nobody releases a share for that."""
+    terms = [{"n": replace(one["n"], whole=True)} for one in TERMS]
+    layout = plan(terms[0], SIZE)
+    assert layout.hash() != LAYOUT.hash()  # nodes that disagree about it do not sum together
+    contributed = circle.contribute(layout, terms, exchange=2)
+    arrival = announce([contributed[k] for k in (0, 1, 2)], [circle.names[k] for k in (0, 1, 2)], circle.names)
+    for k, role in enumerate(circle.roles):
+        with pytest.raises(ProtocolError) as caught:
+            role.release(contributed[k], arrival[role.own])
+        assert code(caught) == "run.arrival-incomplete"
+    released = survive(circle, contributed, range(SIZE))
+    opened = opened_by(circle, released, 0, (0, 1, 3))
+    assert decode(layout, opened.total, SIZE)["n"].tolist() == [10, -6, 60]
+
+
 def test_two_survivor_sets_of_one_round_do_not_both_open(circle: Circle, states: list[Contributed]) -> None:
     """t + l shares of one set and t + j of another would give a difference; honest nodes answer for one set each."""
     for k in range(SIZE):  # each node remembers which set it answered, across a kill

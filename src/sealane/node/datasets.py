@@ -292,7 +292,7 @@ def load(name: str, source: str, contract: Contract, mapping: Mapping[str, Mappe
     duplicates: set[str] = set()
 
     def choose(names: list[str]) -> list[str]:
-        columns.update(full_mapping(contract, mapping, names))
+        columns.update(full_mapping(contract, mapping, names, repair))
         duplicates.update(column for column in columns.values() if names.count(column) > 1)
         return [column for column in dict.fromkeys(columns.values()) if column not in duplicates]
 

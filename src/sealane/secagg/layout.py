@@ -52,6 +52,7 @@ class Place:
     norm: float = 0.0
     noise: tuple[Decimal, int, int] | None = None
     """Deviation of the sum's noise in steps, fewest survivors, and how many of them may collude."""
+    whole: bool = False
 
     @property
     def share(self) -> Share | None:
@@ -90,6 +91,11 @@ class Layout:
     most: int = 0
 
     @property
+    def whole(self) -> bool:
+        """True where it opens for the whole cohort only."""
+        return any(place.whole for place in self.places)
+
+    @property
     def verified(self) -> bool:
         """True where every node adds up the contributions for itself."""
         return not self.most
@@ -99,7 +105,7 @@ class Layout:
         terms = [
             {"name": p.name, "kind": p.kind, "shape": list(p.shape), "bound": p.bound, "bits": p.bits,
              "fraction": p.fraction, **({"norm": p.norm} if p.norm else {}),
-             **({"noise": [str(p.noise[0]), *p.noise[1:]]} if p.noise else {})}
+             **({"noise": [str(p.noise[0]), *p.noise[1:]]} if p.noise else {}), **({"whole": True} if p.whole else {})}
             for p in self.places
         ]
         return {"width": self.width, "cohort": self.cohort, "terms": terms}
@@ -187,7 +193,7 @@ def plan(terms: Mapping[str, Term], cohort: int, *, smallest: int | None = None,
             fraction = min(MAXIMUM_FRACTION, width - 1 - _integer_bits(term.bound, cohort))
         noise = None if term.noise is None else (term.noise, *shared)
         places.append(Place(name, term.kind, term.values.shape, term.bound, term.bits, fraction, start, length,
-                            term.norm, noise))
+                            term.norm, noise, term.whole))
         start += length
     if start > MAXIMUM_ENTRIES:
         raise InputError("sum.too-long", "sum has too many entries", got=start, expected=f"at most {MAXIMUM_ENTRIES}")

@@ -158,7 +158,8 @@ class NodeRole:
         """
         announced = {entry.fingerprint: entry for entry in arrival.entries}
         survivors = frozenset(announced)
-        fewest = self.attempt.size if self.scheme.whole_cohort else self.attempt.smallest
+        whole = self.scheme.whole_cohort or state.sum.layout.whole
+        fewest = self.attempt.size if whole else self.attempt.smallest
         if len(announced) != len(arrival.entries) or not survivors <= self.attempt.cohort or len(survivors) < fewest:
             raise ProtocolError("run.arrival-incomplete", "announced contributions are not those of enough members",
                                 got=f"{len(arrival.entries)} entries",

@@ -28,6 +28,8 @@ class Term:
         noise: deviation of the discrete Gaussian noise on the sum, in steps of the quantised grid (of a count: in
             ones), that survivors but for the colluding ones add to it before it is protected. None where there is
             none; ``real`` has none.
+        whole: the sum opens for the whole cohort only, whatever drop-outs its scheme would allow: for one whose entries
+            are of some institutions, which would be fewer without those that dropped out.
     """
 
     values: NDArray[Any]
@@ -36,6 +38,7 @@ class Term:
     bits: int = 0
     norm: float = 0.0
     noise: Decimal | None = None
+    whole: bool = False
 
 
 def count(values: Any, bound: float, *, noise: Decimal | str | None = None) -> Term:

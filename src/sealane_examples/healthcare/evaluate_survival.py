@@ -174,9 +174,9 @@ def fit(rows: pd.DataFrame, example: Example, question: SurvivalQuestion) -> Fit
     table = pd.DataFrame(design_matrix(rows, columns), columns=columns)
     table[[str(example.duration), example.outcome]] = rows[[example.duration, example.outcome]].to_numpy()
     # With steps of the usual length lifelines is led astray where a rare column weighs much, and ends, without a word,
-    # where the likelihood is not greatest.
+    # where the likelihood is not greatest. Short steps come near slowly, so the precision asked for is higher.
     model = CoxPHFitter().fit(table, example.duration, example.outcome,
-                              fit_options={"precision": 1e-10, "step_size": 0.25})
+                              fit_options={"precision": 1e-13, "step_size": 0.25})
     return Fitted(
         params={name: float(model.params_[name]) for name in columns},
         bse={name: float(model.standard_errors_[name]) for name in columns},

@@ -290,7 +290,12 @@ def test_factors_are_those_of_the_definitions() -> None:
         constants.convert_temperature(100, "Celsius", "Fahrenheit"))
     year = next(one for one in conversions("duration", "d") if one.own == "a" and one.to == "d")
     assert year.factor == constants.Julian_year / constants.day
-    assert set(SOURCES) == set(QUANTITIES) == {one.quantity for one in conversions(None, None)}
+    assert set(SOURCES) == set(QUANTITIES)
+    assert {one.quantity for one in conversions(None, None)} == set(QUANTITIES) - {"area", "crop yield"}
+    hectare, acre = 1e4, 666 + 2 / 3  # m2; a mu is the latter
+    assert conversions("area", None)[0].factor == pytest.approx(acre / hectare)
+    assert {one.own: one.factor for one in conversions(None, "kg/har") if one.to == "kg/har"} == pytest.approx(
+        {"kg/mu": hectare / acre, "t/har": 1000.0})
     for one in conversions(None, None):
         assert one.back.back.factor == pytest.approx(one.factor, rel=1e-15)
         assert one.back.factor * (3.0 * one.factor + one.offset) + one.back.offset == pytest.approx(3.0)

@@ -44,6 +44,7 @@ def usual(place: int, arrays: list[np.ndarray]) -> list[np.ndarray]:
 def client_app(change: Change = usual, mod: Any = secure_sum_mod) -> ClientApp:
     app = ClientApp(mods=[mod] if mod else [])
 
+    @app.train("other")
     @app.train()
     def train(message: Any, context: Any) -> Any:
         place = context.node_config["partition-id"]
@@ -122,7 +123,8 @@ def test_a_server_optimiser_gets_it_too() -> None:
         return usual(place, arrays)
 
     def start(grid: Any) -> list[np.ndarray]:
-        strategy = FedAdam(fraction_evaluate=0.0, min_train_nodes=1, min_available_nodes=1, eta=0.1)
+        strategy = FedAdam(fraction_evaluate=0.0, min_train_nodes=1, min_available_nodes=1, eta=0.5,
+                            tau=1.0)  # with a small tau, Adam would magnify what rounding leaves of a zero
         out: list[np.ndarray] = strategy.start(grid, ArrayRecord(START), num_rounds=2).arrays.to_numpy_ndarrays()
         return out
 
@@ -130,7 +132,8 @@ def test_a_server_optimiser_gets_it_too() -> None:
         wanted = start(grid)
     with federation(client_app(plain)) as (grid, _):
         got = start(SecureSum(grid, clip=CLIP, cap=CAP))
-    np.testing.assert_allclose(got[0], wanted[0], atol=0.02)
+    assert np.abs(wanted[0] - START[0]).max() > 0.01
+    np.testing.assert_allclose(got[0], wanted[0], rtol=0, atol=2 * tolerance((0, 1, 2)))
 
 
 @pytest.mark.parametrize("scheme", ["masking", "rlwe"])
@@ -368,3 +371,28 @@ def test_a_server_half_that_invents_nodes_learns_a_model_where_nobody_is_named(t
     named = ",".join(str(key.fingerprint) for key in KEYS[:3])
     with expected_error("flower.sum-not-opened", "flower.stranger"):
         learnt({"sealane-trusted": named, "sealane-key": str(tmp_path / "key")})
+
+
+@pytest.mark.parametrize("lie", ["model", "configuration", "name", "kind"])
+def test_nodes_that_were_sent_different_things_open_nothing(lie: str) -> None:
+    """The attack by inconsistent models: all but node 101 get what changes nothing, and the sum would be its own."""
+    class Lying(SecureSum):
+        def _ask(self, turn: Any, asked: list[Any], *, trains: bool = False) -> Any:
+            bent = []
+            for node, step, message in asked:
+                content = RecordDict(dict(message.content.items()))
+                if trains and node != 101:
+                    if lie == "model":
+                        content["arrays"] = ArrayRecord([array * 0 for array in START])
+                    elif lie == "configuration":
+                        content["config"] = ConfigRecord({**dict(content["config"]), "learning-rate": 0.0})
+                    elif lie == "name":
+                        content["other"] = ConfigRecord(dict(content["config"]))
+                kind = "train.other" if lie == "kind" and node != 101 else "train"
+                bent.append((node, step, Message(content, node, kind)))
+            return super()._ask(turn, bent, trains=trains)
+
+    with federation(client_app()) as (grid, wire), expected_error("flower.sum-not-opened", "signature.invalid"):
+        FedAvg(fraction_evaluate=0.0).start(Lying(grid, clip=CLIP, cap=CAP), ArrayRecord(START), num_rounds=1)
+    steps = [FLOWER.read(data).content["sealane"] for data in wire.replies if FLOWER.read(data).has_content()]
+    assert not any("release" in step for step in steps)

@@ -4,6 +4,7 @@ import pytest
 
 from sealane.errors import InputError
 from sealane.governance.contract import Contract
+from sealane.governance.repair import load_repair
 from sealane.node.mapping import Mapped, full_mapping, parse_mapping
 
 
@@ -44,3 +45,18 @@ def test_mappings_that_do_not_fit(contract: Contract, mapping: dict[str, Mapped]
 
 def test_the_contracts_unit_may_be_declared(contract: Contract) -> None:
     assert full_mapping(contract, {"income": Mapped("inc", "USD")}, ["inc"]) == {"income": "inc"}
+
+
+def test_another_unit_may_be_declared_where_a_repair_converts_from_it(contract: Contract) -> None:
+    repair = load_repair(b'''
+[[steps]]
+do = "convert"
+field = "income"
+factor = 1.1
+from_unit = "EUR"
+''', contract)
+    assert full_mapping(contract, {"income": Mapped("inc", "EUR")}, ["inc"], repair) == {"income": "inc"}
+    with pytest.raises(InputError) as caught:
+        full_mapping(contract, {"income": Mapped("inc", "GBP")}, ["inc"], repair)
+    assert caught.value.code == "dataset.unit-differs"
+    assert "--repair" in str(caught.value.hint)

@@ -10,6 +10,7 @@ import pytest
 
 from sealane.core.secret import Secret
 from sealane.rpc.tls import KEEPALIVE_TIMEOUT_SECONDS, TlsFiles, channel_options, server_credentials, server_options
+from sealane.secagg.result import MAXIMUM_RESULT
 
 
 def test_a_certificate_is_handed_over_only_when_it_changed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,3 +39,10 @@ def test_a_ping_without_an_answer_ends_a_connection_soon(options: list[tuple[str
     """gRPC counts the longer of the two, and takes a minute for the one that is not named."""
     named = dict(options)
     assert named["grpc.keepalive_timeout_ms"] == named["grpc.http2.ping_timeout_ms"] == KEEPALIVE_TIMEOUT_SECONDS * 1000
+
+
+def test_a_server_answers_with_a_whole_result_and_takes_in_little() -> None:
+    served, called = dict(server_options()), dict(channel_options())
+    assert served["grpc.max_send_message_length"] > MAXIMUM_RESULT
+    assert served["grpc.max_receive_message_length"] == 4 << 20
+    assert called["grpc.max_receive_message_length"] == called["grpc.max_send_message_length"] == 4 << 20

@@ -53,6 +53,8 @@ SOURCES = {
     "length": "international inch: NIST SP 811, appendix B.8",
     "mass fraction": "1 % is 10 g/kg",
     "duration": "UCUM: the Julian year is 365.25 d, a month a twelfth of it",
+    "area": "1 har is 10 000 m2, and 15 mu of China",
+    "crop yield": "1 har is 15 mu of China, 1 t is 1000 kg",
 }
 _TABLE = (
     Conversion("glucose", "mmol/L", "mg/dL", 18.016),
@@ -72,6 +74,13 @@ _TABLE = (
     Conversion("duration", "a", "wk", 365.25 / 7.0),
     Conversion("duration", "a", "mo", 12.0),
 )
+_FIELDS = (
+    Conversion("area", "mu", "har", 1.0 / 15.0),
+    Conversion("area", "m2", "har", 1e-4),
+    Conversion("crop yield", "kg/mu", "kg/har", 15.0),
+    Conversion("crop yield", "t/har", "kg/har", 1000.0),
+)
+"""Of agriculture; not tried on a column of which nobody says what it measures: 15 might pass for 18 of glucose."""
 QUANTITIES = tuple(SOURCES)
 _LOINC = {
     "2345-7": "glucose", "14749-6": "glucose", "1558-6": "glucose", "2093-3": "cholesterol", "14647-2": "cholesterol",
@@ -95,7 +104,8 @@ def conversions(quantity: str | None, unit: str | None) -> tuple[Conversion, ...
         quantity: what is measured, by the study or the field's code; None where neither says.
         unit: of the field in the contract, None where it has none.
     """
-    fitting = [one for one in _TABLE if quantity in (None, one.quantity)]
+    known = _TABLE if quantity is None and unit is None else _TABLE + _FIELDS
+    fitting = [one for one in known if quantity in (None, one.quantity)]
     if quantity is None and unit is not None:
         fitting = [one for one in fitting if unit in (one.own, one.to)]
     return tuple(way for one in fitting for way in (one, one.back))

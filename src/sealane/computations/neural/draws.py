@@ -37,6 +37,10 @@ class Draws:
         """Return the places 0 to ``count`` in an order drawn evenly."""
         return np.argsort(self.words(label, count), kind="stable").astype(np.int64)
 
+    def key(self, label: str) -> bytes:
+        """Return 32 bytes: a seed of another source."""
+        return hashlib.shake_256(self.seed + label.encode()).digest(32)
+
     def number(self, label: str) -> int:
         """Return an integer of 62 bits."""
         return int(self.words(label, 1)[0]) >> 2

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sealane.computations.base import Dataset
 from sealane.computations.columns import codes, floats, level_names, limits
 from sealane.computations.design.variables import levels_of
 from sealane.computations.neural.parameters import NeuralParameters
@@ -114,14 +115,14 @@ def read_inputs(contract: Contract, params: NeuralParameters) -> Inputs:
     return Inputs(tuple(numbers), tuple(categories))
 
 
-def read_own(frame: pd.DataFrame, inputs: Inputs) -> Own:
-    """Read a node's rows.
+def read_own(data: Dataset, inputs: Inputs) -> Own:
+    """Read a node's rows, column by column: a copy of one of them is held at a time, not of the table.
 
     Raises:
         InputError: the rows break the contract.
     """
-    return Own({n.name: floats(frame[n.name], n.field) for n in inputs.numbers},
-               {c.name: codes(frame[c.name], c.levels, c.name) for c in inputs.categories})
+    return Own({n.name: floats(data.frame([n.name])[n.name], n.field) for n in inputs.numbers},
+               {c.name: codes(data.frame([c.name])[c.name], c.levels, c.name) for c in inputs.categories})
 
 
 def encode(rows: pd.DataFrame, described: Sequence[Mapping[str, Any]]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

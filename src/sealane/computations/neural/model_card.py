@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sealane.computations.neural.sending import in_words
+
 
 def write_card(payload: Mapping[str, Any]) -> str:
     """Return the card of a payload."""
@@ -25,7 +27,7 @@ def write_card(payload: Mapping[str, Any]) -> str:
         f"- {rows_told(payload)} of {basis['contributing']} of {basis['institutions']} institutions, which no "
         "institution gave away",
         f"- {asked['strategy']}, {payload['kept']} rounds, ended by: {payload['stopped']}",
-        f"- Updates: {payload['sending']['encoding']}",
+        f"- Updates: {in_words(payload['sending'])}",
         *(f"- {line}" for line in promise_lines(payload) or ["Differential privacy: none"]), "",
         "## Measures", "", "| part | measure | value |", "|---|---|---|",
         *(f"| {part} | {name} | {value:.6g} |" for part, measures in payload["metrics"].items()

@@ -39,7 +39,8 @@ FLOAT_ROOM = 1.0 + 2.0**-12
 rows' last bits may depend on which rows lie beside them."""
 NOT_IN_A_RECORD = ("local_epochs", "local_steps", "batch_size", "optimizer", "momentum", "clip_gradient", "clip_norm",
                    "bits", "weights")
-NOT_IN_ANY = ("correction", "validation_fraction", "early_stopping_rounds", "personal")
+NOT_IN_ANY = ("correction", "validation_fraction", "early_stopping_rounds", "personal", "compression", "robust",
+              "local_seconds")
 
 
 class PromisedTraining(Parameters):
@@ -119,6 +120,9 @@ def check_coherent(params: NeuralParameters) -> None:
                "validation_fraction": "validation losses are exact sums over rows",
                "correction": "controls are further sums over rows",
                "personal": "it is measured in exact sums over rows",
+               "compression": "noise is calibrated to the grid of whole updates",
+               "robust": "the means of groups would need noise of their own",
+               "local_seconds": "how many steps a node took would be one more sum",
                "batch_size": "rows of a round are drawn by sampling_rate",
                "bits": "rows' gradients are summed exactly, on a grid that follows from the promise"}
         raise InputError("neural.not-private", f"{wrong[0]} cannot go with a promise that protects {params.protects}s",

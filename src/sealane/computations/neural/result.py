@@ -17,6 +17,7 @@ from sealane.computations.neural.inputs import encode
 from sealane.computations.neural.library import need_torch
 from sealane.computations.neural.model_card import promise_lines, rows_told, write_card
 from sealane.computations.neural.parameters import NeuralParameters
+from sealane.computations.neural.sending import in_words
 from sealane.computations.neural.written import read_weights, write_weights
 from sealane.computations.picture import new_axes
 from sealane.errors import InputError
@@ -28,7 +29,8 @@ class NeuralResult:
     """A trained network, the same at every institution.
 
     Attributes:
-        history: one row for each round: mean loss of its steps, and the validation loss of the model that it made.
+        history: one row for each round: mean loss of its steps, the validation loss of the model that it made, and the
+            bytes that a node's update took for each parameter, before what encryption adds.
         metrics: measures of the released model by part (``training``, ``validation``).
         epsilon: of differential privacy; None where the study asked for none.
         delta: likewise.
@@ -41,7 +43,7 @@ class NeuralResult:
     def __init__(self, payload: Mapping[str, Any]) -> None:
         self._payload = dict(payload)
         self._module: Any = None
-        columns = ["round", "loss", "validation_loss"]
+        columns = ["round", "loss", "validation_loss", "bytes_per_parameter"]
         self.history = pd.DataFrame(payload["history"], columns=columns).astype(dict.fromkeys(columns[1:], float))
         self.metrics: dict[str, dict[str, float]] = {k: dict(v) for k, v in payload["metrics"].items()}
         self.epsilon: float | None = _number(payload.get("epsilon"))
@@ -179,6 +181,9 @@ class NeuralResult:
         lines = [f"{asked['model']['name']} for {p['outcome']} ({p['task']}), {size} weights",
                  f"{asked['strategy']}, {self.rounds} rounds ({self.stopped}), {rows_told(p)}",
                  *basis_lines(p["basis"]), *promise_lines(p)]
+        if self.history["bytes_per_parameter"].notna().any():
+            lines.append(f"updates: {in_words(p['sending'])}; {self.history.bytes_per_parameter.mean():.3g} bytes for "
+                         "each parameter and round")
         if p["accumulated"]:
             lines.append(f"gradients accumulated for lack of memory at {p['accumulated']} institutions")
         for part, measures in self.metrics.items():

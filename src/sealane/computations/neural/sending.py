@@ -12,8 +12,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sealane.computations.base import Term, real, update
+from sealane.computations.base import Cohort, Term, real, update
 from sealane.computations.neural.vector import Vector
+from sealane.secagg.layout import plan
 
 MOST_EXACT = 1 << 16
 """Entries up to which an update is sent exactly where the study does not say: half a megabyte to and from each peer."""
@@ -79,6 +80,31 @@ def sending_for(bits: int | Literal["exact"] | None, length: int) -> Sending:
     if bits is not None:
         return Rounded(bits)
     return Exact() if length <= MOST_EXACT else Rounded(16)
+
+
+def bits_sent(terms: Mapping[str, Term], cohort: Cohort) -> int:
+    """Return the bits of a node's part of a sum: entries times the width that the cohort's sum of one needs.
+
+    Any scheme carries at least so much, and what its packing and keys take on top.
+    """
+    layout = plan(terms, cohort.size, smallest=min(cohort.smallest, cohort.size),
+                  colluding=max(cohort.smallest - cohort.honest, 0))
+    return layout.length * (layout.most.bit_length() if layout.most else layout.width)
+
+
+def in_words(sending: Mapping[str, Any]) -> str:
+    """Return in words what a result says of how updates were summed."""
+    parts = [f"{sending['bits']} bits" if "bits" in sending else str(sending["encoding"])]
+    if sending.get("rotation"):
+        parts.append("rotated")
+    if sending.get("share", 1) < 1:
+        parts.append(f"{100 * sending['share']:g} % of the entries ({sending['choose']})")
+    if sending.get("error_feedback"):
+        parts.append("error feedback")
+    if "robust" in sending:
+        robust = sending["robust"]
+        parts.append(f"{robust['method']} of {len(robust['institutions'])} groups, {robust['bad']} of them bad")
+    return ", ".join(parts)
 
 
 def clip_to_norm(vector: Vector, norm: float) -> Vector:

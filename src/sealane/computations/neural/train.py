@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from sealane.computations.base import Cohort, Dataset, Payload
 from sealane.computations.disclosure import hidden_under
 from sealane.computations.neural import private
-from sealane.computations.neural.inputs import read_inputs, read_own
+from sealane.computations.neural.inputs import Inputs, read_inputs, read_own
 from sealane.computations.neural.library import flower, late, need_torch
 from sealane.computations.neural.outcome import Target, read_target
 from sealane.computations.neural.parameters import NeuralParameters
@@ -20,13 +21,16 @@ from sealane.computations.neural.written import write_weights
 from sealane.governance.contract import Contract
 from sealane.privacy.mechanism import Price
 
+if TYPE_CHECKING:
+    from sealane.computations.neural.learning.rounds import Rounds
+
 
 class NeuralTrain:
     """A network in PyTorch, by Flower's strategies."""
 
     outputs = ("model",)
-    opens = ("rows by level and class; moments; each round's mean update and loss, updates above powers of two; "
-             "scores; with epsilon only one noised sum a round")
+    opens = ("rows by level and class; moments; each round's mean update (with robust of each group), steps and loss, "
+             "updates above powers of two; scores; with epsilon only one noised sum a round")
 
     @property
     def name(self) -> str:
@@ -68,21 +72,10 @@ class NeuralTrain:
         need_torch()
         flower()
         inputs, target = read_inputs(data.contract, params), read_target(data.contract, params)
-        frame = data.frame(self.columns(params))
-        own, outcome = read_own(frame, inputs), target.read(frame[params.outcome])
         if params.promised:
+            own, outcome = read_own(data, inputs), target.read(data.frame([params.outcome])[params.outcome])
             return await private.train_privately(cohort, params, inputs, target, own, outcome)
-        draws = private_draws(params.seed, own, outcome)
-        split = split_rows(own, outcome, params.missing, params.validation_fraction, draws)
-        screened = await screen(cohort, inputs, target, own, outcome, split)
-        inputs, target = await scale(cohort, screened.inputs, target, own, outcome, split, screened.training,
-                                     params.model.shared)
-        double = params.precision == "double"
-        rows = in_units(own, outcome, split.training, inputs, target, double=double)
-        validation = in_units(own, outcome, split.validation, inputs, target, double=double)
-        from sealane.computations.neural.learning.preparing import prepare  # imports PyTorch
-
-        rounds, first = prepare(cohort, params, inputs, target, rows, validation, screened, draws)
+        screened, target, rounds, first = await self._prepared(data, cohort, params, inputs, target)
         trained = await rounds.run(first)
         from sealane.computations.neural.learning.performance import measure
 
@@ -92,12 +85,31 @@ class NeuralTrain:
             personal = rounds.personal.weights(trained.weights)
             found = await measure(cohort, rounds, target, personal, {"validation": screened.validation})
             metrics["personal"] = found["validation"]
+        inputs = screened.inputs
         return _described(params, target, screened, cohort) | {
             "features": inputs.describe(), "sizes": inputs.sizes, "numbers": len(inputs.numbers),
-            "weights": _written(rounds.trainer.shapes, trained.weights, double=double),
+            "weights": _written(rounds.trainer.shapes, trained.weights, double=params.precision == "double"),
             "history": trained.history, "kept": trained.kept, "stopped": trained.stopped,
-            "accumulated": trained.accumulated, "metrics": metrics, "sending": rounds.sending.describe(),
+            "accumulated": trained.accumulated, "metrics": metrics, "sending": rounds.describe(),
         }
+
+    async def _prepared(self, data: Dataset, cohort: Cohort, params: NeuralParameters, inputs: Inputs,
+                        target: Target) -> tuple[Screened, Target, Rounds, Vector]:
+        """Read, screen and scale the rows, and prepare the rounds; rows live on in the network's units only."""
+        from sealane.computations.neural.learning.preparing import prepare  # imports PyTorch
+
+        own, outcome = read_own(data, inputs), target.read(data.frame([params.outcome])[params.outcome])
+        draws = private_draws(params.seed, own, outcome)
+        split = split_rows(own, outcome, params.missing, params.validation_fraction, draws)
+        screened = await screen(cohort, inputs, target, own, outcome, split)
+        inputs, target = await scale(cohort, screened.inputs, target, own, outcome, split, screened.training,
+                                     params.model.shared)
+        double = params.precision == "double"
+        rows, validation = (in_units(own, outcome, where, inputs, target, double=double)
+                            for where in (split.training, split.validation))
+        screened = replace(screened, inputs=inputs)
+        rounds, first = prepare(cohort, params, inputs, target, rows, validation, screened, draws)
+        return screened, target, rounds, first
 
     def present(self, payload: Payload) -> NeuralResult:
         """Return the result with a PyTorch module."""

@@ -14,7 +14,7 @@ from sealane.core.ids import Fingerprint, fingerprint, new_run_id
 from sealane.errors import InputError, ProtocolError, SealaneError, UnavailableError
 from sealane.flower.library import load
 from sealane.flower.secure import wire
-from sealane.flower.secure.terms import NAME, RECORD, Terms, add_change
+from sealane.flower.secure.terms import NAME, RECORD, Terms, add_change, sent_hash
 from sealane.secagg.attempt import Attempt
 from sealane.secagg.coordinator_role import (
     Announced,
@@ -237,21 +237,19 @@ class SecureSum:
 
 def _same_model(batch: list[Any]) -> list[NDArray[Any]]:
     """Return the arrays that all messages of a round hold."""
-    first = None
-    arrays: list[NDArray[Any]] = []
+    hashes, seen = set(), set()
     for message in batch:
         records = list(message.content.array_records.values())
         if len(records) != 1:
             raise InputError("flower.not-one-model", "a message holds no model, or several", got=len(records),
                              expected="one ArrayRecord")
-        if first is None:
-            first, arrays = records[0], records[0].to_numpy_ndarrays()
-        elif records[0] is not first and not all(
-                a.shape == b.shape and np.array_equal(a, b)
-                for a, b in zip(arrays, records[0].to_numpy_ndarrays(), strict=True)):
-            raise InputError("flower.models-differ", "the strategy sends nodes different models",
-                             hint="a sum of changes is of changes from one model")
+        kind = message.metadata.message_type
+        if (id(message.content), kind) not in seen:  # strategies send all nodes the same records
+            seen.add((id(message.content), kind))
+            hashes.add(sent_hash(message.content, kind))
+    if len(hashes) > 1:
+        raise InputError("flower.models-differ", "the strategy sends nodes different models or configurations",
+                         got=f"{len(hashes)} of {len(batch)} messages differ", expected="the same for all",
+                         hint="nodes that were sent different things open nothing")
+    arrays: list[NDArray[Any]] = next(iter(batch[0].content.array_records.values())).to_numpy_ndarrays()
     return arrays
-
-
-

@@ -22,7 +22,7 @@ from sealane.errors import InputError, RefusedError
 from sealane.flower.library import Flower
 from sealane.flower.secure import wire
 from sealane.flower.secure.kept import NODE, SUM, Kept, out_of_order, read_secrets, write_secrets
-from sealane.flower.secure.terms import NAME, RECORD, Terms, flat_change, read_terms
+from sealane.flower.secure.terms import NAME, RECORD, Arrays, Terms, flat_change, read_terms, sent_hash
 from sealane.secagg.attempt import Attempt, sign_join
 from sealane.secagg.introduction import accept, introduce
 from sealane.secagg.layout import encode
@@ -111,10 +111,12 @@ class NodeHalf:
                 raise out_of_order(name)
             self._sum.forget()
         if name == "contribute":
+            sent = sent_hash(message.content, message.metadata.message_type)
+            old = _one_array_record(message.content)[1].to_numpy_ndarrays()
             trained = train(message)
             if trained.has_error():
                 return trained
-            said = self._contribute(step, message.content, trained.content)
+            said = self._contribute(step, sent, old, trained.content)
         else:
             said = {"join": self._join, "introduce": self._introduce, "release": self._release,
                     "open": self._open}[name](step)
@@ -142,13 +144,13 @@ class NodeHalf:
         self._sum.keep(start=step["start"], own=wire.write(own), made=write_secrets(made))
         return {"introduction": wire.write(own)}
 
-    def _contribute(self, step: Step, sent: Any, trained: Any) -> Step:
+    def _contribute(self, step: Step, sent: bytes, old: Arrays, trained: Any) -> Step:
         terms = read_terms(self._sum.need("terms", "contribute"))
-        (_, old), (arrays_key, new) = _one_array_record(sent), _one_array_record(trained)
-        change = flat_change(new.to_numpy_ndarrays(), old.to_numpy_ndarrays())
+        arrays_key, new = _one_array_record(trained)
+        change = flat_change(new.to_numpy_ndarrays(), old)
         metrics_key, weight = _weight(trained, terms.weighted_by)
         term = weighted(change, weight, cap=terms.cap, clip=terms.clip, bits=terms.bits)
-        self._sum.keep(introduced=step.get("introduced"), length=len(change))
+        self._sum.keep(introduced=step.get("introduced"), length=len(change), sent=sent)
         role, transcript, attempt = self._role()
         layout = terms.layout(len(change), attempt.size)
         seed = random_secret()
@@ -186,8 +188,8 @@ class NodeHalf:
             read_secrets(self._sum.need("made", "contribute")),
             wire.read(self._sum.need("introduced", "contribute"), Introduced),
             as_member=self._key.fingerprint)
-        return (NodeRole(attempt, self._key, self._agreement(), acquainted.secrets), acquainted.transcript(attempt),
-                attempt)
+        transcript = acquainted.transcript(attempt).absorb("sent", self._sum.need("sent", "contribute"))
+        return NodeRole(attempt, self._key, self._agreement(), acquainted.secrets), transcript, attempt
 
     def _attempt(self, data: object) -> Attempt:
         start = wire.read(data, Start)

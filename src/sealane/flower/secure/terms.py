@@ -102,6 +102,25 @@ def read_terms(text: object) -> Terms:
     return terms
 
 
+def sent_hash(content: Any, kind: str) -> bytes:
+    """Return the hash of all that an app is sent, in a message of that kind.
+
+    Keys are bound to it, so that nodes that were sent different things open nothing. Otherwise a server
+    half could send all but one node a model, or a learning rate, that changes nothing, and read that one's change out
+    of the sum.
+
+    Source: Pasquini et al., "Eluding Secure Aggregation in Federated Learning via Model Inconsistency" (CCS 2022).
+    """
+    parts = [kind.encode()]
+    for name, record in sorted(content.array_records.items()):
+        for key, array in record.items():
+            parts += [f"{name!r} {key!r} {array.dtype} {tuple(array.shape)} {array.stype}".encode(), sha256(array.data)]
+    for records in (content.metric_records, content.config_records):
+        for name, record in sorted(records.items()):
+            parts += [f"{name!r} {key!r} {record[key]!r}".encode() for key in sorted(record)]
+    return sha256(b"sealane flower sent v1", *parts)
+
+
 def flat_change(new: Arrays, old: Arrays) -> Floats:
     """Return by how much arrays changed, as one vector: float32 where all are, else float64.
 

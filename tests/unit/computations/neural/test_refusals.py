@@ -46,6 +46,12 @@ def test_parameters_that_make_no_sense(asked):
     assert caught.value.code == "computation.bad-parameters"
 
 
+def test_a_study_file_can_ask_for_all_rows_at_once():
+    assert read_parameters("neural.train", ASKED | {"batch_size": "all"}).batch_size is None
+    with pytest.raises(InputError):
+        read_parameters("neural.train", ASKED | {"batch_size": "some"})
+
+
 def test_a_model_may_remember_people():
     assert individual_level("neural.train")
 

@@ -142,7 +142,7 @@ def test_what_is_released_and_saved(run_pooled, frames, tmp_path):
     for said in ("3 of 3 institutions", "Differential privacy: none", "FedAdam"):
         assert said in text
     assert result.epsilon is None
-    assert list(result.history.columns) == ["round", "loss", "validation_loss"]
+    assert list(result.history.columns) == ["round", "loss", "validation_loss", "bytes_per_parameter"]
     assert result.history["loss"].iloc[-1] < result.history["loss"].iloc[0]
     assert "mlp for ill" in result.summary()
     assert "mlp" in repr(result)

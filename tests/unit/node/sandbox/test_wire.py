@@ -16,14 +16,20 @@ from locked_in import LIMITS, LockedIn
 
 from sealane.errors import ProtocolError, RefusedError, SealaneError
 from sealane.governance.contract import infer_contract
-from sealane.node.sandbox.arrays import read_terms, read_values, terms_frame
+from sealane.node.sandbox.arrays import (
+    read_terms,
+    read_totals,
+    read_values,
+    terms_frame,
+    totals_frame,
+)
 from sealane.node.sandbox.described import LONGEST_TEXT, heard, tell
 from sealane.node.sandbox.frames import Frame, read_header, read_prefix, write_head
 from sealane.node.sandbox.rows import SealedRows, seal_rows
 from sealane.secagg.terms import Term, count, real, update
 
 GOOD = {"name": "n", "kind": "count", "dtype": "<i8", "shape": [2], "bound": "0x1.4p+3", "bits": 0,
-        "norm": "0x0.0p+0", "noise": None}
+        "norm": "0x0.0p+0", "noise": None, "whole": False}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-2**53, 2**53) | st.text(max_size=8) | st.floats(allow_nan=False,
                                                                                            allow_infinity=False),
@@ -39,12 +45,21 @@ def test_terms_arrive_as_they_were() -> None:
     assert list(got) == list(terms)
     for name, term in terms.items():
         other: Term = got[name]
-        assert (other.kind, other.bound, other.bits, other.norm, other.noise) == (
-            term.kind, term.bound, term.bits, term.norm, term.noise)
+        assert (other.kind, other.bound, other.bits, other.norm, other.noise, other.whole) == (
+            term.kind, term.bound, term.bits, term.norm, term.noise, term.whole)
         assert other.values.dtype == term.values.dtype
         assert other.values.shape == term.values.shape
         assert other.values.flags.aligned
         np.testing.assert_array_equal(other.values, term.values)
+
+
+def test_totals_arrive_in_their_own_precision() -> None:
+    totals = {"n": np.array([[1, -2]]), "x": np.array([0.1]), "u": np.array([0.5, -1.25], dtype=np.float32)}
+    frame = totals_frame(totals)
+    got = read_totals(read_header(write_head(frame)[12:], frame.body))
+    for name, values in totals.items():
+        assert got[name].dtype == values.dtype
+        np.testing.assert_array_equal(got[name], values)
 
 
 @pytest.mark.parametrize("change", [

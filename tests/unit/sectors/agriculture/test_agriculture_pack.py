@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
+import sealane
 from sealane.core.secret import Secret
 from sealane.governance.desensitise import columns_read, desensitise
 from sealane.governance.protection import required_protection
@@ -133,3 +135,19 @@ def test_a_study_to_begin_from() -> None:
     study = parse_study_file(new_study("agriculture").encode())
     assert study.purpose == "soil-mapping"
     assert study.parameters["institution_effects"] == "fixed"
+
+
+@pytest.mark.parametrize(("field", "factor", "verdict"), [
+    ("area", 15.0, "looks like mu among har (area)"),
+    ("crop_yield", 1.0 / 15.0, "looks like kg/mu among kg/har (crop yield)"),
+    ("crop_yield", 1e-3, "looks like t/har among kg/har (crop yield)"),
+])
+def test_an_institution_that_counts_in_mu_or_tonnes_is_found(field: str, factor: float, verdict: str) -> None:
+    random = np.random.default_rng(7)
+    scale = 0.5 if field == "area" else 5000.0
+    frames = {name: pd.DataFrame({field: (scale * random.lognormal(0.0, 0.4, 150)).round(4)})
+              for name in ("north", "south", "west", "east")}
+    frames["east"][field] *= factor
+    federation = sealane.simulate(frames, contract=contract("agriculture.parcel-season/v1"))
+    repairs = federation.run("quality.harmonise", columns=[field]).to_dict()["repairs"]
+    assert [(one["institution"], one["verdict"]) for one in repairs] == [("east", verdict)]

@@ -71,12 +71,13 @@ class OwnHead:
 
 def personal_for(params: NeuralParameters, trainer: Trainer) -> Personal | None:
     """Return what the study asks for; its trainer shares the module, not what bends the common one's gradients."""
-    own = params.model_copy(update={"local_epochs": params.personal_epochs, "local_steps": None})
+    own = params.model_copy(update={"local_epochs": params.personal_epochs, "local_steps": None,
+                                        "local_seconds": None})
     match params.personal:
         case "finetune":
-            return FineTuned(replace(trainer, params=own, proximal=0.0, bends=[]))
+            return FineTuned(replace(trainer, params=own, proximal=0.0, bends=[], seconds=None))
         case "ditto":
-            return Ditto(replace(trainer, params=own, proximal=params.personal_pull, bends=[]))
+            return Ditto(replace(trainer, params=own, proximal=params.personal_pull, bends=[], seconds=None))
         case "head":
             return OwnHead()
         case _:

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from sealane.computations.base import Cohort
-from sealane.computations.neural.draws import Draws
+from sealane.computations.neural.draws import Draws, public_draws
+from sealane.computations.neural.groups import joining_for
 from sealane.computations.neural.inputs import Inputs
 from sealane.computations.neural.learning.corrections import correction_for
 from sealane.computations.neural.learning.device import choose
@@ -16,6 +17,7 @@ from sealane.computations.neural.learning.rounds import Rounds, Shares
 from sealane.computations.neural.learning.training import Trainer
 from sealane.computations.neural.learning.weights import shapes_of, take
 from sealane.computations.neural.outcome import Target
+from sealane.computations.neural.packing import packing_for
 from sealane.computations.neural.parameters import NeuralParameters
 from sealane.computations.neural.rows import Rows
 from sealane.computations.neural.screening import Screened
@@ -33,7 +35,8 @@ def prepare(cohort: Cohort, params: NeuralParameters, inputs: Inputs, target: Ta
     """Return this node's part of the training, and the first weights.
 
     Raises:
-        InputError: the module cannot be made, keeps more than weights, or is too large.
+        InputError: the module cannot be made, keeps more than weights, or is too large or small.
+        RefusedError: the cohort is too small for robust aggregation.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(params.seed)  # for what an installed module draws and put_first_weights leaves
@@ -44,13 +47,18 @@ def prepare(cohort: Cohort, params: NeuralParameters, inputs: Inputs, target: Ta
     device = choose(params.precision, shapes.length)
     module.to(device.name)
     server = Server(params, shapes)
-    trainer = Trainer(module, shapes, target.task, rows, params, device, draws, server.proximal)
+    trainer = Trainer(module, shapes, target.task, rows, params, device, draws, server.proximal,
+                      seconds=params.local_seconds)
     shares = _shares(params, rows, validation, screened)
     weight = float(screened.training if params.weights == "rows" else screened.contributors)
-    sending = sending_for(params.bits, shapes.length)
+    sending = sending_for(params.compression.bits if params.compression else params.bits, shapes.length)
     correction = correction_for(params, shapes, trainer)
     personal = personal_for(params, trainer)
-    rounds = Rounds(cohort, params, trainer, validation, shares, correction, sending, server, weight, personal)
+    packing = packing_for(params.compression, public_draws(params.seed), shapes.length,
+                          bounded=params.clip_norm is not None)
+    joining = joining_for(params.robust, cohort, screened.contributors)
+    rounds = Rounds(cohort, params, trainer, validation, shares, correction, sending, server, weight, personal,
+                    packing, joining)
     return rounds, take(module, shapes, _held(params, shapes))
 
 

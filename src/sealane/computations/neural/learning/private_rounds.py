@@ -119,5 +119,5 @@ class PrivateRounds:
                 made.stopped = "exploded"
                 break
             made.weights, made.kept = moved, number
-            made.history.append({"round": number, "loss": None, "validation_loss": None})
+            made.history.append({"round": number, "loss": None, "validation_loss": None, "bytes_per_parameter": None})
         return made

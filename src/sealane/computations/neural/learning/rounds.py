@@ -16,14 +16,16 @@ from numpy.typing import NDArray
 
 from sealane.computations.base import Cohort, Term, count, real
 from sealane.computations.neural.ceilings import above, ceiling, exploded
+from sealane.computations.neural.groups import Joining, Together
 from sealane.computations.neural.learning.corrections import Correction
 from sealane.computations.neural.learning.measuring import WORST, mean_loss, outputs_of
 from sealane.computations.neural.learning.personal import Personal
 from sealane.computations.neural.learning.training import Step, Trainer
 from sealane.computations.neural.learning.weights import put
+from sealane.computations.neural.packing import Packing, Whole
 from sealane.computations.neural.parameters import NeuralParameters
 from sealane.computations.neural.rows import Rows
-from sealane.computations.neural.sending import Sending, clip_to_norm
+from sealane.computations.neural.sending import Sending, bits_sent, clip_to_norm
 from sealane.computations.neural.server import Server
 from sealane.computations.neural.settled import fingerprint, settle
 from sealane.computations.neural.vector import Vector
@@ -82,6 +84,8 @@ class Rounds:
         server: turns a mean update into the next model.
         weight: sum of the cohort's weights.
         personal: this node's own model, where the study asks for one.
+        packing: how this node's part is made small.
+        joining: how the mean update comes of what is summed.
     """
 
     cohort: Cohort
@@ -94,6 +98,8 @@ class Rounds:
     server: Server
     weight: float
     personal: Personal | None = None
+    packing: Packing = field(default_factory=Whole)
+    joining: Joining = field(default_factory=Together)
 
     async def run(self, first: Vector) -> Trained:
         """Train from the first weights on.
@@ -105,7 +111,7 @@ class Rounds:
         best, since = math.inf, 0
         for number in range(1, self.params.rounds + 1):
             step = self.trainer.train(model)
-            vector = self._weighted(step)
+            vector = self.packing.pack(self._weighted(step))
             terms = self._seen(model, vector, step.loss) | self.correction.terms(step, self.shares.update)
             opened = await self.cohort.sum(terms)
             model = await settle(self.cohort, model, opened)
@@ -119,20 +125,31 @@ class Rounds:
             if self.params.early_stopping_rounds is not None and since >= self.params.early_stopping_rounds:
                 made.stopped = "early"
                 return made
-            moved = self.server.step(model, await self._mean(vector, opened), self.weight)
+            mean, sent = await self._mean(vector, opened)
+            moved = self.server.step(model, mean, self.weight)
             if not bool(np.isfinite(moved).all()):
                 return self._exploded(made, model, number)
             model = moved
             if self.personal is not None:
                 self.personal.follow(model)
-            made.history.append({"round": number, "loss": float(opened["losses"][0]), "validation_loss": None})
+            made.history.append({"round": number, "loss": float(opened["losses"][0]), "validation_loss": None,
+                                 "bytes_per_parameter": sent / 8 / model.size})
         return await self._last(made, model, best)
 
-    async def _mean(self, vector: Vector, opened: Mapping[str, NDArray[Any]]) -> Vector:
-        """Return the weighted mean of the cohort's updates."""
-        bound = ceiling(opened["above"]) if self.params.clip_norm is None else self.params.clip_norm * SLACK
-        total = await self.cohort.sum(self.sending.terms(vector, bound))
-        return self.correction.mean(self.sending.read(total, len(vector)).astype(vector.dtype), opened)
+    def describe(self) -> dict[str, Any]:
+        """Return JSON-ready values that a result says of how updates were summed."""
+        return self.sending.describe() | self.packing.describe() | self.joining.describe()
+
+    async def _mean(self, vector: Vector, opened: Mapping[str, NDArray[Any]]) -> tuple[Vector, int]:
+        """Return the mean of the cohort's updates, and the bits that a node's part of its sum took."""
+        norm = self.params.clip_norm
+        bound = ceiling(opened["above"]) if norm is None else self.packing.bound(norm * SLACK)
+        own = self.joining.spread(self.packing.sent(bound))
+        terms = self.joining.terms(self.sending.terms(own, bound))
+        total = self.sending.read(await self.cohort.sum(terms), own.size).astype(vector.dtype)
+        mean = await self.joining.join(self.cohort, [self.packing.unpack(one) for one in self.joining.parts(total)])
+        self.packing.note(mean)
+        return self.correction.mean(mean, opened), bits_sent(terms, self.cohort)
 
     def _weighted(self, step: Step) -> Vector:
         """Return this node's part of what is summed, as it is."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -63,6 +64,8 @@ class Trainer:
         draws: of this node alone: the order of its rows, and what its layers draw.
         proximal: Flower's proximal term: a pull of the weights towards those that the round began with.
         bends: what else changes gradients, in order.
+        seconds: after which no further step is begun in a round; the first one always is.
+        clock: seconds, monotonic.
     """
 
     module: nn.Module
@@ -74,6 +77,8 @@ class Trainer:
     draws: Draws
     proximal: float = 0.0
     bends: list[Bend] = field(default_factory=list)
+    seconds: float | None = None
+    clock: Callable[[], float] = time.monotonic
     _round: int = 0
 
     def train(self, start: Vector, towards: Vector | None = None) -> Step:
@@ -84,6 +89,7 @@ class Trainer:
             towards: what the proximal term pulls to; ``start`` if not given.
         """
         self._round += 1
+        began = self.clock()
         put(self.module, self.shapes, start)
         before = take(self.module, self.shapes, start.dtype)
         if not len(self.rows):
@@ -100,7 +106,7 @@ class Trainer:
                 steps += 1
                 self._bend(anchor)
                 optimizer.step()
-                if not math.isfinite(total):
+                if not math.isfinite(total) or (self.seconds is not None and self.clock() - began >= self.seconds):
                     break
         update = take(self.module, self.shapes, start.dtype) - before
         return Step(update if math.isfinite(total) else np.full_like(update, np.nan), total / max(seen, 1), steps)
