@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP     = $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
-PYTEST_ARGS ?= -n 2 --dist loadfile
+PYTEST_ARGS ?= -n 2 --dist loadfile --durations 25 --durations-min 5
 PYTEST ?= $(BIN)/python -m pytest
 # Each stamp stands for one install into $(VENV); the later one waits for the earlier, so that none runs beside another.
 DEMO   := $(VENV)/.installed-demo

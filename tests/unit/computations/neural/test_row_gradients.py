@@ -144,7 +144,7 @@ def test_a_node_without_opacus_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_rows_are_drawn_with_their_probability_and_anew_each_time() -> None:
-    n, rate = 20_000, Decimal("0.13")
+    n, rate = 200_000, Decimal("0.13")
     first, second = drawn(n, rate), drawn(n, rate)
     for one in (first, second):
         assert binomtest(len(one), n, 0.13).pvalue > 1e-6
