@@ -49,6 +49,26 @@ def test_health_data_train_no_model_without_noise(federation: LocalFederation) -
     assert caught.value.code == "protection.noise-missing"
 
 
+def test_health_data_train_a_private_model_within_their_budget(federation: LocalFederation) -> None:
+    """As they are graded, with a promise: priced, charged and released."""
+    pytest.importorskip("opacus")
+    asked = {"outcome": "event", "features": ASKED["features"], "model": ASKED["model"], "rounds": 3,
+             "strategy": "FedAdam", "epsilon": "3", "delta": "1e-6", "sampling_rate": "0.5"}
+    record = federation.analyst.propose(StudyFile(
+        name="private", sector="healthcare", purpose="clinical-research", data_contract=CONTRACT, scheme="rlwe",
+        computation="neural.train", parameters=asked, participants=NAMES, valid_days=1))
+    study = parse_study(record.study)
+    federation.approve(study.hash)
+    federation.analyst.await_approvals(record, 20.0, lambda line: None)
+    for home in federation.homes.values():
+        call(home, "ledger.cap", {"dataset": DATASET, "epsilon": "4", "delta": "1e-6"})
+    real = federation.analyst.finish(federation.analyst.session.start(study.hash)).present_traced()
+    assert (real.epsilon, real.rounds, real.metrics) == (3.0, 3, {})
+    for home in federation.homes.values():
+        (shown,) = call(home, "ledger.show", {"dataset": DATASET})
+        assert 2.9 < float(shown["total"]["spent"]) <= 3
+
+
 @pytest.mark.parametrize(("scheme", "how"), [
     ("masking", {}), ("rlwe", {"bits": 16}), ("masking", {"compression": {"bits": 8, "share": 0.9}})])
 def test_a_model_between_processes(federation: LocalFederation, scheme: str, how: dict[str, Any]) -> None:

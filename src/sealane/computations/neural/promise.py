@@ -37,10 +37,22 @@ BITS = 16
 FLOAT_ROOM = 1.0 + 2.0**-12
 """How much longer a row's gradient may come out than it was clipped to: its norm is worked out in floats, and other
 rows' last bits may depend on which rows lie beside them."""
-NOT_IN_A_RECORD = ("local_epochs", "local_steps", "batch_size", "optimizer", "momentum", "clip_gradient", "clip_norm",
-                   "bits", "weights")
-NOT_IN_ANY = ("correction", "validation_fraction", "early_stopping_rounds", "personal", "compression", "robust",
-              "local_seconds")
+ANY = {"outcome", "features", "categorical", "missing", "task", "model", "strategy", "strategy_arguments", "rounds",
+       "learning_rate", "weight_decay", "precision", "seed", "epsilon", "delta", "protects", "ranges"}
+RECORD = ANY | {"clip_row", "sampling_rate"}
+OF_INSTITUTION = ANY | {"local_epochs", "local_steps", "batch_size", "optimizer", "momentum", "clip_gradient",
+                        "clip_norm", "weights", "bits"}
+"""What a study may say beside a promise; whatever else there is, or comes to be, is refused until it was thought of."""
+WHY = {
+    "early_stopping_rounds": "stopping would follow from exact losses",
+    "validation_fraction": "validation losses are exact sums over rows",
+    "correction": "controls are further sums over rows",
+    "personal": "it is measured in exact sums over rows",
+    "batch_size": "rows of a round are drawn by sampling_rate",
+    "bits": "rows' gradients are summed exactly, on a grid that follows from the promise",
+    "compression": "the norm that noise is made for is that of the whole update",
+    "robust": "groups are sums over fewer institutions, with less noise than promised",
+}
 
 
 class PromisedTraining(Parameters):
@@ -114,21 +126,14 @@ def check_coherent(params: NeuralParameters) -> None:
     if not params.promised:
         return
     record = params.protects == "record"
-    wrong = _set(params, NOT_IN_ANY + (NOT_IN_A_RECORD if record else ("clip_row", "sampling_rate")))
+    allowed = RECORD if record else OF_INSTITUTION
+    wrong = _set(params, tuple(name for name in type(params).model_fields if name not in allowed))
     if wrong:
-        why = {"early_stopping_rounds": "stopping would follow from exact losses",
-               "validation_fraction": "validation losses are exact sums over rows",
-               "correction": "controls are further sums over rows",
-               "personal": "it is measured in exact sums over rows",
-               "compression": "noise is calibrated to the grid of whole updates",
-               "robust": "the means of groups would need noise of their own",
-               "local_seconds": "how many steps a node took would be one more sum",
-               "batch_size": "rows of a round are drawn by sampling_rate",
-               "bits": "rows' gradients are summed exactly, on a grid that follows from the promise"}
-        raise InputError("neural.not-private", f"{wrong[0]} cannot go with a promise that protects {params.protects}s",
-                         got=f"{wrong[0]} and epsilon", expected=f"no {wrong[0]}",
-                         hint=why.get(wrong[0], "a round is one step over the rows that were drawn, with clip_row"
-                                      if record else "it belongs to protects = \"record\""))
+        first = next((name for name in wrong if name in WHY), wrong[0])
+        raise InputError("neural.not-private", f"{first} cannot go with a promise that protects {params.protects}s",
+                         got=f"{first} and epsilon", expected=f"no {first}",
+                         hint=WHY.get(first, "a round is one step over the rows that were drawn, with clip_row"
+                                      if record else 'clip_row and sampling_rate belong to protects = "record"'))
     unknown = sorted(set(params.ranges) - set(params.features) - {params.outcome})
     if unknown:
         raise InputError("neural.unknown-range", "a range is given for a column that the model does not read",
@@ -146,7 +151,7 @@ def check_coherent(params: NeuralParameters) -> None:
 def _set(params: Parameters, names: tuple[str, ...]) -> list[str]:
     """Return which parameters are not what they are by default."""
     fields = type(params).model_fields
-    return [name for name in names if getattr(params, name) != fields[name].default]
+    return [name for name in names if getattr(params, name) != fields[name].get_default(call_default_factory=True)]
 
 
 def steps_of_norm(entries: int) -> int:

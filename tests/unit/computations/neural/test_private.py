@@ -124,6 +124,8 @@ def test_the_price_follows_from_agreed_numbers(frames):
     {"correction": "scaffold", "local_steps": 2}, {"personal": "head", "validation_fraction": 0.2},
     {"local_epochs": 2}, {"local_steps": 3}, {"batch_size": 10}, {"optimizer": "adam"}, {"momentum": 0.9},
     {"clip_gradient": 1.0}, {"clip_norm": 1.0}, {"bits": 8}, {"weights": "equal"}, {"strategy": "FedProx"},
+    {"compression": {"bits": 8}}, {"robust": {"method": "krum"}, "weights": "equal"},
+    {"local_seconds": 2.0, "correction": "fednova"}, {"personal_epochs": 3},
 ])
 def test_what_cannot_be_promised_for_rows_is_refused(other):
     with raises("neural.not-private", InputError):
@@ -131,7 +133,8 @@ def test_what_cannot_be_promised_for_rows_is_refused(other):
 
 
 def test_what_cannot_be_promised_for_institutions_is_refused():
-    for other in ({"validation_fraction": 0.2}, {"clip_row": 2.0}, {"sampling_rate": "0.5"}):
+    for other in ({"validation_fraction": 0.2}, {"clip_row": 2.0}, {"sampling_rate": "0.5"}, {"robust": {}},
+                  {"compression": {"bits": 8, "error_feedback": False}}):
         with raises("neural.not-private", InputError):
             NeuralParameters.model_validate(INSTITUTION | other)
     for other in ({"clip_norm": None}, {"weights": "rows"}, {"bits": "exact"}):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from decimal import Decimal
 
 import numpy as np
 import pytest
+from expected_error import raises
 from scipy.stats import binomtest
 
 torch = pytest.importorskip("torch")
@@ -15,10 +17,31 @@ from sealane.computations.neural.learning.device import Device  # noqa: E402
 from sealane.computations.neural.learning.modules.build import build  # noqa: E402
 from sealane.computations.neural.learning.row_gradients import RowGradients, drawn  # noqa: E402
 from sealane.computations.neural.learning.weights import shapes_of, take  # noqa: E402
-from sealane.computations.neural.model_parameters import Cnn1d, Mlp  # noqa: E402
+from sealane.computations.neural.model_parameters import Cnn, Cnn1d, Gru, Mlp, Vit  # noqa: E402
 from sealane.computations.neural.rows import Rows  # noqa: E402
+from sealane.errors import InputError  # noqa: E402
 
 CLIP = 0.7
+
+
+class Mixing(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = torch.nn.Linear(16, 4), torch.nn.Linear(4, 1)
+        self.norm = torch.nn.BatchNorm1d(4, affine=False, track_running_stats=False)
+
+    def forward(self, numbers, codes):
+        out = self.first(numbers)
+        return self.last(self.norm(out) if len(out) > 1 else out)
+
+
+class Twice(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = torch.nn.Linear(16, 16)
+
+    def forward(self, numbers, codes):
+        return (self.first(numbers) @ self.first.weight)[:, :1]
 
 
 def some_rows(n: int = 40) -> Rows:
@@ -82,19 +105,42 @@ def test_one_row_moves_the_sum_by_the_norm_at_most_and_no_number_by_nothing(ghos
     assert found.total(weights, np.array([0, 1, 2, 6])) == pytest.approx(without, abs=1e-6)
 
 
-def test_ghosts_and_rows_agree_on_series() -> None:
+@pytest.mark.parametrize("ghost", [False, True])
+@pytest.mark.parametrize("model", [Cnn1d(filters=(4,), kernel=3), Cnn(height=4, width=4, filters=(3,))],
+                         ids=lambda m: m.name)
+def test_series_and_images_too(model, ghost: bool) -> None:
     random = np.random.default_rng(6)
-    rows = Rows(random.normal(size=(12, 16)).astype(np.float32), np.zeros((12, 0), dtype=np.int64),
-                random.integers(0, 3, 12))
-    out = []
-    for ghost in (False, True):
-        torch.manual_seed(2)
-        module = build(Cnn1d(filters=(4,), kernel=3), 16, [], 3)
-        shapes = shapes_of(module)
-        one = RowGradients(module, shapes, "multiclass", rows, 0.3, Device("cpu", False, shapes.length), ghost)
-        out.append(one.total(take(module, shapes, np.float64), np.arange(12)))
-    assert out[0] == pytest.approx(out[1], abs=1e-5)
-    assert np.linalg.norm(out[0]) > 0.3
+    rows = Rows(random.normal(size=(9, 16)).astype(np.float32), np.zeros((9, 0), dtype=np.int64),
+                random.integers(0, 2, 9).astype(np.float32))
+    torch.manual_seed(2)
+    module = build(model, 16, [], 1)
+    plain = build(model, 16, [], 1)
+    plain.load_state_dict(module.state_dict())
+    by_hand = gradients_by_hand(plain, rows, range(9))
+    clipped = by_hand * np.minimum(1, 0.3 / np.linalg.norm(by_hand, axis=1))[:, None]
+    shapes = shapes_of(module)
+    one = RowGradients(module, shapes, "binary", rows, 0.3, Device("cpu", False, shapes.length), ghost)
+    assert one.total(take(module, shapes, np.float64), np.arange(9)) == pytest.approx(clipped.sum(axis=0), abs=1e-5)
+
+
+@pytest.mark.parametrize("module", [
+    build(Gru(hidden=5), 16, [], 1), build(Vit(height=4, width=4, patch=2, width_of_token=8, depth=1, heads=2), 16, [],
+                                           1), Mixing(), Twice(),
+], ids=["gru", "vit", "batch norm", "a weight used twice"])
+@pytest.mark.parametrize("ghost", [False, True])
+def test_modules_whose_rows_cannot_be_told_apart_are_refused(module, ghost: bool) -> None:
+    shapes = shapes_of(module)
+    rows = Rows(np.zeros((9, 16), dtype=np.float32), np.zeros((9, 0), dtype=np.int64), np.zeros(9, dtype=np.float32))
+    with raises("neural.module-not-private", InputError):
+        RowGradients(module, shapes, "binary", rows, 0.3, Device("cpu", False, shapes.length), ghost)
+
+
+def test_a_node_without_opacus_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sealane.computations.neural.library import opacus
+
+    monkeypatch.setitem(sys.modules, "opacus.grad_sample", None)
+    with raises("neural.no-opacus", InputError):
+        opacus()
 
 
 def test_rows_are_drawn_with_their_probability_and_anew_each_time() -> None:

@@ -25,6 +25,7 @@ from torch import nn
 
 from sealane.computations.neural.learning.device import Device
 from sealane.computations.neural.learning.losses import loss_rows
+from sealane.computations.neural.learning.row_trial import check_trial
 from sealane.computations.neural.learning.training import tensors
 from sealane.computations.neural.learning.weights import put
 from sealane.computations.neural.library import opacus
@@ -32,7 +33,6 @@ from sealane.computations.neural.parameters import Task
 from sealane.computations.neural.rows import Rows
 from sealane.computations.neural.vector import Shapes, Vector
 from sealane.core.entropy import random_bytes
-from sealane.errors import InputError
 
 _OPACUS = opacus()
 GHOST_FROM = 1 << 17
@@ -63,6 +63,7 @@ class RowGradients:
         clip: largest norm of one row's gradient.
         device: of this node.
         ghost: whether norms are worked out without the gradients.
+        trial: whether this is the trial that every module passes first.
     """
 
     module: nn.Module
@@ -72,9 +73,12 @@ class RowGradients:
     clip: float
     device: Device
     ghost: bool
+    trial: bool = False
     _wrapped: Any = field(init=False)
 
     def __post_init__(self) -> None:
+        if not self.trial:
+            check_trial(self.module, self.shapes, self.task, self.rows, self.clip, self._try)
         self._wrapped = _wrapped(self.module, self.clip, ghost=self.ghost)
         most = _GHOSTS if self.ghost else max(1, _HELD // self.shapes.length)
         self.device.most = min(self.device.most, most)
@@ -101,6 +105,11 @@ class RowGradients:
                 out += part
                 at += len(piece)
         return out
+
+    def _try(self, module: nn.Module, rows: Rows, weights: Vector) -> NDArray[np.float64]:
+        tried = RowGradients(module, self.shapes, self.task, rows, self.clip, Device("cpu", False, self.shapes.length),
+                             self.ghost, trial=True)
+        return tried.total(weights, np.arange(len(rows)))
 
     def _losses(self, piece: NDArray[np.int64]) -> torch.Tensor:
         numbers, codes, outcome = tensors(self.rows, piece, self.device)
@@ -140,14 +149,9 @@ class RowGradients:
 
 
 def _wrapped(module: nn.Module, clip: float, *, ghost: bool) -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if ghost:
-                return _OPACUS.GradSampleModuleFastGradientClipping(module, loss_reduction="sum", max_grad_norm=clip,
-                                                                    use_ghost_clipping=True)
-            return _OPACUS.GradSampleModule(module, loss_reduction="sum")
-    except (NotImplementedError, ValueError) as error:
-        raise InputError("neural.module-not-private", "Opacus cannot tell the rows of this module apart",
-                         got=type(error).__name__, expected="layers that treat each row by itself",
-                         hint="use GroupNorm or LayerNorm, and layers that Opacus knows") from None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if ghost:
+            return _OPACUS.GradSampleModuleFastGradientClipping(module, loss_reduction="sum", max_grad_norm=clip,
+                                                                use_ghost_clipping=True)
+        return _OPACUS.GradSampleModule(module, loss_reduction="sum")
