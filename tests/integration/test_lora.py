@@ -11,8 +11,8 @@ from patients import CONTRACT, patients, write_patients
 
 import sealane
 from sealane.cli.local_federation import DATASET, LocalFederation, local_federation
-from sealane.client.report import render_report
 from sealane.cli.run_report import report_fields
+from sealane.client.report import render_report
 from sealane.computations.neural.lora.base_files import base
 from sealane.core.clock import system_clock
 from sealane.governance.study import parse_study

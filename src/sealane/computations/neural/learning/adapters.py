@@ -1,7 +1,7 @@
 """A frozen transformer with adapters and a head for classes. Imports PyTorch.
 
-An adapter adds (alpha / rank) B A x to what a layer gives for x, with B all zeros at first, so that training begins from
-the model as it is. The head reads the mean over a text's tokens.
+An adapter adds (alpha / rank) B A x to what a layer gives for x, with B all zeros at first, so that training begins
+from the model as it is. The head reads the mean over a text's tokens.
 
 Source: Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models" (ICLR 2022), section 4.1.
 """
@@ -114,8 +114,8 @@ def _frozen(folder: Path, length: int) -> tuple[nn.Module, int]:
     except MemoryError:
         raise
     except Exception as error:  # whatever a library makes of files that are no model
-        raise InputError("lora.base-config", "the files of the frozen model cannot be loaded",
-                         got=type(error).__name__, expected="a model that transformers knows, as safetensors") from error
+        raise InputError("lora.base-config", "the files of the frozen model cannot be loaded", got=type(error).__name__,
+                         expected="a model that transformers knows, as safetensors") from error
     most = getattr(config, "max_position_embeddings", None)
     if isinstance(most, int) and length > most:
         raise InputError("lora.too-long", "texts are to be read further than the frozen model can", got=length,

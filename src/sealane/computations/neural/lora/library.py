@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from importlib.util import find_spec
+from typing import Any
 
 from sealane.computations.neural.library import flower, need_torch
 from sealane.computations.neural.library import late as late_of_training
@@ -45,5 +46,6 @@ def need_lora(*, training: bool) -> None:
         raise InputError("lora.no-extra", "a library for fine-tuning is not installed here",
                          got=getattr(error, "name", None), expected="the extra lora",
                          hint="pip install 'sealane[lora]'") from None
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
+    quiet: Any = transformers.logging  # has no types
+    quiet.set_verbosity_error()
+    quiet.disable_progress_bar()

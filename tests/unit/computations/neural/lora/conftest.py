@@ -39,7 +39,7 @@ def make_package(root: Path, seed: int = 0) -> None:
     about = root / "tiny_frozen_model-1.0.dist-info"
     about.mkdir()
     (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {PACKAGE}\nVersion: 1.0\n")
-    files = [*(one.relative_to(root).as_posix() for one in folder.iterdir()), "tiny_frozen_model-1.0.dist-info/METADATA"]
+    files = [one.relative_to(root).as_posix() for one in (*folder.iterdir(), about / "METADATA")]
     (about / "RECORD").write_text("".join(f"{name},,\n" for name in files))
 
 

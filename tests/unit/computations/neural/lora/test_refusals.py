@@ -151,7 +151,8 @@ def test_an_institution_without_texts(base):
     from sealane import simulate
 
     frames = by_office(notes(60))
-    contract = infer_contract({name: part.assign(note=part.note.where(part.index > 0)) for name, part in frames.items()})
+    gaps = {name: part.assign(note=part.note.where(part.index > 0)) for name, part in frames.items()}
+    contract = infer_contract(gaps)
     frames["west"] = frames["west"].assign(note=None)
     with pytest.raises(RefusedError) as caught:
         simulate(frames, contract=contract).run("neural.lora", outcome="kind", text="note", base=base, length=8)
@@ -175,3 +176,16 @@ def test_what_is_no_text_is_not_classified(run_pooled, base):
         with pytest.raises(InputError) as caught:
             result.predict(given)
         assert caught.value.code == code
+
+
+def test_weights_of_another_model_are_not_put_in(base, package):
+    with_extra()
+    import numpy as np
+
+    from sealane.computations.neural.learning.adapters import rebuild_classifier
+    from sealane.computations.neural.lora.parameters import LoraParameters
+
+    params = LoraParameters.model_validate(PLAIN | {"base": base, "length": 8})
+    with pytest.raises(InputError) as caught:
+        rebuild_classifier(find(PACKAGE), params, 1, 0, {"encoder.other.weight": np.zeros((2, 2))})
+    assert caught.value.code == "lora.other-weights"
