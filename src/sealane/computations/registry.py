@@ -17,6 +17,7 @@ from sealane.computations.meta.fit import MetaFit
 from sealane.computations.metrics.ranking import MetricsRanking
 from sealane.computations.mixed.fit import MixedFit
 from sealane.computations.monitor.drift import MonitorDrift
+from sealane.computations.neural.lora.train import NeuralLora
 from sealane.computations.neural.train import NeuralTrain
 from sealane.computations.scorecard.fit import Scorecard
 from sealane.computations.statistics.comparison import Comparison
@@ -56,6 +57,7 @@ _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for comp
     MetricsRanking(),
     MixedFit(),
     MonitorDrift(),
+    NeuralLora(),
     NeuralTrain(),
     Outbreak(),
     Quantiles(),

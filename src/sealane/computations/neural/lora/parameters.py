@@ -1,0 +1,104 @@
+"""What a study says when it asks for ``neural.lora``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from sealane.computations.base import Parameters
+from sealane.computations.neural.parameters import Name, NeuralParameters, Strategy
+
+Target = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.]{1,128}$")]
+
+
+class Base(Parameters):
+    """The frozen model: files of a package that is installed at every node.
+
+    Attributes:
+        package: its name in the package registry.
+        folder: where the files lie in it; needed only where a package holds several models.
+        content: SHA-256 over all files of that folder, hex, which each institution signs with the study.
+    """
+
+    package: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+    folder: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,255}$")] | None = None
+    content: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+    @field_validator("folder")
+    @classmethod
+    def _inside(cls, value: str | None) -> str | None:
+        if value is not None and ".." in value.split("/"):
+            raise ValueError("the folder lies in the package")
+        return value
+
+
+class LoraParameters(Parameters):
+    """Parameters of ``neural.lora``; those of training mean what they mean in ``neural.train``.
+
+    Attributes:
+        outcome: the column to tell from the text: a category, or a boolean.
+        text: the column of texts.
+        base: the frozen model.
+        task: by default ``binary`` or ``multiclass``, whatever fits the outcome's type.
+        rank: of an adapter: it adds (alpha / rank) B A to a layer, with A of so many rows and B of so many columns.
+        alpha: see ``rank``.
+        dropout: of what enters an adapter, in training; the frozen model has none.
+        targets: last parts of the names of the layers that get an adapter.
+        length: tokens of a text that are read; the rest is cut off.
+        rows_at_once: texts that go through the model at once; more need more memory and give the same gradient.
+        strategy: see ``neural.train``, and so are all that follow.
+    """
+
+    outcome: Name
+    text: Name
+    base: Base
+    task: Literal["binary", "multiclass"] | None = None
+    rank: Annotated[int, Field(ge=1, le=256)] = 8
+    alpha: Annotated[float, Field(gt=0, le=4096)] = 16.0
+    dropout: Annotated[float, Field(ge=0, le=0.9)] = 0.0
+    targets: Annotated[tuple[Target, ...], Field(min_length=1, max_length=32)] = ("query", "value")
+    length: Annotated[int, Field(ge=4, le=4096)] = 128
+    rows_at_once: Annotated[int, Field(ge=1, le=4096)] = 16
+    strategy: Strategy = "FedAvg"
+    strategy_arguments: Annotated[dict[str, Annotated[float, Field(ge=0, le=1e6)]],
+                                  Field(max_length=8, default_factory=dict)]
+    correction: Literal["none", "fednova", "scaffold"] = "none"
+    rounds: Annotated[int, Field(ge=1, le=2000)] = 10
+    local_epochs: Annotated[int | None, Field(ge=1, le=1000)] = None
+    local_steps: Annotated[int | None, Field(ge=1, le=100_000)] = None
+    batch_size: Annotated[int | None, Field(ge=1, le=1 << 20)] = 16
+    optimizer: Literal["sgd", "adam", "adamw"] = "adam"
+    learning_rate: Annotated[float, Field(gt=0, le=100)] = 1e-3
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.0
+    clip_gradient: Annotated[float | None, Field(gt=0, le=1e6)] = None
+    clip_norm: Annotated[float | None, Field(gt=0, le=1e6)] = None
+    weights: Literal["rows", "equal"] = "rows"
+    bits: Annotated[int, Field(ge=4, le=24)] | Literal["exact"] | None = None
+    validation_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    early_stopping_rounds: Annotated[int | None, Field(ge=1, le=1000)] = None
+    precision: Literal["single", "double", "mixed"] = "single"
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+
+    @property
+    def training(self) -> NeuralParameters:
+        """What the rounds read, as a study of ``neural.train`` would say it."""
+        same = set(type(self).model_fields) & set(NeuralParameters.model_fields)
+        return NeuralParameters.model_validate(
+            {name: getattr(self, name) for name in same} | {"features": (self.text,)})
+
+    @field_validator("batch_size", mode="before")
+    @classmethod
+    def _all(cls, value: object) -> object:
+        return None if value == "all" else value  # a study file has no word for nothing
+
+    @model_validator(mode="after")
+    def _coherent(self) -> LoraParameters:
+        if len(set(self.targets)) != len(self.targets):
+            raise ValueError("targets are distinct")
+        try:
+            self.training  # noqa: B018  # it holds the parameters of training against each other
+        except ValidationError as error:
+            raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+        return self
