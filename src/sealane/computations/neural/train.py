@@ -29,8 +29,7 @@ class NeuralTrain:
     """A network in PyTorch, by Flower's strategies."""
 
     outputs = ("model",)
-    opens = ("rows by level and class; moments; each round's mean update (with robust of each group), steps and loss, "
-             "updates above powers of two; scores; with epsilon only one noised sum a round")
+    opens = "rows by level and class, moments, mean updates and losses of rounds, scores; with epsilon only noised sums"
 
     @property
     def name(self) -> str:
