@@ -29,7 +29,8 @@ class NeuralTrain:
     """A network in PyTorch, by Flower's strategies."""
 
     outputs = ("model",)
-    opens = "rows by level and class, moments, mean updates and losses of rounds, scores; with epsilon only noised sums"
+    opens = ("rows by level and class, moments, mean updates (of groups, if robust), losses, scores; "
+             "with epsilon noised sums only")
 
     @property
     def name(self) -> str:
