@@ -64,8 +64,11 @@ def test_a_node_that_dies_again_and_again_ends_the_run(tmp_path: Path) -> None:
 def test_an_interruption_leaves_no_process(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     app = write_app(tmp_path, "slow", f"open({str(pids)!r}, 'a').write(str(os.getpid()) + '\\n')\n    time.sleep(0.5)")
+    # Where these tests run in the background, Ctrl-C is ignored, which the process would inherit.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen([*MODULE, "flower", "run", str(app), "--nodes", "2", "--run-config", "rounds=50"],
                                env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    signal.signal(signal.SIGINT, before)
     deadline = time.monotonic() + 40
     while not pids.exists() or len(set(pids.read_text().split())) < 2:
         assert time.monotonic() < deadline
