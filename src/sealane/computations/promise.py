@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 import pandas as pd
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from sealane.computations.base import Parameters
 from sealane.computations.noise import least_sigma, mechanism_of
@@ -28,6 +28,20 @@ from sealane.privacy.mechanism import ROW, Price
 
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 Amount = Annotated[str, Field(max_length=60)]
+
+
+def _epsilon(text: str) -> str:
+    parse_amount(text, "epsilon")
+    return text
+
+
+def _delta(text: str) -> str:
+    parse_delta(text)
+    return text
+
+
+Epsilon = Annotated[Amount, AfterValidator(_epsilon)]
+Delta = Annotated[Amount, AfterValidator(_delta)]
 UNIT_TYPES = ("text", "integer", "category")
 
 
@@ -41,24 +55,10 @@ class PromisedParameters(Parameters):
         rows_per_unit: rows of one person that are counted at an institution; further ones are left out.
     """
 
-    epsilon: Amount | None = None
-    delta: Amount | None = None
+    epsilon: Epsilon | None = None
+    delta: Delta | None = None
     unit: Name | None = None
     rows_per_unit: Annotated[int, Field(ge=1, le=1000)] = 1
-
-    @field_validator("epsilon")
-    @classmethod
-    def _amount(cls, text: str | None) -> str | None:
-        if text is not None:
-            parse_amount(text, "epsilon")
-        return text
-
-    @field_validator("delta")
-    @classmethod
-    def _chance(cls, text: str | None) -> str | None:
-        if text is not None:
-            parse_delta(text)
-        return text
 
     @model_validator(mode="after")
     def _whole_promise(self) -> PromisedParameters:

@@ -20,6 +20,7 @@ from pydantic import Field, field_validator, model_validator
 
 from sealane.computations.base import Parameters
 from sealane.computations.noise import least_sigma, sampled_mechanism
+from sealane.computations.promise import Amount, Delta, Epsilon, Name
 from sealane.errors import InputError
 from sealane.privacy.amounts import parse_amount, parse_delta
 from sealane.privacy.mechanism import INSTITUTION, ROW, Price
@@ -29,8 +30,6 @@ from sealane.secagg.quantize import step_of
 if TYPE_CHECKING:
     from sealane.computations.neural.parameters import NeuralParameters
 
-Amount = Annotated[str, Field(max_length=60)]
-Name = Annotated[str, Field(min_length=1, max_length=128)]
 Bound = Annotated[float, Field(ge=-1e300, le=1e300)]
 BITS = 16
 """Of an institution's update, where the study does not say."""
@@ -68,26 +67,12 @@ class PromisedTraining(Parameters):
             range. Public: write down what is known without looking at rows. Values beyond are no error.
     """
 
-    epsilon: Amount | None = None
-    delta: Amount | None = None
+    epsilon: Epsilon | None = None
+    delta: Delta | None = None
     protects: Literal["record", "institution"] = "record"
     clip_row: Annotated[float, Field(ge=1e-6, le=1e6)] = 1.0
     sampling_rate: Amount = "1"
     ranges: Annotated[dict[Name, tuple[Bound, Bound]], Field(max_length=4096, default_factory=dict)]
-
-    @field_validator("epsilon")
-    @classmethod
-    def _amount(cls, text: str | None) -> str | None:
-        if text is not None:
-            parse_amount(text, "epsilon")
-        return text
-
-    @field_validator("delta")
-    @classmethod
-    def _chance(cls, text: str | None) -> str | None:
-        if text is not None:
-            parse_delta(text)
-        return text
 
     @field_validator("sampling_rate")
     @classmethod
