@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,20 +77,8 @@ def healthcare(out: Path, keep: bool) -> None:
     model. Ends with a report: table 1, ROC, calibration, curves with numbers at risk, ratios, and what was hidden.
     """
     from sealane.cli.healthcare_demo.walk import healthcare as walk
-    from sealane.cli.local_federation import stopped_by_sigterm
-    from sealane.client.report import render_chapters
 
-    as_json = settings_of().as_json
-    with stopped_by_sigterm(), _temporary(keep=keep) as root:
-        with _telling(quiet=as_json) as teller:
-            report = walk(root, teller)
-        _write(out, report, render_chapters(report))
-    if as_json:
-        write_json(report | {"report": str((out / "report.html").resolve())})
-    else:
-        from sealane.cli.demo_view import show
-
-        show(report, out)
+    _chapters(walk, out, keep=keep)
 
 
 @demo.command(examples=("demo agriculture", "demo agriculture --json > result.json",
@@ -107,6 +95,12 @@ def agriculture(out: Path, keep: bool) -> None:
     pest, with differential privacy. Ends with a report: errors, predicted against observed, gains, learning curves.
     """
     from sealane.cli.agriculture_demo.walk import agriculture as walk
+
+    _chapters(walk, out, keep=keep)
+
+
+def _chapters(walk: Callable[[Path, Teller], dict[str, Any]], out: Path, *, keep: bool) -> None:
+    """Walk through a demo that ends with a report of chapters, write the report and show it."""
     from sealane.cli.demo_view import show
     from sealane.cli.local_federation import stopped_by_sigterm
     from sealane.client.report import render_chapters
