@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from command_line import run, run_alone, run_well, serving
@@ -38,3 +39,11 @@ def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]
                 run_well("node", "trust", peer, prints[peer], "--home", root / name)
             assert stack.enter_context(serving("node", root / name))["name"] == name
         yield Federation(root, frames, prints)
+
+
+@pytest.fixture(scope="module")
+def where(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory for a demo, with a place for what it leaves behind while it goes on."""
+    made = tmp_path_factory.mktemp("demo")
+    (made / "temporary").mkdir()
+    return made

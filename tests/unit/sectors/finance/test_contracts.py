@@ -6,12 +6,13 @@ from itertools import pairwise
 
 import pandas as pd
 import pytest
+from described import assert_described
 
 from sealane.core.secret import Secret
 from sealane.governance.desensitise import columns_read, desensitise
 from sealane.governance.protection import required_protection
 from sealane.sectors.finance import PACK
-from sealane.sectors.registry import code_system, code_systems, contract, deidentification, minimum_count
+from sealane.sectors.registry import code_system, contract, deidentification, minimum_count
 
 IDS = ["finance.account-month/v1", "finance.card-transaction/v1", "finance.credit-application/v1",
        "finance.transfer/v1"]
@@ -29,16 +30,7 @@ def test_the_pack_holds_its_contracts_and_purposes() -> None:
 
 @pytest.mark.parametrize("contract_id", IDS)
 def test_fields_are_described_ranged_and_coded(contract_id: str) -> None:
-    for field in contract(contract_id).fields:
-        assert field.description
-        assert not field.description.endswith(".")
-        if field.type in ("number", "integer"):
-            assert field.minimum is not None
-            assert field.maximum is not None
-            assert field.unit in UNITS, field.name
-        if field.system is not None:
-            system = code_systems()[field.system]
-            assert all(map(system.has, field.allowed))
+    assert_described(contract_id, UNITS)
 
 
 @pytest.mark.parametrize("contract_id", [one for one in IDS if one != "finance.credit-application/v1"])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from described import assert_described
 
 from sealane.governance.contract import Contract
 from sealane.node.conformance import check_rows
 from sealane.sectors.healthcare import PACK
-from sealane.sectors.registry import code_systems, contract
+from sealane.sectors.registry import contract
 
 IDS = ["healthcare.adverse-event/v1", "healthcare.breast-cancer/v1", "healthcare.cohort/v1", "healthcare.dialysis/v1",
        "healthcare.encounter/v1", "healthcare.heart-disease/v1", "healthcare.survival/v1"]
@@ -22,16 +23,7 @@ def test_the_pack_holds_its_contracts() -> None:
 
 @pytest.mark.parametrize("contract_id", IDS)
 def test_fields_are_described_ranged_and_coded(contract_id: str) -> None:
-    for field in contract(contract_id).fields:
-        assert field.description
-        assert not field.description.endswith(".")
-        if field.type in ("number", "integer"):
-            assert field.minimum is not None
-            assert field.maximum is not None
-            assert field.unit in UNITS, field.name
-        if field.system is not None:
-            system = code_systems()[field.system]
-            assert all(map(system.has, field.allowed if field.code is None else [field.code]))
+    assert_described(contract_id, UNITS)
 
 
 def test_purposes_are_sentences() -> None:
