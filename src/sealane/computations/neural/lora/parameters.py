@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from sealane.computations.base import Parameters
-from sealane.computations.neural.parameters import Name, NeuralParameters, Strategy
+from sealane.computations.neural.parameters import NeuralParameters
+from sealane.computations.neural.round_parameters import RoundParameters
+from sealane.computations.promise import Name
 
 Target = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.]{1,128}$")]
 
@@ -33,8 +35,8 @@ class Base(Parameters):
         return value
 
 
-class LoraParameters(Parameters):
-    """Parameters of ``neural.lora``; those of training mean what they mean in ``neural.train``.
+class LoraParameters(RoundParameters):
+    """Parameters of ``neural.lora``; its rounds are those of :class:`RoundParameters`, with other defaults.
 
     Attributes:
         outcome: the column to tell from the text: a category, or a boolean.
@@ -47,7 +49,6 @@ class LoraParameters(Parameters):
         targets: last parts of the names of the layers that get an adapter.
         length: tokens of a text that are read; the rest is cut off.
         rows_at_once: texts that go through the model at once; more need more memory and give the same gradient.
-        strategy: see ``neural.train``, and so are all that follow.
     """
 
     outcome: Name
@@ -60,26 +61,10 @@ class LoraParameters(Parameters):
     targets: Annotated[tuple[Target, ...], Field(min_length=1, max_length=32)] = ("query", "value")
     length: Annotated[int, Field(ge=4, le=4096)] = 128
     rows_at_once: Annotated[int, Field(ge=1, le=4096)] = 16
-    strategy: Strategy = "FedAvg"
-    strategy_arguments: Annotated[dict[str, Annotated[float, Field(ge=0, le=1e6)]],
-                                  Field(max_length=8, default_factory=dict)]
-    correction: Literal["none", "fednova", "scaffold"] = "none"
     rounds: Annotated[int, Field(ge=1, le=2000)] = 10
-    local_epochs: Annotated[int | None, Field(ge=1, le=1000)] = None
-    local_steps: Annotated[int | None, Field(ge=1, le=100_000)] = None
     batch_size: Annotated[int | None, Field(ge=1, le=1 << 20)] = 16
     optimizer: Literal["sgd", "adam", "adamw"] = "adam"
     learning_rate: Annotated[float, Field(gt=0, le=100)] = 1e-3
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.0
-    clip_gradient: Annotated[float | None, Field(gt=0, le=1e6)] = None
-    clip_norm: Annotated[float | None, Field(gt=0, le=1e6)] = None
-    weights: Literal["rows", "equal"] = "rows"
-    bits: Annotated[int, Field(ge=4, le=24)] | Literal["exact"] | None = None
-    validation_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-    early_stopping_rounds: Annotated[int | None, Field(ge=1, le=1000)] = None
-    precision: Literal["single", "double", "mixed"] = "single"
-    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
 
     @property
     def training(self) -> NeuralParameters:
@@ -87,11 +72,6 @@ class LoraParameters(Parameters):
         same = set(type(self).model_fields) & set(NeuralParameters.model_fields)
         return NeuralParameters.model_validate(
             {name: getattr(self, name) for name in same} | {"features": (self.text,)})
-
-    @field_validator("batch_size", mode="before")
-    @classmethod
-    def _all(cls, value: object) -> object:
-        return None if value == "all" else value  # a study file has no word for nothing
 
     @model_validator(mode="after")
     def _coherent(self) -> LoraParameters:
