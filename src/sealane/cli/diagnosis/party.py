@@ -23,7 +23,8 @@ def examine_party(identity: Identity) -> list[Check]:
     path, is_node = identity.home, identity.role == "node"
     found = examine([
         ("versions", machine.versions), ("tls", machine.own_tls_floor),
-        ("permissions", partial(home_checks.permissions, path, DIRECTORY, "node.sqlite", "runs.sqlite")),
+        ("permissions", partial(home_checks.permissions, path, DIRECTORY, "node.sqlite", "runs.sqlite",
+                                "runs")),
         ("certificate", partial(home_checks.certificate, identity.certificate, system_clock(), renews=is_node)),
         ("disk", partial(machine.disk, path)),
         ("database", partial(home_checks.databases, path, "node.sqlite", "runs.sqlite")),
