@@ -232,7 +232,7 @@ def test_all_that_passes_the_coordinator_holds_nothing_plain(federation: Federat
              encode_from_coordinator(m) for _, m in engine.seen
              if isinstance(m, Contribution | Release | Proposal | SealedResult | Arrival | Opening)]
     blobs = [wire.SerializeToString() for wire in wires]
-    assert len(blobs) > 40
+    assert len(blobs) > 30
     long = {needle for needle in limbs | floats | texts if len(needle) >= 8}
     assert len(long) > 15
     assert [needle for needle in long for blob in blobs if needle in blob] == []

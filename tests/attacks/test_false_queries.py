@@ -84,6 +84,11 @@ def test_an_announcement_that_lies_ends_the_run(lie: Callable[[Arrival], Arrival
     assert error.code == code
     assert "west" in str(error)
     assert not [name for name, _ in fed.seen(Release) if name == "west"]
+    # A sum that opens on arrival is held against the same.
+    later = federation()
+    error = later.fails(Fault("replace", node="west", message="Arrival", exchange=2, times=-1, lie=lie))
+    assert error.code == code
+    assert "west" in str(error)
 
 
 def test_a_share_of_the_coordinators_own(federation: Federate) -> None:
@@ -92,7 +97,7 @@ def test_a_share_of_the_coordinators_own(federation: Federate) -> None:
     def lie(message: Any) -> Any:
         return replace(message, sealed={f: bytes(len(s)) for f, s in message.sealed.items()})
 
-    assert fed.fails(Fault("replace", message="Opening", exchange=2, lie=lie)).code == "sealing.invalid"
+    assert fed.fails(Fault("replace", message="Opening", exchange=0, lie=lie)).code == "sealing.invalid"
 
 
 def test_a_replaced_aggregate_of_updates_opens_to_nothing_of_use() -> None:

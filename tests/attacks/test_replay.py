@@ -38,17 +38,16 @@ async def test_an_arrival_and_an_opening_of_another_run(stage: Build) -> None:
     assert on.refusal("a") == "sealing.invalid"
 
 
-async def test_an_opening_of_an_earlier_exchange(stage: Build) -> None:
+async def test_an_announcement_of_an_earlier_exchange(stage: Build) -> None:
     on = stage(ALL)
     await on.offer()
     await on.begin()
     await on.announce()
-    old = on.opening("b")
+    old = on.arrival("b")
     await on.relay()
     await on.agree()
-    await on.announce(2)
     await on.tell("b", replace(old, exchange=2))
-    assert on.refusal("b") == "sealing.invalid"
+    assert on.refusal("b") == "run.contribution-replaced"
 
 
 async def test_an_arrival_of_an_attempt_that_is_closed(stage: Build) -> None:

@@ -424,6 +424,8 @@ class Stage:
 
     async def relay(self, exchange: int = 0, who: Sequence[str] | None = None, attempt: int = 0,
                     run_id: str = RUN, to: Sequence[str] | None = None) -> None:
+        if self.heard((who or self.names)[0], Contribution, exchange, attempt, run_id).opens_on_arrival:
+            return  # then there is nothing to relay
         for name in to or who or self.names:
             await self.tell(name, self.opening(name, exchange, who, attempt, run_id))
 

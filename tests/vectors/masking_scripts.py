@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
-from reference import Sum, encode_real, hash_parts, wire
+from reference import Party, Sum, encode_real, hash_parts, wire
 from script import HONEST, RUN, STUDY, count_term, description, parties, real_term
 from script import spread as written
 
@@ -41,10 +42,15 @@ LIES: dict[str, tuple[str, str, str]] = {
 }
 
 
-def good(name: str, size: int, width: int, terms: list[dict[str, Any]]) -> dict[str, Any]:
+ON_ARRIVAL = ("missing-entry", "replaced-own-contribution", "changed-payload-byte", "changed-hash", "wrong-transcript")
+"""The lies that are also told of a sum that opens on arrival."""
+
+
+def good(name: str, size: int, width: int, terms: list[dict[str, Any]], members: tuple[Party, ...] = (), *,
+         exchange: int = 0) -> dict[str, Any]:
     """Terms are in order of name, as they lie in the vector."""
-    members = parties(size)
-    facts = Sum(bytes.fromhex(STUDY), RUN, 0, 0, members, description(width, size, terms))
+    members = members or parties(size)
+    facts = Sum(bytes.fromhex(STUDY), RUN, 0, exchange, members, description(width, size, terms))
     plain = [
         [int(v) if t["kind"] == "count" else encode_real(v, t["fraction"]) for t in terms for v in t["values"][k]]
         for k in range(size)
@@ -55,7 +61,7 @@ def good(name: str, size: int, width: int, terms: list[dict[str, Any]]) -> dict[
         "study_hash": STUDY,
         "run_id": RUN,
         "attempt": 0,
-        "exchange": 0,
+        "exchange": exchange,
         "members": [{"signing_seed": p.signing_seed.hex(), "agreement_seed": p.agreement_seed.hex(),
                      "mask_seed": p.mask_seed.hex()} for p in members],
         "terms": terms,
@@ -74,6 +80,17 @@ def good(name: str, size: int, width: int, terms: list[dict[str, Any]]) -> dict[
     }
 
 
+def on_arrival(name: str, steps: list[str]) -> dict[str, Any]:
+    """A sum behind another: all seeds are what the one before it left to its members."""
+    before = parties(3)
+    common = hash_parts(b"sealane binder v1", *(p.mask_seed for p in before))
+    members = tuple(replace(p, mask_seed=common) for p in before)
+    made = good(name, 3, 96, [count_term("n", 100, [[4], [5], [6]]),
+                              real_term("x", 1024, 82, [[1.25, -3.0], [0.5, 0.0], [-1.0, 7.0]])], members, exchange=1)
+    made["expected"]["binder"] = hash_parts(b"sealane binder v1", common, common, common).hex()
+    return made | {"common": True, "steps": steps}
+
+
 def vectors() -> list[dict[str, Any]]:
     made = [
         # Fractions by the rule: width - 1 - (bits of cohort x bound, and one more), at most 100.
@@ -88,7 +105,12 @@ def vectors() -> list[dict[str, Any]]:
             real_term("x", 1024, 82, [[1.5 * k, -0.1] for k in (1, 2, 3)]),
         ]),
         good("twelve-members", 12, 64, [count_term("n", 10, [[k - 5] for k in range(12)])]),
+        on_arrival("opens-on-arrival", ["join", "contribute", "announce", "open"]),
     ]
+    for lie in ON_ARRIVAL:
+        _, verdict, told = LIES[lie]
+        steps = ["join", "contribute", "announce", f"lie: {lie}"]
+        made.append(on_arrival(f"bad-{lie}-on-arrival", steps) | {"told": told, "verdict": verdict})
     for lie, (step, verdict, told) in LIES.items():
         base = good(f"bad-{lie}", 3, 96, [count_term("n", 100, [[4], [5], [6]]),
                                           real_term("x", 1024, 82, [[1.25, -3.0], [0.5, 0.0], [-1.0, 7.0]])])

@@ -48,13 +48,18 @@ class Play(Cast):
     released: list[Released] = field(default_factory=list)
     openings: dict[Any, Opening] = field(default_factory=dict)
     totals: list[Any] = field(default_factory=list)
+    binders: set[str] = field(default_factory=set)
 
-    def contribution(self, k: int, *, number: int = 0, exchange: int = 0, salt: bytes = b"") -> Contributed:
+    @property
+    def common(self) -> bool:
+        return bool(self.vector.get("common"))
+
+    def contribution(self, k: int, *, number: int = 0, later: int = 0, salt: bytes = b"") -> Contributed:
         mask = self.seeds("mask_seed")[k]
         seed = Secret(hashlib.sha256(salt).digest()) if salt else mask
         role = self.role(k, number)
-        return role.contribute(exchange, role.attempt.transcript(), self.layout,
-                               encode(self.layout, self.terms[k], mask), seed)
+        return role.contribute(self.vector["exchange"] + later, role.attempt.transcript(), self.layout,
+                               encode(self.layout, self.terms[k], mask), seed, common=self.common)
 
     def contribute(self) -> None:
         self.roles = [self.role(k) for k in range(len(self.keys))]
@@ -71,8 +76,11 @@ class Play(Cast):
         self.openings = relay(self.names, self.released)
 
     def open(self) -> None:
-        self.totals = [role.open(state, self.openings[role.own]).total
-                       for role, state in zip(self.roles, self.released, strict=True)]
+        opened = [role.open_on_arrival(state, self.arrivals[role.own]) if self.common else
+                  role.open(self.released[k], self.openings[role.own])
+                  for k, (role, state) in enumerate(zip(self.roles, self.states, strict=True))]
+        self.binders = {one.binder.hex() for one in opened}
+        self.totals = [one.total for one in opened]
         for total in self.totals:
             decode(self.layout, total, len(self.names))
 
@@ -88,7 +96,8 @@ class Play(Cast):
         return replace(arrival, entries=tuple(entries))
 
     def hear(self, arrival: Arrival) -> None:
-        self.roles[0].release(self.states[0], arrival)
+        heard = self.roles[0].open_on_arrival if self.common else self.roles[0].release
+        heard(self.states[0], arrival)
 
     def see(self, **sealed: bytes) -> None:
         """Open at member 0; keyword ``s1`` replaces what member 1 sealed to it."""
@@ -139,7 +148,7 @@ def wrong_transcript(play: Play) -> None:
 
 
 def wrong_exchange(play: Play) -> None:
-    play.states[1] = play.contribution(1, exchange=1)
+    play.states[1] = play.contribution(1, later=1)
     play.announce()
     play.hear(play.arrivals[play.names[0]])
 
@@ -256,6 +265,7 @@ def check(play: Play, step: str, expected: dict[str, Any]) -> None:
     if step == "release":
         assert {state.digest.hex() for state in play.released} == {expected["digest"]}
     if step == "open":
+        assert play.binders == {expected.get("binder", *play.binders)}
         for total in play.totals:
             found = [signed(value, play.layout.width) for value in integers(total, play.layout.width)]
             assert [str(value) for value in found] == expected["opened"]

@@ -59,10 +59,10 @@ class Exchanges:
         after = accept_contribution(before, sender, message)
         self._count(before, after)
         self.sums[message.exchange] = after
-        if isinstance(after, Announced) and isinstance(before, Gathering):
+        if isinstance(before, Gathering) and not isinstance(after, Gathering):
             self._settle(message.exchange)
             for member in self.cohort:
-                yield member, announcement(after, member)
+                yield member, announcement(announced_of(after), member)
             for member in self.cohort:
                 released = self.early.pop((message.exchange, member), None)
                 if released is not None:
@@ -131,7 +131,7 @@ class Exchanges:
             state = self.sums[number]
             if not isinstance(state, Gathering):
                 yield announcement(announced_of(state), member)
-            if isinstance(state, Relayed):
+            if isinstance(state, Relayed) and state.announced.openers:
                 yield opening(state.announced, member)
 
     @property

@@ -21,7 +21,7 @@ from sealane.node.inbox import Inbox
 from sealane.node.journal import ExchangeRow, Journal
 from sealane.secagg.layout import Layout, decode, encode, plan, read_vector
 from sealane.secagg.messages import Arrival, Contribution, Opening, Proposal, Release
-from sealane.secagg.node_role import Contributed, NodeRole, after_agreement, after_sum
+from sealane.secagg.node_role import Contributed, NodeRole, Opened, after_agreement, after_sum
 from sealane.secagg.terms import Term
 from sealane.secagg.transcript import Transcript
 
@@ -78,6 +78,7 @@ class NodeCohort:
         self._exposed = role.attempt.cohort <= waived
         self._rounding_key = rounding_key
         self._number = 0
+        self._common: Secret | None = None  # what all members know since the last sum, where one opens for all only
         self._unsettled: list[Exchanged] = []
         self.transcript = transcript
         self.opened = False
@@ -131,6 +132,8 @@ class NodeCohort:
         if known is not None and known.total is not None and known.digest is not None:
             return self._replay(number, layout, known, known.total, known.digest)
         self._gate.check_round(number)
+        if self._common is not None:
+            return await self._sum_on_arrival(number, layout, terms, known, self._common)
         state = self._contribute(number, layout, terms, known)
         if not self._role.scheme.whole_cohort:
             self._gate.charge(number, layout)  # shares of the key go with the upload: this is the point of no return
@@ -147,12 +150,29 @@ class NodeCohort:
         if known is None or known.digest is None:
             self._send(released.message)
         opened = self._role.open(released, await self._inbox.take(Opening, number))
-        addends = len(released.survivors)
-        self._journal.opened(self._run, self._attempt, number,
+        return self._keep(number, layout, opened, len(released.survivors))
+
+    async def _sum_on_arrival(self, number: int, layout: Layout, terms: Mapping[str, Term], known: ExchangeRow | None,
+                              common: Secret) -> dict[str, NDArray[Any]]:
+        """Sum in one step: a contribution alone helps to open, so all is asked before it leaves."""
+        state = self._contribute(number, layout, terms, known, common)
+        self._gate.check_release(self._role.attempt.cohort)
+        self._gate.charge(number, layout)
+        self._send(state.message)
+        opened = self._role.open_on_arrival(state, await self._inbox.take(Arrival, number))
+        return self._keep(number, layout, opened, self.size)
+
+    def _keep(self, number: int, layout: Layout, opened: Opened, addends: int) -> dict[str, NDArray[Any]]:
+        self._journal.opened(self._run, self._attempt, number, opened.digest,
                              addends.to_bytes(4, "big"), opened.written, opened.binder)
-        self.transcript = opened.transcript
-        self._settle(number)
+        self._go_on(number, opened.transcript, opened.binder)
         return decode(layout, opened.total, addends, overwrite=True)
+
+    def _go_on(self, number: int, transcript: Transcript, binder: bytes) -> None:
+        self.transcript = transcript
+        if self._role.scheme.whole_cohort:
+            self._common = Secret(binder)
+        self._settle(number)
 
     async def agree(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Settle a public array. See :class:`sealane.computations.base.Cohort`."""
@@ -201,13 +221,16 @@ class NodeCohort:
         return known
 
     def _contribute(
-        self, number: int, layout: Layout, terms: Mapping[str, Term], known: ExchangeRow | None
+        self, number: int, layout: Layout, terms: Mapping[str, Term], known: ExchangeRow | None,
+        common: Secret | None = None,
     ) -> Contributed:
         if known is not None and known.seed is not None and known.payload is not None:
-            return self._role.restore(number, self.transcript, layout, known.seed, known.payload)
+            return self._role.restore(number, self.transcript, layout, known.seed, known.payload,
+                                      common=common is not None)
         rounding = derive(self._rounding_key, "rounding", str(number).encode())
         vector = encode(layout, terms, rounding)
-        state = self._role.contribute(number, self.transcript, layout, vector, random_secret())
+        state = self._role.contribute(number, self.transcript, layout, vector, common or random_secret(),
+                                      common=common is not None)
         self._journal.contributed(self._run, self._attempt, number, layout.hash(), state.seed, state.message.payload)
         return state
 
@@ -215,14 +238,14 @@ class NodeCohort:
         self, number: int, layout: Layout, known: ExchangeRow, total: bytes, digest: bytes
     ) -> dict[str, NDArray[Any]]:
         """Take an opened total from the journal; the last one's messages are made again for peers that lag."""
-        if known.seed is not None and known.payload is not None and known.share is not None:
-            state = self._role.restore(number, self.transcript, layout, known.seed, known.payload)
+        if known.seed is not None and known.payload is not None:
+            state = self._contribute(number, layout, {}, known, self._common)
             self._send(state.message)
-            self._send(self._role.seal(state, digest, known.share))
+            if known.share is not None:
+                self._send(self._role.seal(state, digest, known.share))
         addends, written, binder = int.from_bytes(total[:4], "big"), total[4:-BINDER_BYTES], total[-BINDER_BYTES:]
         bound = self._role.sum(number, self.transcript, layout).transcript
-        self.transcript = after_sum(bound, digest, written, binder)
-        self._settle(number)
+        self._go_on(number, after_sum(bound, digest, written, binder), binder)
         return decode(layout, read_vector(layout, written), addends)
 
     def _send(self, message: Exchanged | None) -> None:

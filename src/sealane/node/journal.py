@@ -263,13 +263,14 @@ class Journal:
         if not row[1] or not whole_cohort:
             self.settle()
 
-    def opened(self, run_id: str, attempt: int, number: int, *total: bytes) -> None:
+    def opened(self, run_id: str, attempt: int, number: int, digest: bytes, *total: bytes) -> None:
         """Keep an opened total, with the next write, and drop the contribution before it, which nobody can need.
 
         Args:
             run_id: of the run.
             attempt: of the exchange.
             number: of the exchange.
+            digest: of the contributions that it is of.
             total: parts of what is kept, in order.
         """
         if self._spool is None or sum(map(len, total)) < LONG:
@@ -281,8 +282,8 @@ class Journal:
         self._removed += ["{}.{}.{}.payload".format(*one) for one in before]
         self._payloads = self._payloads[len(before):]
         self._deferred += [
-            ("UPDATE exchanges SET total = ? WHERE run_id = ? AND attempt = ? AND number = ?",
-             (kept, run_id, attempt, number)),
+            ("UPDATE exchanges SET digest = ?, total = ? WHERE run_id = ? AND attempt = ? AND number = ?",
+             (digest, kept, run_id, attempt, number)),
             ("UPDATE exchanges SET seed = NULL, payload = NULL, share = NULL "
              "WHERE run_id = ? AND attempt = ? AND number = (SELECT max(number) FROM exchanges "
              "WHERE run_id = ? AND attempt = ? AND number < ? AND seed NOT NULL)",

@@ -1,6 +1,8 @@
 """The coordinator's part in a sum: gather ciphertexts, announce the survivors, relay sealed shares. It opens nothing.
 
     Gathering --every contribution, or enough of them--> Announced --every release, or enough of them--> Relayed
+
+A sum that opens on arrival waits for no release: it is Relayed once it is announced.
 """
 
 from __future__ import annotations
@@ -130,7 +132,10 @@ def accept_contribution(state: SumState, sender: Fingerprint, message: Contribut
     arrived = Arrived(entry, digest, message.payload if message.relay_whole else b"", message.shares)
     first = gathered.first or replace(message, payload=b"")
     grown = Gathering(attempt, first, form, {**gathered.arrived, sender: arrived}, total)
-    return grown if grown.missing else _announced(grown)
+    if grown.missing:
+        return grown
+    announced = _announced(grown)
+    return Relayed(announced) if form.opens_on_arrival else announced
 
 
 def announce_survivors(state: Gathering) -> Announced:
@@ -196,4 +201,6 @@ def _announced(gathered: Gathering) -> Announced:
     scheme = get_scheme(gathered.attempt.scheme)
     aggregate = b"" if gathered.total is None else gathered.total.write()
     gathered = replace(gathered, total=None)
+    if gathered.form is not None and gathered.form.opens_on_arrival:
+        return Announced(gathered, aggregate, frozenset(), 0)
     return Announced(gathered, aggregate, frozenset(scheme.openers(gathered.attempt)), scheme.replies(gathered.attempt))

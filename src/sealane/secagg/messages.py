@@ -79,6 +79,7 @@ class Contribution:
         word_bits: bits of a word of the payload, for whoever adds it up.
         relay_whole: True where every node is sent every payload, to check and add for itself.
         shares: of this contribution's key, sealed to each opener; none where the scheme has no such.
+        opens_on_arrival: True where the members open the sum once all contributions arrived, without a release.
     """
 
     run_id: str
@@ -90,6 +91,7 @@ class Contribution:
     word_bits: int
     relay_whole: bool
     shares: Mapping[Fingerprint, bytes] = field(default_factory=dict, repr=False)
+    opens_on_arrival: bool = False
 
 
 @dataclass(frozen=True, slots=True)

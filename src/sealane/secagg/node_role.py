@@ -1,6 +1,7 @@
 """A node's part in a sum and in an agreement: pure steps from state and message to state and message.
 
     Contributed --arrival--> Released --opening--> Opened
+    Contributed --arrival--> Opened          where all members know the seed of all contributions already
 
 A node without a share of the opening (in large cohorts a committee holds them) is Released without a message.
 
@@ -77,12 +78,14 @@ class Opened:
         written: the same, as bytes.
         binder: 32 bytes that only the nodes can know. The transcript absorbs it too: otherwise whoever sees
             signatures over the transcript could test guesses of the total.
+        digest: of the contributions that it is of.
         transcript: after the sum.
     """
 
     total: Vector = field(repr=False)
     written: bytes = field(repr=False)
     binder: bytes = field(repr=False)
+    digest: bytes
     transcript: Transcript = field(repr=False)
 
 
@@ -123,15 +126,25 @@ class NodeRole:
         return self._pairs.own
 
     def contribute(
-        self, exchange: int, transcript: Transcript, layout: Layout, vector: Vector, seed: Secret
+        self, exchange: int, transcript: Transcript, layout: Layout, vector: Vector, seed: Secret, *,
+        common: bool = False,
     ) -> Contributed:
-        """Protect a vector under a fresh seed and sign it."""
+        """Protect a vector and sign it.
+
+        Args:
+            exchange: number of the exchange.
+            transcript: of everything before it.
+            layout: how the vector is laid out.
+            vector: this node's own.
+            seed: fresh, or ``common`` to all members and known to nobody else: then the sum opens on arrival.
+        """
         sum_ = self.sum(exchange, transcript, layout)
         payload = self.scheme.protect(sum_, self._pairs, vector, seed)
-        return self.restore(exchange, transcript, layout, seed, payload)
+        return self.restore(exchange, transcript, layout, seed, payload, common=common)
 
     def restore(
-        self, exchange: int, transcript: Transcript, layout: Layout, seed: Secret, payload: bytes
+        self, exchange: int, transcript: Transcript, layout: Layout, seed: Secret, payload: bytes, *,
+        common: bool = False,
     ) -> Contributed:
         """Rebuild the state of a contribution from what was kept of it: the same bytes, the same signature."""
         sum_ = self.sum(exchange, transcript, layout)
@@ -145,7 +158,7 @@ class NodeRole:
         over_shares = shares_hash(shares)
         signature = self._key.sign(CONTRIBUTION, _contribution_body(sum_.transcript, payload_hash, over_shares))
         message = Contribution(self.attempt.run_id, self.attempt.number, exchange, layout.hash(), signature, payload,
-                               self.scheme.word_bits(sum_), layout.verified, shares)
+                               self.scheme.word_bits(sum_), layout.verified, shares, common)
         entry = Entry(self.own, payload_hash, layout.hash(), signature, over_shares)
         return Contributed(exchange, sum_, seed, message, entry, own_share)
 
@@ -156,6 +169,25 @@ class NodeRole:
             ProtocolError: too few arrived, or the announcement holds another contribution of this node than the one it
                 sent, or one that its sender did not sign over this transcript.
         """
+        announced, digest, total = self._announced(state, arrival)
+        share = b""
+        if self.own in self._openers:
+            share = self.scheme.share(state.sum, state.seed, self._held(state, arrival, announced))
+        return Released(state, frozenset(announced), digest, Secret(share), total,
+                        self.seal(state, digest, Secret(share)))
+
+    def open_on_arrival(self, state: Contributed, arrival: Arrival) -> Opened:
+        """Check an announcement, and open the sum of contributions whose seeds all members know.
+
+        Raises:
+            ProtocolError: as for :meth:`release`.
+        """
+        announced, digest, total = self._announced(state, arrival)
+        share = self.scheme.share(state.sum, state.seed, {})
+        return self._open(state.sum, total, frozenset(announced), digest, dict.fromkeys(self._openers, share))
+
+    def _announced(self, state: Contributed, arrival: Arrival) -> tuple[dict[Fingerprint, Entry], bytes, Total]:
+        """Check an announcement: return the survivors' entries, the digest over them and their total, still closed."""
         announced = {entry.fingerprint: entry for entry in arrival.entries}
         survivors = frozenset(announced)
         whole = self.scheme.whole_cohort or state.sum.layout.whole
@@ -167,11 +199,7 @@ class NodeRole:
         self._check_entries(state, announced)
         digest = sha256(state.sum.transcript.value, *(part for f in sorted(survivors) for part in (
             f.encode(), announced[f].payload_hash)))
-        total = self._add_up(state, arrival, announced)
-        share = b""
-        if self.own in self._openers:
-            share = self.scheme.share(state.sum, state.seed, self._held(state, arrival, announced))
-        return Released(state, survivors, digest, Secret(share), total, self.seal(state, digest, Secret(share)))
+        return announced, digest, self._add_up(state, arrival, announced)
 
     def seal(self, state: Contributed, digest: bytes, share: Secret) -> Release | None:
         """Seal this node's share to each peer, for the contributions that ``digest`` names: always the same bytes."""
@@ -198,10 +226,14 @@ class NodeRole:
         for opener, sealed in opening.sealed.items():
             key = self._key_for(opener, "sealed share", sum_, state.digest, opener, self.own)
             shares[opener] = unseal(key, sealed, state.digest)
-        total, common = self.scheme.open(sum_, state.total, state.survivors, shares)
+        return self._open(sum_, state.total, state.survivors, state.digest, shares)
+
+    def _open(self, sum_: Sum, total: Total, survivors: frozenset[Fingerprint], digest: bytes,
+              shares: Mapping[Fingerprint, bytes]) -> Opened:
+        vector, common = self.scheme.open(sum_, total, survivors, shares)
         binder = sha256(b"sealane binder v1", *common)
-        written = write_vector(sum_.layout, total)
-        return Opened(total, written, binder, after_sum(sum_.transcript, state.digest, written, binder))
+        written = write_vector(sum_.layout, vector)
+        return Opened(vector, written, binder, digest, after_sum(sum_.transcript, digest, written, binder))
 
     def propose(self, exchange: int, transcript: Transcript, value: bytes) -> Proposal:
         """Seal the bytes of a value to each peer, for them to adopt; the coordinator, which passes it on, reads none.

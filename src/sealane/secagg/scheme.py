@@ -44,16 +44,17 @@ class Sum:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What anybody sees of a protected vector: the bits of its words, its bytes, and whether it is relayed whole."""
+    """What anybody sees of a protected vector: bits of its words, its bytes, and how it is added and opened."""
 
     word_bits: int
     payload_bytes: int
     relay_whole: bool
+    opens_on_arrival: bool = False
 
 
 def form_of(message: Contribution) -> Form:
     """Return the form of a contribution's payload."""
-    return Form(message.word_bits, len(message.payload), message.relay_whole)
+    return Form(message.word_bits, len(message.payload), message.relay_whole, message.opens_on_arrival)
 
 
 class Total(Protocol):

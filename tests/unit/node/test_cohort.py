@@ -11,6 +11,7 @@ from circle import RUN, Circle, announce, relay, seed_of, unplaned
 
 from sealane.computations.base import count, real, update
 from sealane.core.ids import Fingerprint
+from sealane.core.secret import Secret
 from sealane.errors import InputError, RefusedError
 from sealane.node.cohort import NodeCohort
 from sealane.node.inbox import Inbox
@@ -59,6 +60,7 @@ class Bench:
     def restart(self, waived: frozenset[Fingerprint] = frozenset()) -> None:
         self.inbox = Inbox()
         self.said: list[Any] = []
+        self.binder: Secret | None = None
         self.cohort = NodeCohort(self.circle.roles[self.own], self.journal, self.gate, self.inbox, self.said.append,
                                  minimum_count=5, names=self.names, waived=waived, rounding_key=seed_of("rounding"),
                                  transcript=self.circle.attempt.transcript())
@@ -71,14 +73,16 @@ class Bench:
         return [type(message).__name__ for message in self.said]
 
     async def sum(self, values: list[int], number: int = 0) -> list[int]:
-        """Run one sum to its end; the others hold the same values."""
+        """Run one sum to its end; the others hold the same values. After the first, it opens on arrival."""
         terms = {"n": count(values, 100)}
         layout = plan(terms, 3)
         transcript = self.cohort.transcript
+        common = self.binder is not None
         states: dict[int, Contributed] = {}
         for k in {0, 1, 2} - {self.own}:
             vector = encode(layout, terms, seed_of("r"))
-            states[k] = self.circle.roles[k].contribute(number, transcript, layout, vector, seed_of("m", k, number))
+            states[k] = self.circle.roles[k].contribute(number, transcript, layout, vector,
+                                                        self.binder or seed_of("m", k, number), common=common)
         task = asyncio.ensure_future(self.cohort.sum(terms))
         for _ in range(3):
             await asyncio.sleep(0)
@@ -88,14 +92,22 @@ class Bench:
             assert row is not None
             assert row.seed is not None
             states[self.own] = self.circle.roles[self.own].restore(
-                number, transcript, layout, row.seed, mine[-1].payload)
+                number, transcript, layout, row.seed, mine[-1].payload, common=common)
+            assert states[self.own].message == mine[-1]
             everyone = [states[k] for k in range(3)]
             arrivals = announce(everyone, self.circle.names)
             name = self.circle.names[self.own]
             self.inbox.put(arrivals[name], number)
-            released = [role.release(state, arrivals[role.own])
-                        for role, state in zip(self.circle.roles, everyone, strict=True)]
-            self.inbox.put(relay(self.circle.names, released)[name], number)
+            other = self.circle.roles[1 - self.own // 2]
+            if common:
+                opened = other.open_on_arrival(states[1 - self.own // 2], arrivals[other.own])
+            else:
+                released = [role.release(state, arrivals[role.own])
+                            for role, state in zip(self.circle.roles, everyone, strict=True)]
+                openings = relay(self.circle.names, released)
+                self.inbox.put(openings[name], number)
+                opened = other.open(released[1 - self.own // 2], openings[other.own])
+            self.binder = Secret(opened.binder)
         return (await task)["n"].tolist()
 
 
@@ -145,20 +157,58 @@ async def test_a_restart_says_the_same_again_and_then_goes_on() -> None:
     first = list(bench.said)
     agreed = await bench.cohort.agree(np.array([1.0]))  # member 0 proposes
     proposal = bench.said[-1]
+    binder = bench.binder
     second = await bench.sum([5], 2)
     transcript = bench.cohort.transcript
     bench.journal.settle()
     bench.restart()
     assert await bench.sum([4], 0) == [12]
+    bench.binder = binder
     # The contribution behind an opened total is gone once the next one is on its way: nobody can need it.
     assert bench.kinds() == []
     assert (await bench.cohort.agree(np.array([1.0]))).tolist() == agreed.tolist()
     assert bench.said == [proposal]
     assert await bench.sum([5], 2) == second == [15]
     assert bench.cohort.transcript == transcript
-    assert bench.kinds() == ["Proposal", "Contribution", "Release"]
-    assert [type(m).__name__ for m in bench.cohort.unsettled] == ["Contribution", "Release"]
+    assert bench.kinds() == ["Proposal", "Contribution"]
+    assert [type(m).__name__ for m in bench.cohort.unsettled] == ["Contribution"]
     assert first[0].payload != bench.said[1].payload
+
+
+async def test_a_sum_after_the_first_opens_on_arrival() -> None:
+    bench = Bench()
+    await bench.sum([4])
+    bench.said.clear()
+    bench.gate.asked.clear()
+    assert await bench.sum([6], 1) == [18]
+    assert bench.kinds() == ["Contribution"]
+    assert bench.said[0].opens_on_arrival
+    assert bench.gate.asked == [("round", 1), ("release", 3), ("charge", 1)]
+
+
+@pytest.mark.parametrize("no", [("round", 1), ("release", 3), ("charge", 1)])
+async def test_what_opens_on_arrival_does_not_leave_where_the_gate_says_no(no: tuple[str, int]) -> None:
+    bench = Bench()
+    await bench.sum([4])
+    bench.said.clear()
+    bench.gate.no = no
+    with pytest.raises(RefusedError):
+        await bench.sum([6], 1)
+    assert bench.said == []
+
+
+async def test_killed_before_a_sum_opened_on_arrival_was_kept_it_says_the_same_again() -> None:
+    bench = Bench()
+    await bench.sum([4])
+    binder = bench.binder
+    await bench.sum([6], 1)
+    before = bench.said[-1]
+    bench.journal.lose()  # the second total was only in memory
+    bench.restart()
+    assert await bench.sum([4], 0) == [12]
+    bench.binder = binder
+    assert await bench.sum([6], 1) == [18]
+    assert bench.said[-1] == before
 
 
 async def test_killed_after_contributing_it_contributes_the_same_bytes() -> None:

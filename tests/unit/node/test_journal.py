@@ -139,7 +139,7 @@ def test_an_opened_total_is_on_disk_with_the_next_promise(journal: Journal, path
     journal.begin_attempt(RUN, 0, b"zero")
     contributed(journal, 0)
     journal.released(RUN, 0, 0, DIGEST, SHARE, whole_cohort=True)
-    journal.opened(RUN, 0, 0, b"total")
+    journal.opened(RUN, 0, 0, DIGEST, b"total")
     journal.adopted(RUN, 0, 1, b"value")
     contributed(journal, 2)
     again = killed(journal, path)
@@ -149,7 +149,7 @@ def test_an_opened_total_is_on_disk_with_the_next_promise(journal: Journal, path
     assert third is not None
     assert (first.total, second.total, third.total) == (b"total", b"value", None)
     assert first.seed is not None  # the peers may still lack this one's messages
-    again.opened(RUN, 0, 2, b"next")
+    again.opened(RUN, 0, 2, DIGEST, b"next")
     again.settle()
     first, third = again.exchange(RUN, 0, 0), again.exchange(RUN, 0, 2)
     assert first is not None
@@ -162,7 +162,7 @@ def test_a_total_that_only_memory_held_can_be_opened_again(journal: Journal, pat
     journal.begin_attempt(RUN, 0, b"zero")
     contributed(journal)
     journal.released(RUN, 0, 0, DIGEST, SHARE, whole_cohort=True)
-    journal.opened(RUN, 0, 0, b"total")
+    journal.opened(RUN, 0, 0, DIGEST, b"total")
     row = killed(journal, path).exchange(RUN, 0, 0)
     assert row is not None
     assert (row.total, row.digest, row.payload) == (None, DIGEST, b"payload")
@@ -182,7 +182,7 @@ def test_a_proposal_is_on_disk_before_it_is_made(journal: Journal, path: Path) -
 def test_settling_and_closing_write_what_was_deferred(journal: Journal, path: Path) -> None:
     journal.begin_attempt(RUN, 0, b"zero")
     contributed(journal)
-    journal.opened(RUN, 0, 0, b"total")
+    journal.opened(RUN, 0, 0, DIGEST, b"total")
     journal.settle()
     again = killed(journal, path)
     again.adopted(RUN, 0, 1, b"value")
@@ -229,7 +229,7 @@ def test_runs_that_released_are_counted_by_study(journal: Journal) -> None:
 def test_a_full_disk_is_said_and_loses_nothing(journal: Journal) -> None:
     journal.begin_attempt(RUN, 0, b"zero")
     contributed(journal)
-    journal.opened(RUN, 0, 0, b"total")
+    journal.opened(RUN, 0, 0, DIGEST, b"total")
     pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
     journal._db.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(UnavailableError) as caught:
@@ -277,7 +277,7 @@ def test_long_values_lie_in_files_and_are_there_after_a_kill(journal: Journal, p
     assert row is not None
     assert (row.payload, row.total) == (LONG_PAYLOAD, None)
     again.released(RUN, 0, 0, DIGEST, SHARE, whole_cohort=True)
-    again.opened(RUN, 0, 0, b"\0\0\0\3", LONG_TOTAL)
+    again.opened(RUN, 0, 0, DIGEST, b"\0\0\0\3", LONG_TOTAL)
     again.contributed(RUN, 0, 1, b"h" * 32, SEED, LONG_PAYLOAD[::-1])
     last = killed(again, path)
     first, second = last.exchange(RUN, 0, 0), last.exchange(RUN, 0, 1)
@@ -290,7 +290,7 @@ def test_long_values_lie_in_files_and_are_there_after_a_kill(journal: Journal, p
 def test_a_total_that_was_lost_is_opened_again(journal: Journal, path: Path) -> None:
     journal.begin_attempt(RUN, 0, b"start")
     journal.contributed(RUN, 0, 0, b"h" * 32, SEED, LONG_PAYLOAD)
-    journal.opened(RUN, 0, 0, LONG_TOTAL)
+    journal.opened(RUN, 0, 0, DIGEST, LONG_TOTAL)
     again = killed(journal, path)
     row = again.exchange(RUN, 0, 0)
     assert row is not None
@@ -304,7 +304,7 @@ def test_files_go_with_what_nobody_needs(journal: Journal, path: Path) -> None:
     journal.begin_attempt(RUN, 0, b"start")
     for number in range(3):
         journal.contributed(RUN, 0, number, b"h" * 32, SEED, LONG_PAYLOAD)
-        journal.opened(RUN, 0, number, LONG_TOTAL)
+        journal.opened(RUN, 0, number, DIGEST, LONG_TOTAL)
     journal.settle()
     assert names() == ["0.0.total", "0.1.total", "0.2.payload", "0.2.total"]
     assert (path.parent / "runs").stat().st_mode & 0o777 == 0o700

@@ -39,7 +39,7 @@ async def test_from_the_offer_to_the_sealed_result(stage: Build) -> None:
     for name in ALL:
         await on.tell(name, endorsed)
     assert kinds(on.said["b"]) == [
-        "Join", "Introduction", "Contribution", "Release", "Contribution", "Release", "Endorsement"]
+        "Join", "Introduction", "Contribution", "Release", "Contribution", "Endorsement"]
     assert kinds(on.said["a"])[-2:] == ["Endorsement", "SealedResult"]
     sealed = on.heard("a", SealedResult)
     assert list(sealed.sealed) == [on.analyst.key.fingerprint]
@@ -82,7 +82,7 @@ async def test_a_nudge_repeats_what_came_since_the_last_opened_sum(stage: Build)
     await on.relay(2)
     await on.agree(3)
     again = await on.tell("a", Nudge(RUN))
-    assert kinds(again) == ["Contribution", "Release", "Proposal", "Endorsement"]
+    assert kinds(again) == ["Contribution", "Proposal", "Endorsement"]
     assert {m.exchange for m in again if isinstance(m, Contribution)} == {2}
 
 
@@ -132,7 +132,6 @@ async def test_too_many_runs(stage: Build) -> None:
     # Killed at its end and offered again, the one agreed run goes on to its result.
     await on.restart("a")
     await on.tell("a", on.arrival("a", 2))
-    await on.tell("a", on.opening("a", 2))
     assert on.heard("a", Endorsement) == endorsed.endorsements[on.fingerprint("a")]
     await on.tell("a", endorsed)
     assert on.heard("a", SealedResult)

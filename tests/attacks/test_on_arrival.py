@@ -1,0 +1,109 @@
+"""Sums behind a run's first open on arrival: what a coordinator, and one with the keys of a node, make of that."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from circle import Circle, announce, integers, seed_of
+from reference import hkdf, stream
+
+from sealane.computations.base import count
+from sealane.errors import ProtocolError
+from sealane.ring.words import from_bytes
+from sealane.secagg.layout import Layout, encode, plan
+from sealane.secagg.node_role import Contributed, Opened
+from sealane.secagg.transcript import Transcript
+
+SIZE, LIAR = 4, 3
+HONEST = (0, 1, 2)
+VALUES = [[11, -7, 100], [2, 30, -100], [-5, 4, 1], [0, 90, 13]]
+LAYOUT: Layout = plan({"n": count(VALUES[0], 100)}, SIZE)
+COMMON = seed_of("what the first sum left to its members")
+
+
+@pytest.fixture(scope="module")
+def circle() -> Circle:
+    return Circle(SIZE)
+
+
+def contributed(circle: Circle, k: int, transcript: Transcript | None = None, values: list[int] | None = None,
+                exchange: int = 1) -> Contributed:
+    vector = encode(LAYOUT, {"n": count(values or VALUES[k], 100)}, seed_of("rounding", k))
+    return circle.roles[k].contribute(exchange, transcript or circle.attempt.transcript(), LAYOUT, vector, COMMON,
+                                      common=True)
+
+
+def words(state: Contributed) -> np.ndarray:
+    return np.array(integers(from_bytes(state.message.payload, 64, LAYOUT.length), 64), dtype=object)
+
+
+def self_mask(circle: Circle, state: Contributed, k: int) -> np.ndarray:
+    key = hkdf(COMMON.reveal(), "self mask", state.sum.transcript.value, circle.names[k].encode())
+    return np.array(stream(key, 1, LAYOUT.length), dtype=object)
+
+
+def pair_mask(circle: Circle, state: Contributed, k: int, j: int) -> np.ndarray:
+    low, high = sorted((circle.names[k], circle.names[j]))
+    key = hkdf(circle.shared(k, j).reveal(), "pair mask", state.sum.transcript.value, low.encode(), high.encode())
+    mask = np.array(stream(key, 1, LAYOUT.length), dtype=object)
+    return mask if circle.names[k] == low else -mask
+
+
+def bare(circle: Circle, state: Contributed, k: int, known: tuple[int, ...] = (LIAR,)) -> np.ndarray:
+    """A payload without its self mask and without the masks of pairs with those whose keys are known."""
+    out = words(state) - self_mask(circle, state, k)
+    for j in known:
+        out = out - pair_mask(circle, state, k, j)
+    return out
+
+
+def plain(*who: int) -> list[int]:
+    return [sum(column) % 2**64 for column in zip(*(VALUES[k] for k in who), strict=True)]
+
+
+def test_without_what_the_members_share_the_sum_stays_closed(circle: Circle) -> None:
+    states = [contributed(circle, k) for k in range(SIZE)]
+    total = sum(words(state) for state in states)
+    assert [value % 2**64 for value in total] != plain(*range(SIZE))
+    masks = sum(self_mask(circle, state, k) for k, state in enumerate(states))
+    assert [value % 2**64 for value in total - masks] == plain(*range(SIZE))  # the control
+
+
+def test_with_one_members_keys_only_the_sum_of_all_others_opens(circle: Circle) -> None:
+    states = [contributed(circle, k) for k in HONEST]
+    for size in (1, 2):
+        for who in combinations(HONEST, size):
+            found = sum(bare(circle, states[k], k) for k in who)
+            assert all(value % 2**64 != right for value, right in zip(found, plain(*who), strict=True))
+    assert [value % 2**64 for value in sum(bare(circle, states[k], k) for k in HONEST)] == plain(*HONEST)
+    alone = bare(circle, states[0], 0, known=(1, 2, 3))  # the control: it takes the keys of all others
+    assert [value % 2**64 for value in alone] == plain(0)
+
+
+def test_members_that_were_told_different_sums_open_nothing_together(circle: Circle) -> None:
+    """Member 3 signs two contributions; each half of the others is told one. What they open differs by its own lie."""
+    first, second = (contributed(circle, LIAR, values=values) for values in ([0, 90, 13], [0, 90, 14]))
+    honest = [contributed(circle, k) for k in HONEST]
+    told: list[Opened] = []
+    for k in HONEST:
+        states = [*honest, first if k == 0 else second]
+        told.append(circle.roles[k].open_on_arrival(honest[k], announce(states)[circle.names[k]]))
+    assert len({one.transcript.value for one in told}) == 2
+    after = [contributed(circle, k, told[k].transcript, exchange=2) for k in HONEST]
+    for who in (HONEST, *combinations(HONEST, 2)):
+        found = sum(bare(circle, after[k], k) for k in who)
+        assert all(value % 2**64 != right for value, right in zip(found, plain(*who), strict=True))
+    arrival = announce([*after, contributed(circle, LIAR, told[0].transcript, exchange=2)])[circle.names[0]]
+    with pytest.raises(ProtocolError) as caught:
+        circle.roles[0].open_on_arrival(after[0], arrival)
+    assert caught.value.code == "signature.invalid"
+
+
+def test_each_sum_has_masks_of_its_own(circle: Circle) -> None:
+    """The same values in two exchanges: their difference, which would show a mask used twice, is not zero anywhere."""
+    for k in HONEST:
+        one, other = contributed(circle, k, exchange=1), contributed(circle, k, exchange=2)
+        assert (words(one) != words(other)).all()
+        assert (bare(circle, one, k, known=()) != bare(circle, other, k, known=())).all()
