@@ -93,8 +93,13 @@ def check_rows(contract: Contract, columns: Mapping[str, pd.Series[Any]], rows: 
 def check_column(raw: pd.Series[Any], field: Field, today: date | None = None
                  ) -> tuple[pd.Series[Any], dict[Rule, Mask]]:
     """Return a column typed by its field (NaN, NaT or None where missing or malformed), and who breaks which rule."""
-    missing = missing_values(raw, field)
-    values, malformed = _typed(raw, missing, field)
+    plain = _plain_numbers(raw) if field.type in ("number", "integer") else None
+    if plain is None:
+        missing = missing_values(raw, field)
+        values, malformed = _typed(raw, missing, field)
+    else:
+        missing = np.isnan(plain)
+        values, malformed = _numbers(plain, missing, field)
     none = np.zeros(len(raw), dtype=np.bool_)
     outside, unlisted, future = none, none, none
     if field.type in ("number", "integer", "boolean"):
@@ -138,12 +143,33 @@ def _typed(raw: pd.Series[Any], missing: Mask, field: Field) -> tuple[pd.Series[
     if field.type == "date":
         dates = _dates(present)
         return dates, np.asarray(~missing & dates.isna().to_numpy(), dtype=np.bool_)
-    numbers = _booleans(present) if field.type == "boolean" else numbers_of(present)
+    return _numbers(_booleans(present) if field.type == "boolean" else numbers_of(present), missing, field)
+
+
+def _numbers(numbers: NDArray[np.float64], missing: Mask, field: Field) -> tuple[pd.Series[Any], Mask]:
     malformed = ~missing & ~np.isfinite(numbers)
     if field.type == "integer":
         whole = np.where(np.isfinite(numbers), numbers, 0.0)
         malformed = malformed | (whole != np.round(whole))
     return pd.Series(np.where(malformed, np.nan, numbers)), np.asarray(malformed, dtype=np.bool_)
+
+
+def _plain_numbers(raw: pd.Series[Any]) -> NDArray[np.float64] | None:
+    """Return a column of texts as numbers, read all at once, where each is one or is missing; else None.
+
+    That is the usual column of a CSV file, and takes a tenth of the time of looking at each value by itself.
+    """
+    if not _is_text(raw):
+        return None
+    missing = raw.isna().to_numpy(dtype=np.bool_)
+    items = raw.to_numpy(dtype=object, copy=True)
+    items[missing] = np.nan
+    try:
+        numbers = items.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    texts = "".join(value for value in items.tolist() if isinstance(value, str))
+    return numbers if np.isfinite(numbers[~missing]).all() and "_" not in texts else None
 
 
 def numbers_of(values: pd.Series[Any]) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealane.governance.contract import Contract, Field
+from sealane.node import conformance
 from sealane.node.conformance import check_column, check_rows, narrow
 
 NUMBER = Field(name="x", type="number", minimum=0.0, maximum=10.0)
@@ -103,3 +105,19 @@ def test_dates_that_have_not_come_to_pass() -> None:
     assert check_column(raw, seen, date(2026, 6, 1))[1]["future"].tolist() == [False, False, True, True, False]
     assert not check_column(raw, seen)[1]["future"].any()
     assert not check_column(raw, seen.model_copy(update={"past": False}), date(2026, 6, 1))[1]["future"].any()
+
+
+TEXTS = st.floats().map(str) | st.sampled_from(
+    ["1", "-2.5", " 3 ", "1e3", "1_000", "", "NA", "nan", "inf", "x", "0x1", "١"])
+
+
+@given(raw=st.lists(TEXTS | st.none()), field=st.sampled_from([
+    Field(name="x", type="number", minimum=-5, maximum=1e6), Field(name="x", type="integer", nullable=True)]))
+def test_a_column_read_at_once_is_typed_like_its_values_by_themselves(raw: list[str | None], field: Field) -> None:
+    column = pd.Series(raw, dtype=object)
+    values, broken = check_column(column, field)
+    with mock.patch.object(conformance, "_plain_numbers", return_value=None):
+        expected, broken_alone = check_column(column, field)
+    pd.testing.assert_series_equal(values, expected)
+    assert {rule: mask.tolist() for rule, mask in broken.items()} == {
+        rule: mask.tolist() for rule, mask in broken_alone.items()}
