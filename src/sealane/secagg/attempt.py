@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sealane.core.canonical import sha256
 from sealane.core.ids import Fingerprint, fingerprint
@@ -25,6 +25,7 @@ class Attempt:
         members: in order of fingerprint.
         colluding: how many of them may collude with the coordinator, by the study.
         smallest: fewest survivors whose sum is opened, by the study.
+        cohort: the fingerprints of all members.
     """
 
     run_id: str
@@ -34,6 +35,7 @@ class Attempt:
     members: tuple[Member, ...]
     colluding: int
     smallest: int
+    cohort: frozenset[Fingerprint] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.smallest < self.colluding + 2:
@@ -43,6 +45,7 @@ class Attempt:
         if order != sorted(set(order)):
             raise ProtocolError("run.cohort-malformed", "cohort is not in strict order of fingerprint",
                                 got=f"{len(order)} members")
+        object.__setattr__(self, "cohort", frozenset(order))  # asked for several times in every round
 
     @property
     def size(self) -> int:
@@ -53,11 +56,6 @@ class Attempt:
     def first(self) -> Fingerprint:
         """The member that proposes values and delivers the result: the lowest fingerprint."""
         return self.members[0].fingerprint
-
-    @property
-    def cohort(self) -> frozenset[Fingerprint]:
-        """The fingerprints of all members."""
-        return frozenset(member.fingerprint for member in self.members)
 
     def member(self, of: Fingerprint) -> Member:
         """Return a member.
