@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,10 @@ from sealane.governance.study import Study, parse_study
 from sealane.node.statements import describe as describe_statement
 from sealane.node.statements import standings
 from sealane.rpc.notices import StudyRecord
+
+
+LONG, SHOWN = 600, 120
+"""Characters of a parameter that are shown whole, and how many of a longer one: a model to be judged may be one."""
 
 
 def find(session: Session, wanted: str) -> tuple[StudyRecord, Study]:
@@ -129,4 +134,8 @@ def _changes(changes: dict[str, Any]) -> str:
 def _plain(value: Any) -> str:
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return ", ".join(value)
-    return value if isinstance(value, str) else json.dumps(value)
+    text = value if isinstance(value, str) else json.dumps(value)
+    if len(text) <= LONG:
+        return text
+    return f"{text[:SHOWN]} … ({len(text):,} characters, SHA-256 {hashlib.sha256(text.encode()).hexdigest()[:16]}; " \
+           "--json shows all)"
