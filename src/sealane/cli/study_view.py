@@ -15,7 +15,6 @@ from sealane.node.statements import describe as describe_statement
 from sealane.node.statements import standings
 from sealane.rpc.notices import StudyRecord
 
-
 LONG, SHOWN = 600, 120
 """Characters of a parameter that are shown whole, and how many of a longer one: a model to be judged may be one."""
 
