@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from sealane.computations.trees.calls import Split
 from sealane.computations.trees.node import TreeNode, smaller_first
+from sealane.computations.trees.permission import Verdict
 
 
 @dataclass(slots=True)
@@ -40,7 +41,8 @@ class Wanted:
 
 
 def foresee(wanted: Wanted, leaves: list[TreeNode], most: int,
-            searched: Callable[[tuple[TreeNode, TreeNode]], bool]) -> None:
+            searched: Callable[[tuple[TreeNode, TreeNode]], bool],
+            judged: Callable[[TreeNode, Split], Verdict | None]) -> None:
     """Add what the leaves with the largest gains will need.
 
     The tree is grown on from what is known, leaf by leaf of largest gain. Up to half of the splits that are left then
@@ -51,6 +53,7 @@ def foresee(wanted: Wanted, leaves: list[TreeNode], most: int,
         leaves: of the tree so far.
         most: leaves at most.
         searched: whether two new leaves would be split further.
+        judged: the verdict on a split, where it is known.
     """
     remaining = most - len(leaves)
     order = 0
@@ -64,7 +67,7 @@ def foresee(wanted: Wanted, leaves: list[TreeNode], most: int,
         _, _, node = heapq.heappop(heap)
         split = node.best
         assert split is not None
-        verdict = node.verdicts.get(split.key)
+        verdict = judged(node, split)
         if verdict is None:
             wanted.want_verdict(node, split)
             guesses += 1

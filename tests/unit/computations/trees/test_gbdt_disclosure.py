@@ -42,8 +42,8 @@ def seen(monkeypatch, parts):
         plain.append({name: term.values.copy() for name, term in terms.items()})
         return await summed(self, terms)
 
-    def add(codes, rows, first, second, starts, out):
-        added(codes, rows, first, second, starts, out)
+    def add(codes, rows, first, second, starts, out, counts):
+        added(codes, rows, first, second, starts, out, counts)
         local.append((out.copy(), first.copy(), second.copy(), len(rows)))
 
     def gather(self, data, size, *rest):
