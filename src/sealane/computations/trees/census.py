@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from sealane.computations.base import Term, count
 from sealane.computations.trees.calls import Split
 from sealane.computations.trees.permission import Rule, Verdict
-from sealane.computations.trees.table import goes_left
 
 Counts = NDArray[np.int64]
 WIDEST = 62
@@ -26,12 +25,12 @@ WIDEST = 62
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """What is opened of one node, each of shape ``(bins,)``.
+    """What is opened of one node, each added up over the bins before: shape ``(bins + 1,)``, from 0.
 
     Attributes:
         rows: of the cohort.
-        first: institutions whose first row is in this bin; of a category's bins and of missing values, those with any.
-        last: institutions whose last row is in this bin; 0 for a category's bins and for missing values.
+        first: institutions whose first row is in a bin; of a category's bins and of missing values, those with any.
+        last: institutions whose last row is in a bin; the same of a category's bins and of missing values.
     """
 
     rows: Counts
@@ -105,22 +104,26 @@ def read_verdict(rule: Rule, census: Census, start: int, number: int, missing: i
         missing: which of them holds missing values of a number, if one does.
         split: is judged.
     """
-    bins = slice(start, start + number)
-    rows, first, last = census.rows[bins], census.first[bins], census.last[bins]
-    left = goes_left(np.arange(number, dtype=np.uint8), split, missing)
-    on_left, on_right = int(rows[left].sum()), int(rows[~left].sum())
-    if min(on_left, on_right) < rule.rows:
-        return Verdict(on_left, on_right, permitted=False)
-    if split.levels:
-        parts = [[int(one) for one in first[side]] for side in (left, ~left)]
-    else:
-        border, known = split.threshold + 1, number if missing is None else missing
-        parts = [[int(first[:border].sum())], [int(last[border:known].sum())]]
-        if missing is not None:
-            parts[0 if split.default_left else 1].append(int(first[missing]))
+    sides = [[(start + low, start + high) for low, high in side] for side in _sides(number, missing, split)]
+    left, right = (sum(int(census.rows[high] - census.rows[low]) for low, high in side) for side in sides)
+    if min(left, right) < rule.rows:
+        return Verdict(left, right, permitted=False)
     # The institutions of a side are at least those of any part of it, and at most all parts' together.
-    if min(max(part) for part in parts) >= rule.institutions:
-        return Verdict(on_left, on_right, permitted=True)
-    if min(sum(part) for part in parts) < rule.institutions:
-        return Verdict(on_left, on_right, permitted=False)
-    return None
+    parts = [[int(ends[high] - ends[low]) for low, high in side if low < high]
+             for ends, side in zip((census.first, census.last), sides, strict=True)]
+    lowest, highest = min(max(part) for part in parts), min(sum(part) for part in parts)
+    if lowest < rule.institutions <= highest:
+        return None
+    return Verdict(left, right, permitted=lowest >= rule.institutions)
+
+
+def _sides(number: int, missing: int | None, split: Split) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Return runs of a feature's bins that go left and right: of a number all up to the border, and those above."""
+    if split.levels:
+        apart = [(place, place + 1) for place in range(number)]
+        return [one for one in apart if one[0] in split.levels], [one for one in apart if one[0] not in split.levels]
+    border, known = split.threshold + 1, number if missing is None else missing
+    left, right = [(0, min(border, known))], [(min(border, known), known)]
+    if missing is not None:
+        (left if split.default_left else right).append((missing, number))
+    return left, right

@@ -8,10 +8,12 @@ LightGBM decides, and what it asks for is then fetched. All of it follows from o
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from sealane.computations.trees.calls import Split
+from sealane.computations.trees.mirror import Mirror
 from sealane.computations.trees.node import TreeNode, smaller_first
 from sealane.computations.trees.permission import Verdict
 
@@ -40,9 +42,8 @@ class Wanted:
             self.histograms.append(node)
 
 
-def foresee(wanted: Wanted, leaves: list[TreeNode], most: int,
-            searched: Callable[[tuple[TreeNode, TreeNode]], bool],
-            judged: Callable[[TreeNode, Split], Verdict | None]) -> None:
+def foresee(wanted: Wanted, mirror: Mirror, judged: Callable[[TreeNode, Split], Verdict | None],
+            instead: Callable[[TreeNode], Split | None]) -> None:
     """Add what the leaves with the largest gains will need.
 
     The tree is grown on from what is known, leaf by leaf of largest gain. Up to half of the splits that are left then
@@ -50,21 +51,23 @@ def foresee(wanted: Wanted, leaves: list[TreeNode], most: int,
 
     Args:
         wanted: is added to.
-        leaves: of the tree so far.
-        most: leaves at most.
-        searched: whether two new leaves would be split further.
+        mirror: the tree so far.
         judged: the verdict on a split, where it is known.
+        instead: what takes the place of a foreseen split that is barred.
     """
-    remaining = most - len(leaves)
-    order = 0
+    remaining = mirror.most - len(mirror.leaves)
     heap: list[tuple[float, int, TreeNode]] = []
-    for leaf in leaves:
-        if leaf.best is not None:
-            heapq.heappush(heap, (-leaf.best.gain, order, leaf))
-            order += 1
+
+    def push(leaves: Iterable[TreeNode]) -> None:
+        for leaf in leaves:
+            if leaf.best is not None:
+                heapq.heappush(heap, (-leaf.best.gain, next(order), leaf))
+
+    order = itertools.count()
+    push(mirror.leaves)
     guesses = 0
     while heap and remaining > 0 and 2 * guesses < remaining:
-        _, _, node = heapq.heappop(heap)
+        node = heapq.heappop(heap)[2]
         split = node.best
         assert split is not None
         verdict = judged(node, split)
@@ -72,18 +75,17 @@ def foresee(wanted: Wanted, leaves: list[TreeNode], most: int,
             wanted.want_verdict(node, split)
             guesses += 1
             continue
-        if not verdict.permitted:
+        if not verdict.permitted:  # and so only foreseen: LightGBM was told of no such split
+            node.best = instead(node)
+            push([node])
             continue
         remaining -= 1
         pair = node.children(split)
-        if remaining == 0 or not searched(pair):
+        if remaining == 0 or not mirror.searched(pair):
             continue
         small, large = smaller_first(pair)
         if small.histogram is None:
             wanted.want_histogram(small)
             guesses += 1
             continue
-        for child in (small, large):
-            if child.best is not None:
-                heapq.heappush(heap, (-child.best.gain, order, child))
-                order += 1
+        push([small, large])

@@ -45,11 +45,16 @@ class Growth:
         self._ground, self._first, self._second, self._grids = ground, first, second, grids
         self._digest = hashlib.sha256(label.encode())
         self._label = label
-        self._places = np.concatenate([np.arange(ground.numbers[k]) + ground.starts[k] for k in features])
+        whole = len(features) == len(ground.bins)  # then nothing need be copied
+        self._places = slice(None) if whole else np.concatenate(
+            [np.arange(ground.numbers[k]) + ground.starts[k] for k in features])
+        self._number = int(ground.numbers[list(features)].sum())
+        begin = int(ground.starts[features[0]])
+        self._measure = slice(begin, begin + int(ground.numbers[features[0]]))
         self._told = np.flatnonzero(~np.isin(np.arange(ground.size), ground.starts))
         self._kinds = np.array([-1 if one.categorical else int(one.missing) for one in ground.bins], np.int64)
         self._scales = np.array([grid.scale for grid in grids])
-        self._search = Search(ground, features, self._scales)
+        self._search = Search(ground, features)
         self._root = TreeNode(rows, total, 0, ground.table)
         self._mirror = Mirror([self._root], ground.params.num_leaves, ground.params.max_depth, ground.rule.rows)
         self._asked: tuple[TreeNode, TreeNode | None] = (self._root, None)
@@ -59,8 +64,7 @@ class Growth:
         """Answer the first call, and sum other terms along with it: one sum."""
         opened = await self._sum({**others, **self._histograms([self._root])})
         self._open([self._root], opened)
-        sums = self._search.sums(self._root)
-        return calls.answer_sums(call, self._root.total, float(sums[0]), float(sums[1])), opened
+        return calls.answer_sums(call, self._root.total, *self._root.sums), opened
 
     async def histogram(self) -> bytes:
         """Answer with the histogram of the smaller of two new leaves: no sum where it was foreseen."""
@@ -72,9 +76,9 @@ class Growth:
                 await self._fetch(wanted)
             assert large.histogram is not None
         small = self._asked[0]
-        assert small.histogram is not None
+        assert small.values is not None
         self._used += 1
-        return calls.answer_histogram(small.histogram[self._told] / self._scales)
+        return calls.answer_histogram(small.values[self._told])
 
     async def splits(self, call: Splits) -> bytes:
         """Answer with the same splits, each with the exact rows of its children, or none where the rule bars it."""
@@ -147,7 +151,7 @@ class Growth:
 
     async def _fetch(self, wanted: Wanted) -> None:
         """Ask for what is wanted, and for what will be: one sum."""
-        foresee(wanted, self._mirror.leaves, self._mirror.most, self._mirror.searched, self._verdict)
+        foresee(wanted, self._mirror, self._verdict, lambda node: next(iter(self._not_barred(node)), None))
         for node, split in wanted.verdicts:
             self._digest.update(node.name + repr(split.key).encode())
         for node in wanted.histograms:
@@ -218,32 +222,28 @@ class Growth:
         """Keep what was opened, and what follows of the larger siblings: they hold what is left of their parent's."""
         self._fetched += len(nodes)
         for node, steps in zip(nodes, opened["histograms"], strict=True):
-            node.histogram = np.zeros((self._ground.size, 2), np.int64)
-            node.histogram[self._places] = steps
+            histogram = np.zeros((self._ground.size, 2), np.int64)
+            histogram[self._places] = steps
+            self._keep(node, histogram)
             if node.parent is not None and node.sibling is not None and node.parent.histogram is not None:
-                node.sibling.histogram = node.parent.histogram - node.histogram
+                self._keep(node.sibling, node.parent.histogram - histogram)
         if self._ground.counted:
             self._open_census(nodes, opened["census"])
-        for node in nodes:
-            for one in (node, node.sibling):
-                if one is not None and not one.known:
-                    self._look_ahead(one)
+
+    def _keep(self, node: TreeNode, histogram: NDArray[np.int64]) -> None:
+        sums = histogram[self._measure].sum(axis=0) / self._scales
+        node.histogram, node.values, node.sums = histogram, histogram / self._scales, (float(sums[0]), float(sums[1]))
+        if not node.known:
+            node.best = self._search.best(node)
 
     def _open_census(self, nodes: list[TreeNode], opened: NDArray[np.int64]) -> None:
         of_pair = 2 if nodes[0].sibling is None else 4
         slots = slots_for([node.total for node in nodes], of_pair, self._ground.cohort.size)
-        for node, rows, marks in zip(nodes, *slots.unpack(opened, len(self._places)), strict=True):
-            full = np.zeros((1 + of_pair, self._ground.size), np.int64)
-            full[:, self._places] = np.vstack([rows, marks])
-            node.census = Census(*full[:3])
+        rows, marks = slots.unpack(opened, self._number)
+        added = np.zeros((len(nodes), 1 + of_pair, self._ground.size + 1), np.int64)
+        added[:, 0, 1:][:, self._places], added[:, 1:, 1:][:, :, self._places] = rows, marks
+        np.cumsum(added, axis=2, out=added)
+        for node, each in zip(nodes, added, strict=True):
+            node.census = Census(*each[:3])
             if node.sibling is not None and node.parent is not None and node.parent.census is not None:
-                node.sibling.census = Census(node.parent.census.rows - full[0], *full[3:])
-
-    def _look_ahead(self, node: TreeNode) -> None:
-        """Foresee LightGBM's choice, or what takes its place where the rule bars it."""
-        node.best = self._search.best(node)
-        if node.best is None:
-            return
-        verdict = self._verdict(node, node.best)
-        if verdict is not None and not verdict.permitted:
-            node.best = next(iter(self._not_barred(node)), None)
+                node.sibling.census = Census(node.parent.census.rows - each[0], *each[3:])

@@ -46,6 +46,21 @@ def add_up(codes: Any, rows: Any, first: Any, second: Any, starts: Any, out: Any
             counts[at] += 1
 
 
+@_kernel("int64(uint8[:, ::1], int32[::1], int64, boolean[::1], int32[::1], int32[::1])")
+def divide(codes: Any, rows: Any, feature: Any, goes: Any, left: Any, right: Any) -> Any:
+    """Write the rows whose bin goes left, and the others, in their order; return how many went left."""
+    on_left, on_right = 0, 0
+    for place in range(rows.size):
+        row = rows[place]
+        if goes[codes[row, feature]]:
+            left[on_left] = row
+            on_left += 1
+        else:
+            right[on_right] = row
+            on_right += 1
+    return on_left
+
+
 @_kernel("void(int32[::1], int64[::1], int64[::1], int64[::1], int64[:, ::1])")
 def mark_ends(counts: Any, starts: Any, numbers: Any, kinds: Any, out: Any) -> None:
     """Mark the first and the last bin of a number that holds a row; of all other bins, whether they hold any.
@@ -55,7 +70,7 @@ def mark_ends(counts: Any, starts: Any, numbers: Any, kinds: Any, out: Any) -> N
         starts: where each feature's bins begin.
         numbers: of bins of each feature.
         kinds: 0 numeric, 1 numeric whose last bin holds missing values, -1 a category.
-        out: zeros, ``(2, bins)``: the first bins and those that hold any row, then the last bins.
+        out: zeros, ``(2, bins)``: the first bins, the last bins, and in both those that hold any row.
     """
     for feature in range(starts.size):
         start, end = starts[feature], starts[feature] + numbers[feature]
@@ -69,7 +84,8 @@ def mark_ends(counts: Any, starts: Any, numbers: Any, kinds: Any, out: Any) -> N
                 out[1, place] = 1
                 break
         for place in range(known, end):
-            out[0, place] = 1 if counts[place] > 0 else 0
+            if counts[place] > 0:
+                out[0, place] = out[1, place] = 1
 
 
 @_kernel("void(float64[:, ::1], int64[::1], int64[::1], int64[::1], float64[::1], float64[:, ::1])")

@@ -27,6 +27,8 @@ class TreeNode:
         table: all own rows.
         name: public, of the splits above it: 16 bytes.
         histogram: opened sums in steps of the grids, ``(bins, 2)``; None while they are not open.
+        values: the same in units.
+        sums: Σg and Σh of the node.
         census: opened along with it, where the run opens it.
         counts: own rows by bin: private.
         best: its best split: LightGBM's once that is ``known``, until then what is foreseen.
@@ -42,6 +44,8 @@ class TreeNode:
     table: Table
     name: bytes = b"root"
     histogram: NDArray[np.int64] | None = None
+    values: NDArray[np.float64] | None = None
+    sums: tuple[float, float] = (0.0, 0.0)
     census: Census | None = None
     counts: NDArray[np.int32] | None = None
     best: Split | None = None

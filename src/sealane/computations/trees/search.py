@@ -27,20 +27,12 @@ class Search:
     Args:
         ground: what the tree stands on.
         features: places of the features that it may use.
-        scales: steps to a unit of Σg and Σh.
     """
 
-    def __init__(self, ground: Ground, features: tuple[int, ...], scales: NDArray[np.float64]) -> None:
-        self._ground, self._scales = ground, scales
-        first = int(ground.starts[features[0]])
-        self._measure = slice(first, first + int(ground.numbers[features[0]]))
+    def __init__(self, ground: Ground, features: tuple[int, ...]) -> None:
+        self._ground = ground
         self._kinds = np.array([(-1 if one.categorical or k not in features else int(one.missing))
                                 for k, one in enumerate(ground.bins)], np.int64)
-
-    def sums(self, node: TreeNode) -> NDArray[np.float64]:
-        """Return Σg and Σh of a node whose histogram is open."""
-        assert node.histogram is not None
-        return np.asarray(node.histogram[self._measure].sum(axis=0) / self._scales, np.float64)
 
     def best(self, node: TreeNode) -> Split | None:
         """Return the split that LightGBM will choose, if that is by a number."""
@@ -66,18 +58,16 @@ class Search:
         """Return the best split of each number: gain, threshold, default left, Σg and Σh of the left."""
         from sealane.computations.trees.kernels import best_splits  # numba takes a while to load
 
-        assert node.histogram is not None
-        ground, params, sums = self._ground, self._ground.params, self.sums(node)
-        facts = np.array([node.total, sums[0], sums[1], fewest, params.min_sum_hessian_in_leaf, params.lambda_l1,
+        ground, params = self._ground, self._ground.params
+        facts = np.array([node.total, *node.sums, fewest, params.min_sum_hessian_in_leaf, params.lambda_l1,
                           params.lambda_l2, params.min_gain_to_split])
         each = np.empty((len(ground.bins), 5))
-        best_splits(node.histogram / self._scales, ground.starts, ground.numbers, self._kinds, facts, each)
+        best_splits(node.values, ground.starts, ground.numbers, self._kinds, facts, each)
         return each
 
     def _split(self, node: TreeNode, each: NDArray[np.float64], place: int) -> Split:
         gain, threshold, left, g, h = each[place].tolist()
-        total = self.sums(node)
-        right_g, right_h = float(total[0]) - g, float(total[1]) + 2 * EPSILON - h
+        right_g, right_h = node.sums[0] - g, node.sums[1] + 2 * EPSILON - h
         numbers = (self._output(g, h), self._output(right_g, right_h), g, h - EPSILON, right_g, right_h - EPSILON)
         return Split(place + 1, 0, 0, gain, int(threshold), numbers, bool(left), 0)
 

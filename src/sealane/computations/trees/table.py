@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sealane.computations.trees.calls import Split
 
 Rows = NDArray[np.int32]
+_EVERY = np.arange(256, dtype=np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,12 @@ class Table:
 
     def parts(self, rows: Rows, split: Split) -> tuple[Rows, Rows]:
         """Return those of some rows that go left and right."""
+        from sealane.computations.trees.kernels import divide  # numba takes a while to load
+
         place = split.feature - 1
-        left = goes_left(self.codes[rows, place], split, self.missing[place])
-        return rows[left], rows[~left]
+        left, right = np.empty_like(rows), np.empty_like(rows)
+        number = divide(self.codes, rows, place, goes_left(_EVERY, split, self.missing[place]), left, right)
+        return left[:number], right[: len(rows) - number]
 
 
 def goes_left(column: NDArray[np.uint8], split: Split, missing: int | None) -> NDArray[np.bool_]:
