@@ -14,7 +14,8 @@ from sealane.computations.trees.calls import Histogram, RootSums
 from sealane.computations.trees.fixed_point import grid
 from sealane.computations.trees.ground import Ground, Tally
 from sealane.computations.trees.group_quantiles import group_quantiles
-from sealane.computations.trees.growth import Growth, Opened
+from sealane.computations.trees.growth import Growth
+from sealane.computations.trees.histograms import Opened
 from sealane.computations.trees.library import Ended, Library
 from sealane.computations.trees.mirror import Step
 from sealane.computations.trees.objectives import Loss, Span

@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sealane.computations.base import Term, count
+from sealane.computations.disclosure import effective_rows
 from sealane.computations.trees.calls import Split
+from sealane.computations.trees.fixed_point import Grid
 from sealane.computations.trees.permission import Rule, Verdict
 
 Counts = NDArray[np.int64]
@@ -25,17 +27,19 @@ WIDEST = 62
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """What is opened of one node, each added up over the bins before: shape ``(bins + 1,)``, from 0.
+    """What is opened of one node; all but ``masses`` added up over the bins before: shape ``(bins + 1,)``, from 0.
 
     Attributes:
         rows: of the cohort.
         first: institutions whose first row is in a bin; of a category's bins and of missing values, those with any.
         last: institutions whose last row is in a bin; the same of a category's bins and of missing values.
+        masses: Σw and Σw² by bin in steps of their grids, ``(2, bins)``, where rows are weighted.
     """
 
     rows: Counts
     first: Counts
     last: Counts
+    masses: Counts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +96,8 @@ def slots_for(totals: Sequence[int], marks: int, cohort: int) -> Slots:
     return Slots(max(totals).bit_length(), cohort.bit_length(), marks, cohort)
 
 
-def read_verdict(rule: Rule, census: Census, start: int, number: int, missing: int | None,
-                 split: Split) -> Verdict | None:
+def read_verdict(rule: Rule, census: Census, start: int, number: int, missing: int | None, split: Split,
+                 grids: Sequence[Grid] = ()) -> Verdict | None:
     """Return the verdict on a split, or None where the census does not tell.
 
     Args:
@@ -103,11 +107,18 @@ def read_verdict(rule: Rule, census: Census, start: int, number: int, missing: i
         number: of these bins.
         missing: which of them holds missing values of a number, if one does.
         split: is judged.
+        grids: of Σw and Σw².
     """
     sides = [[(start + low, start + high) for low, high in side] for side in _sides(number, missing, split)]
     left, right = (sum(int(census.rows[high] - census.rows[low]) for low, high in side) for side in sides)
     if min(left, right) < rule.rows:
         return Verdict(left, right, permitted=False)
+    if census.masses is not None:
+        for side in sides:
+            total, squares = (grid.values(np.sum([part[low:high].sum() for low, high in side]))
+                              for grid, part in zip(grids, census.masses, strict=True))
+            if effective_rows(float(total), float(squares)) < rule.effective:
+                return Verdict(left, right, permitted=False)
     # The institutions of a side are at least those of any part of it, and at most all parts' together.
     parts = [[int(ends[high] - ends[low]) for low, high in side if low < high]
              for ends, side in zip((census.first, census.last), sides, strict=True)]

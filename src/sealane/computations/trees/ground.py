@@ -55,8 +55,7 @@ class Ground:
         numbers: of bins of each feature.
         size: of all features' bins together.
         table: own rows.
-        counted: whether a census is opened with every histogram: not where rows are weighted, for what a side then
-            needs is no number of rows, nor in a cohort whose numbers do not fit an entry.
+        counted: whether a census is opened with every histogram: not in a cohort whose numbers do not fit an entry.
     """
 
     cohort: Cohort
@@ -78,6 +77,6 @@ class Ground:
         missing = tuple(one.number - 1 if one.missing else None for one in self.bins)
         found = {"numbers": numbers, "starts": np.concatenate([[0], np.cumsum(numbers)[:-1]]).astype(np.int64),
                  "size": int(numbers.sum()), "table": Table(self.codes, missing),
-                 "counted": self.weights is None and slots_for([self.used], 4, self.cohort.size).fit}
+                 "counted": slots_for([self.used], 4, self.cohort.size).fit}
         for name, value in found.items():
             object.__setattr__(self, name, value)

@@ -46,6 +46,18 @@ def add_up(codes: Any, rows: Any, first: Any, second: Any, starts: Any, out: Any
             counts[at] += 1
 
 
+@_kernel("void(uint8[:, ::1], int32[::1], float64[::1], int64[::1], float64[:, ::1])")
+def weigh(codes: Any, rows: Any, weights: Any, starts: Any, out: Any) -> None:
+    """Add the weights of some rows, and their squares, by bin of all features, ``(bins, 2)``."""
+    for place in range(rows.size):
+        row = rows[place]
+        weight = weights[row]
+        for feature in range(codes.shape[1]):
+            at = starts[feature] + codes[row, feature]
+            out[at, 0] += weight
+            out[at, 1] += weight * weight
+
+
 @_kernel("int64(uint8[:, ::1], int32[::1], int64, boolean[::1], int32[::1], int32[::1])")
 def divide(codes: Any, rows: Any, feature: Any, goes: Any, left: Any, right: Any) -> Any:
     """Write the rows whose bin goes left, and the others, in their order; return how many went left."""

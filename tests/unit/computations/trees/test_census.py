@@ -137,15 +137,20 @@ def test_a_tree_of_31_leaves_takes_few_rounds(run_pooled, rows, parts):
     assert result.sums["histograms_unused"] <= 5 * 6
 
 
-def test_weighted_rows_have_their_verdicts_asked_for(run_pooled, parts, monkeypatch):
-    opened = set()
-    sum_ = Growth._sum
+def test_where_rows_are_weighted_so_is_the_census(run_pooled, parts, monkeypatch):
+    opened, sum_ = set(), Growth._sum
     monkeypatch.setattr(Growth, "_sum", lambda self, terms: opened.update(terms) or sum_(self, terms))
-    params = {"outcome": "amount", "features": ["a", "b"], "rounds": 1, "params": {"num_leaves": 4}}
-    weighted = run_pooled(parts, Gbdt(), {**params, "weight": "weight"}, minimum_count=5)
-    assert opened >= {"histograms", "verdicts", "weights", "squares"}
-    assert "census" not in opened
-    assert weighted.sums["verdicts_asked"] >= 3
-    opened.clear()
+    params = {"outcome": "amount", "features": ["a", "b"], "rounds": 3, "params": {"num_leaves": 8}}
     run_pooled(parts, Gbdt(), params, minimum_count=5)
     assert {name for name in opened if not name.startswith("loss")} == {"histograms", "census"}
+    opened.clear()
+    # A tenth of the rows weighs thirty times as much as the others: then 100 rows stand for some 25.
+    heavy = {name: part.assign(weight=np.where(part["b"] > 1.3, 2.0, 0.07)) for name, part in parts.items()}
+    read = run_pooled(heavy, Gbdt(), {**params, "weight": "weight"}, minimum_count=5)
+    assert {name for name in opened if not name.startswith("loss")} == {
+        "histograms", "census", "census weights", "census squares"}
+    monkeypatch.setattr(Slots, "fit", False)
+    asked = run_pooled(heavy, Gbdt(), {**params, "weight": "weight"}, minimum_count=5)
+    assert read.model_text == asked.model_text
+    assert read.sums["barred_splits"] == asked.sums["barred_splits"] > 0
+    assert read.sums["verdicts_asked"] == 0 < asked.sums["verdicts_asked"]

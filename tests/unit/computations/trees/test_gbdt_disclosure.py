@@ -14,6 +14,7 @@ from sealane.computations.base import count
 from sealane.computations.trees import fit, kernels, library
 from sealane.computations.trees.fit import Gbdt
 from sealane.computations.trees.growth import Growth
+from sealane.computations.trees.histograms import Histograms
 from sealane.computations.trees.permission import Rule, judge
 from sealane.errors import ProtocolError
 from sealane.node.cohort import NodeCohort
@@ -123,21 +124,21 @@ def test_lightgbm_holds_no_row_and_its_calls_are_the_same_at_every_node(seen):
 
 @pytest.mark.parametrize("weight", [None, "weight"])  # verdicts are read off; where rows are weighted, asked for
 def test_a_split_is_judged_before_anything_of_its_children_is_summed(weight, run_pooled, parts, monkeypatch):
-    summed, histograms = {}, Growth._histograms
+    summed, terms = {}, Histograms.terms
 
     def note(self, nodes):
         for node in nodes:
             for one in (node, node.sibling) if node.parent is not None else ():
-                summed.setdefault((self._label, one.name), []).append(len(one.rows))
+                summed.setdefault((self._ground.tally.rounds, one.name), []).append(len(one.rows))
                 above = [verdict for verdict in node.parent.verdicts.values()
                          if one.total in (verdict.left_rows, verdict.right_rows)]
                 assert any(verdict.permitted for verdict in above)
-        return histograms(self, nodes)
+        return terms(self, nodes)
 
     frames = {name: part.assign(where=place + np.random.default_rng(place).uniform(0, 1.4, len(part)),
                                 amount=part["amount"] + 2.0 * place)
               for place, (name, part) in enumerate(parts.items())}
-    monkeypatch.setattr(Growth, "_histograms", note)
+    monkeypatch.setattr(Histograms, "terms", note)
     monkeypatch.setattr(fit, "rule_for", lambda cohort, least: Rule(100, 100, 3))
     result = run_pooled(frames, Gbdt(), {
         "outcome": "amount", "features": ["a", "b", "m", "where", "grade"], "rounds": 3, "weight": weight,
@@ -200,15 +201,15 @@ def test_nodes_whose_trees_differ_open_nothing(parts, monkeypatch):
 
 @pytest.mark.parametrize("which", ["histograms", "census"])
 def test_a_node_that_lies_about_the_size_of_its_histogram_ends_the_run(which, parts, monkeypatch):
-    histograms = Growth._histograms
+    honest = Histograms.terms
     turn = iter(range(1000))
 
     def longer(self, nodes):
-        terms = histograms(self, nodes)
+        terms = honest(self, nodes)
         term = terms[which]
         return terms if next(turn) else terms | {which: count(np.concatenate([term.values, term.values]), term.bound)}
 
-    monkeypatch.setattr(Growth, "_histograms", longer)
+    monkeypatch.setattr(Histograms, "terms", longer)
     with pytest.raises(ProtocolError) as caught:
         sealane.simulate(parts).run("trees.gbdt", **PARAMS)
     assert caught.value.code == "run.payload-length"
