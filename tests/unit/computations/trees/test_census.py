@@ -13,14 +13,16 @@ from sealane.computations.trees import fit
 from sealane.computations.trees.calls import NOTHING
 from sealane.computations.trees.census import Census, Slots, read_verdict, slots_for
 from sealane.computations.trees.fit import Gbdt
+from sealane.computations.trees.fixed_point import grid
 from sealane.computations.trees.growth import Growth
-from sealane.computations.trees.kernels import mark_ends
+from sealane.computations.trees.kernels import mark_ends, weigh
 from sealane.computations.trees.permission import Rule, judge
 from sealane.computations.trees.table import Table
 from sealane.secagg.layout import plan
 
 quick = settings(max_examples=300, deadline=None)
 NUMBER, MISSING, CATEGORY = 0, 1, -1
+GRID = grid(1000, 16.0, 6)
 
 
 @st.composite
@@ -39,11 +41,15 @@ def nodes_and_splits(draw):
     else:
         split = dataclasses.replace(NOTHING, feature=2, threshold=draw(st.integers(0, number - 1 - kind)),
                                     default_left=draw(st.booleans()))
-    rule = Rule(draw(st.integers(1, 6)), 1, draw(st.integers(1, len(codes))))
-    return kind, number, codes, split, rule
+    weights = None
+    if draw(st.booleans()):
+        weights = [np.array(draw(st.lists(st.sampled_from([0.5, 1.0, 4.0]), min_size=len(one), max_size=len(one))))
+                   for one in codes]
+    rule = Rule(draw(st.integers(1, 6)), draw(st.integers(1, 6)), draw(st.integers(1, len(codes))))
+    return kind, number, codes, weights, split, rule
 
 
-def census_of(kind, number, codes):
+def census_of(kind, number, codes, weights):
     starts, numbers = np.array([0, 1, 1 + number]), np.array([1, number, 1])
     total = np.zeros((3, 2 + number + 1), np.int64)
     for one in codes:
@@ -52,19 +58,30 @@ def census_of(kind, number, codes):
         ends = np.zeros((2, len(counts)), np.int64)
         mark_ends(counts, starts, numbers, np.array([0, kind, 0]), ends)
         total[:, 1:] += np.vstack([counts, ends])
-    return Census(*total.cumsum(axis=1))
+    masses = None
+    if weights is not None:
+        masses = np.zeros((2 + number, 2))
+        for one, weight in zip(codes, weights, strict=True):
+            weigh(one, np.arange(len(one), dtype=np.int32), weight, starts, masses)
+        masses = np.stack([GRID.steps(masses[:, k]) for k in (0, 1)])
+    rows, first, last = total.cumsum(axis=1)
+    return Census(rows, first, last, masses)
 
 
 @quick
 @given(nodes_and_splits())
 def test_a_verdict_that_is_read_is_the_one_that_would_be_asked_for(made):
-    kind, number, codes, split, rule = made
+    kind, number, codes, weights, split, rule = made
     missing = number - 1 if kind == MISSING else None
     parts = [Table(one, (None, missing, None)).parts(np.arange(len(one), dtype=np.int32), split) for one in codes]
     rows = sum(len(one) for one in codes)
     opened = [sum(len(left) for left, _ in parts), *(sum(len(part[side]) > 0 for part in parts) for side in (0, 1))]
-    exact = judge(rule, rows, np.array(opened), None)
-    read = read_verdict(rule, census_of(kind, number, codes), 1, number, missing, split)
+    masses = None
+    if weights is not None:
+        masses = np.array([sum((own[part[side]] ** power).sum() for own, part in zip(weights, parts, strict=True))
+                           for side in (0, 1) for power in (1, 2)])
+    exact = judge(rule, rows, np.array(opened), masses)
+    read = read_verdict(rule, census_of(kind, number, codes, weights), 1, number, missing, split, (GRID, GRID))
     if read is not None:
         assert read == exact
     elif kind == NUMBER:
