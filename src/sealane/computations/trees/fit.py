@@ -34,7 +34,7 @@ class Gbdt:
 
     outputs = ("model",)
     individual_level = False  # every leaf rests on 20 times the minimum count of rows, of several institutions
-    opens = "rows in fine cells; gradients by bin of each node of a tree, down to single rows; rows of each split tried"
+    opens = "by bin of each node of a tree: gradients, rows (weights), institutions' first and last; rows in fine cells"
 
     @property
     def name(self) -> str:

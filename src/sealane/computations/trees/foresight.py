@@ -21,8 +21,8 @@ from sealane.computations.trees.permission import Verdict
 SHARES = (0.7, 0.3)
 """What gain the two children of a split are taken to have, as shares of its own, while their histograms are not open.
 
-With smaller shares more is asked for at once: fewer rounds, and more histograms in vain. Measured in docs/trees.md,
-"Foresight".
+With smaller shares more is asked for at once: fewer rounds, and more histograms in vain. Measured in
+docs/adr/0034-verdicts-are-read-from-histograms.md.
 """
 
 
