@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -104,9 +106,11 @@ class Growth:
 
     async def _instead(self, node: TreeNode) -> Split | None:
         """Return the best permitted split by a number, where LightGBM would make it in the same way."""
-        tried = self._not_barred(node)[:ALTERNATIVES]
-        sure = next((place for place, split in enumerate(tried) if split.key in node.verdicts), len(tried))
-        tried = tried[: sure + 1]
+        tried: list[Split] = []
+        for split in islice(self._not_barred(node), ALTERNATIVES):
+            tried.append(split)
+            if split.key in node.verdicts:  # permitted for certain
+                break
         await self._judge(node, tried)
         for split in tried:
             if node.verdicts[split.key].permitted:
@@ -120,9 +124,11 @@ class Growth:
             if not node.known:
                 node.best = self._search.best(node)
 
-    def _not_barred(self, node: TreeNode) -> list[Split]:
-        verdicts = [(split, self._verdict(node, split)) for split in self._search.alternatives(node)]
-        return [split for split, verdict in verdicts if verdict is None or verdict.permitted]
+    def _not_barred(self, node: TreeNode) -> Iterator[Split]:
+        for split in self._search.alternatives(node):
+            verdict = self._verdict(node, split)
+            if verdict is None or verdict.permitted:
+                yield split
 
     def _verdict(self, node: TreeNode, split: Split) -> Verdict | None:
         """Return the verdict on a split where it is there or can be read off."""
@@ -145,7 +151,7 @@ class Growth:
 
     async def _fetch(self, wanted: Wanted) -> None:
         """Ask for what is wanted, and for what will be: one sum."""
-        foresee(wanted, self._mirror, self._verdict, lambda node: next(iter(self._not_barred(node)), None))
+        foresee(wanted, self._mirror, self._verdict, lambda node: next(self._not_barred(node), None))
         for node, split in wanted.verdicts:
             self._digest.update(node.name + repr(split.key).encode())
         for node in wanted.histograms:
