@@ -12,17 +12,19 @@ from sealane.computations.base import Cohort, Term, count
 from sealane.computations.trees.bins import Bins
 from sealane.computations.trees.calls import Histogram, RootSums
 from sealane.computations.trees.fixed_point import grid
+from sealane.computations.trees.ground import Ground, Tally
 from sealane.computations.trees.group_quantiles import group_quantiles
-from sealane.computations.trees.growth import Ground, Growth, Opened, Tally
+from sealane.computations.trees.growth import Growth
+from sealane.computations.trees.histograms import Opened
 from sealane.computations.trees.library import Ended, Library
 from sealane.computations.trees.mirror import Step
-from sealane.computations.trees.node import goes_left
 from sealane.computations.trees.objectives import Loss, Span
 from sealane.computations.trees.parameters import GbdtParameters
 from sealane.computations.trees.permission import Rule
 from sealane.computations.trees.ranking import cells_of, ranked
 from sealane.computations.trees.rows import Asked
 from sealane.computations.trees.sampling import chosen_features, drawn, private_seed
+from sealane.computations.trees.table import goes_left
 from sealane.errors import RefusedError
 
 Array = NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""The two loops that touch every row or bin: a leaf's histogram, and the best split of each feature.
+"""The loops that touch every row or bin: a leaf's histogram, where rows lie, and the best split of each feature.
 
 Compiled for the types named when the module is first imported; kept on disk where there is a place for it.
 """
@@ -33,16 +33,71 @@ def _gain(g: float, h: float, l1: float, l2: float) -> float:
     return kept * kept / (h + l2)
 
 
-@_kernel("void(uint8[:, ::1], int32[::1], float32[::1], float32[::1], int64[::1], float64[:, ::1])")
-def add_up(codes: Any, rows: Any, first: Any, second: Any, starts: Any, out: Any) -> None:
-    """Add the derivatives of some rows into a histogram of all features, shape ``(bins, 2)``."""
+@_kernel("void(uint8[:, ::1], int32[::1], float32[::1], float32[::1], int64[::1], float64[:, ::1], int32[::1])")
+def add_up(codes: Any, rows: Any, first: Any, second: Any, starts: Any, out: Any, counts: Any) -> None:
+    """Add the derivatives of some rows into a histogram of all features, ``(bins, 2)``, and count rows by bin."""
     for place in range(rows.size):
         row = rows[place]
         g, h = np.float64(first[row]), np.float64(second[row])
         for feature in range(codes.shape[1]):
-            at = starts[feature] + codes[row, feature]
+            at = np.uint32(starts[feature]) + np.uint32(codes[row, feature])  # which cannot be negative: a tenth faster
             out[at, 0] += g
             out[at, 1] += h
+            counts[at] += np.int32(1)
+
+
+@_kernel("void(uint8[:, ::1], int32[::1], float64[::1], int64[::1], float64[:, ::1])")
+def weigh(codes: Any, rows: Any, weights: Any, starts: Any, out: Any) -> None:
+    """Add the weights of some rows, and their squares, by bin of all features, ``(bins, 2)``."""
+    for place in range(rows.size):
+        row = rows[place]
+        weight = weights[row]
+        for feature in range(codes.shape[1]):
+            at = starts[feature] + codes[row, feature]
+            out[at, 0] += weight
+            out[at, 1] += weight * weight
+
+
+@_kernel("int64(uint8[:, ::1], int32[::1], int64, boolean[::1], int32[::1], int32[::1])")
+def divide(codes: Any, rows: Any, feature: Any, goes: Any, left: Any, right: Any) -> Any:
+    """Write the rows whose bin goes left, and the others, in their order; return how many went left."""
+    on_left, on_right = 0, 0
+    for place in range(rows.size):
+        row = rows[place]
+        if goes[codes[row, feature]]:
+            left[on_left] = row
+            on_left += 1
+        else:
+            right[on_right] = row
+            on_right += 1
+    return on_left
+
+
+@_kernel("void(int32[::1], int64[::1], int64[::1], int64[::1], int64[:, ::1])")
+def mark_ends(counts: Any, starts: Any, numbers: Any, kinds: Any, out: Any) -> None:
+    """Mark the first and the last bin of a number that holds a row; of all other bins, whether they hold any.
+
+    Args:
+        counts: rows by bin.
+        starts: where each feature's bins begin.
+        numbers: of bins of each feature.
+        kinds: 0 numeric, 1 numeric whose last bin holds missing values, -1 a category.
+        out: zeros, ``(2, bins)``: the first bins, the last bins, and in both those that hold any row.
+    """
+    for feature in range(starts.size):
+        start, end = starts[feature], starts[feature] + numbers[feature]
+        known = start if kinds[feature] < 0 else end - kinds[feature]
+        for place in range(start, known):
+            if counts[place] > 0:
+                out[0, place] = 1
+                break
+        for place in range(known - 1, start - 1, -1):
+            if counts[place] > 0:
+                out[1, place] = 1
+                break
+        for place in range(known, end):
+            if counts[place] > 0:
+                out[0, place] = out[1, place] = 1
 
 
 @_kernel("void(float64[:, ::1], int64[::1], int64[::1], int64[::1], float64[::1], float64[:, ::1])")

@@ -72,10 +72,7 @@ class Mirror:
                 raise differs("nothing")
 
     def _split(self) -> tuple[TreeNode, TreeNode] | None:
-        place = 0
-        for other in range(1, len(self.leaves)):
-            if _order(self.leaves[other]) > _order(self.leaves[place]):
-                place = other
+        place = max(range(len(self.leaves)), key=lambda place: _order(self.leaves[place]))
         split = self.leaves[place].best
         if split is None or not self.leaves[place].known:
             return None

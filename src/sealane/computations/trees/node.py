@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sealane.computations.trees.calls import Split
+from sealane.computations.trees.census import Census
 from sealane.computations.trees.permission import Verdict
+from sealane.computations.trees.table import Rows, Table
 
 Key = tuple[int, int, bool, tuple[int, ...]]
-Rows = NDArray[np.int32]
 
 
 @dataclass(slots=True, eq=False)
@@ -22,10 +24,16 @@ class TreeNode:
         rows: own rows in it: private.
         total: rows of the cohort in it.
         depth: splits above it.
+        table: all own rows.
+        name: public, of the splits above it: 16 bytes.
         histogram: opened sums in steps of the grids, ``(bins, 2)``; None while they are not open.
+        values: the same in units.
+        sums: Σg and Σh of the node.
+        census: opened along with it, where the run opens it.
+        counts: own rows by bin: private.
         best: its best split: LightGBM's once that is ``known``, until then what is foreseen.
         known: whether LightGBM has searched it.
-        verdicts: what was opened of splits.
+        verdicts: of splits, opened or read off.
         parent: the node above.
         sibling: the other child of the same split.
     """
@@ -33,7 +41,13 @@ class TreeNode:
     rows: Rows
     total: int
     depth: int
+    table: Table
+    name: bytes = b"root"
     histogram: NDArray[np.int64] | None = None
+    values: NDArray[np.float64] | None = None
+    sums: tuple[float, float] = (0.0, 0.0)
+    census: Census | None = None
+    counts: NDArray[np.int32] | None = None
     best: Split | None = None
     known: bool = False
     verdicts: dict[Key, Verdict] = field(default_factory=dict)
@@ -42,23 +56,24 @@ class TreeNode:
     _parts: dict[Key, tuple[Rows, Rows]] = field(default_factory=dict)
     _children: dict[Key, tuple[TreeNode, TreeNode]] = field(default_factory=dict)
 
-    def parts(self, split: Split, codes: NDArray[np.uint8], last: int | None) -> tuple[Rows, Rows]:
-        """Return own rows that go left and right; ``last`` is the bin of missing values of a number, if it has one."""
+    def parts(self, split: Split) -> tuple[Rows, Rows]:
+        """Return own rows that go left and right."""
         found = self._parts.get(split.key)
         if found is None:
-            left = goes_left(codes[self.rows, split.feature - 1], split, last)
-            found = self._parts[split.key] = (self.rows[left], self.rows[~left])
+            found = self._parts[split.key] = self.table.parts(self.rows, split)
         return found
 
     def children(self, split: Split) -> tuple[TreeNode, TreeNode]:
-        """Return the children of a split whose verdict and parts are there, left and right."""
+        """Return the children of a split whose verdict is there, left and right."""
         found = self._children.get(split.key)
         if found is None:
-            verdict, (left, right) = self.verdicts[split.key], self._parts[split.key]
-            found = self._children[split.key] = (
-                TreeNode(left, verdict.left_rows, self.depth + 1, parent=self),
-                TreeNode(right, verdict.right_rows, self.depth + 1, parent=self))
-            found[0].sibling, found[1].sibling = found[1], found[0]
+            verdict = self.verdicts[split.key]
+            left, right = (
+                TreeNode(rows, total, self.depth + 1, self.table, _name(self.name, split.key, side), parent=self)
+                for side, rows, total in zip((0, 1), self.parts(split), (verdict.left_rows, verdict.right_rows),
+                                             strict=True))
+            left.sibling, right.sibling = right, left
+            found = self._children[split.key] = left, right
         return found
 
 
@@ -68,9 +83,5 @@ def smaller_first(pair: tuple[TreeNode, TreeNode]) -> tuple[TreeNode, TreeNode]:
     return (left, right) if left.total < right.total else (right, left)
 
 
-def goes_left(column: NDArray[np.uint8], split: Split, last: int | None) -> NDArray[np.bool_]:
-    """Return which bins of the split's feature go left; ``last`` as for :meth:`TreeNode.parts`."""
-    if split.levels:
-        return np.isin(column, split.levels)
-    left = np.asarray(column <= split.threshold, np.bool_)
-    return left if last is None else np.where(column == last, split.default_left, left)
+def _name(above: bytes, key: Key, side: int) -> bytes:
+    return hashlib.sha256(above + repr((key, side)).encode()).digest()[:16]

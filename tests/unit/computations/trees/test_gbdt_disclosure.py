@@ -11,9 +11,10 @@ import pytest
 
 import sealane
 from sealane.computations.base import count
-from sealane.computations.trees import growth, kernels, library
+from sealane.computations.trees import fit, kernels, library
 from sealane.computations.trees.fit import Gbdt
 from sealane.computations.trees.growth import Growth
+from sealane.computations.trees.histograms import Histograms
 from sealane.computations.trees.permission import Rule, judge
 from sealane.errors import ProtocolError
 from sealane.node.cohort import NodeCohort
@@ -42,9 +43,9 @@ def seen(monkeypatch, parts):
         plain.append({name: term.values.copy() for name, term in terms.items()})
         return await summed(self, terms)
 
-    def add(codes, rows, first, second, starts, out):
-        added(codes, rows, first, second, starts, out)
-        local.append((out.copy(), first.copy(), second.copy(), len(rows)))
+    def add(codes, rows, first, second, starts, out, counts):
+        added(codes, rows, first, second, starts, out, counts)
+        local.append((out.copy(), first.copy(), second.copy(), counts.copy()))
 
     def gather(self, data, size, *rest):
         gathers.append(library.ctypes.string_at(data, size))
@@ -73,6 +74,8 @@ def test_no_message_holds_a_number_of_one_node_s_rows(seen):
     needles |= summed
     # The whole of what LightGBM hands to a gather, the unwritten tail of a split included, at every offset.
     needles |= {data[k : k + 8] for data in gathers for k in range(len(data) - 7)}
+    # Own rows by bin: two neighbours at once, and what is packed of several bins before it is masked.
+    needles |= {word for *_, counts in local for word in (*words(counts.tobytes()), *words(counts[1:].tobytes()))}
     # Words with zero bytes are short numbers: they lie in any message by chance, as lengths and counters.
     needles = {needle for needle in needles if len(needle) >= 8 and needle.count(0) < 3}
     assert len(needles) > 1000
@@ -83,6 +86,9 @@ def test_no_message_holds_a_number_of_one_node_s_rows(seen):
     assert [needle for data in sent for needle in _all_words(data) & needles] == []
     # The search would find them: what is summed holds the histograms, before it is masked.
     assert len(summed & needles) > 150
+    packed = {word for terms in plain for name, values in terms.items() if name.endswith("census")
+              for word in words(values.tobytes())}
+    assert len(packed & needles) > 20
     raw = Contribution(*_fields_with(engine, plain))
     assert _all_words(encode_from_node(raw).SerializeToString()) & needles != set()
 
@@ -116,27 +122,31 @@ def test_lightgbm_holds_no_row_and_its_calls_are_the_same_at_every_node(seen):
     assert all(number % 3 == 0 for number in each.values())
 
 
-def test_a_split_is_judged_before_its_children_are_summed(run_pooled, parts, monkeypatch):
-    judged, early = set(), []
-    judge_, open_ = growth.judge, Growth._open
+@pytest.mark.parametrize("weight", [None, "weight"])  # verdicts are read off; where rows are weighted, asked for
+def test_a_split_is_judged_before_anything_of_its_children_is_summed(weight, run_pooled, parts, monkeypatch):
+    summed, terms = {}, Histograms.terms
 
-    def note(rule, rows, opened, weights):
-        verdict = judge_(rule, rows, opened, weights)
-        judged.add((verdict.left_rows, verdict.right_rows, verdict.permitted))
-        return verdict
-
-    def check(self, nodes, opened):
+    def note(self, nodes):
         for node in nodes:
-            if node.parent is not None:
-                pair = (node.total, node.sibling.total)
-                early.extend([pair] if not {(*pair, True), (*pair[::-1], True)} & judged else [])
-        return open_(self, nodes, opened)
+            for one in (node, node.sibling) if node.parent is not None else ():
+                summed.setdefault((self._ground.tally.rounds, one.name), []).append(len(one.rows))
+                above = [verdict for verdict in node.parent.verdicts.values()
+                         if one.total in (verdict.left_rows, verdict.right_rows)]
+                assert any(verdict.permitted for verdict in above)
+        return terms(self, nodes)
 
-    monkeypatch.setattr(growth, "judge", note)
-    monkeypatch.setattr(Growth, "_open", check)
-    result = run_pooled(parts, Gbdt(), {k: v for k, v in PARAMS.items() if k != "minimum_count"}, minimum_count=5)
-    assert len(judged) >= 6
-    assert early == []
+    frames = {name: part.assign(where=place + np.random.default_rng(place).uniform(0, 1.4, len(part)),
+                                amount=part["amount"] + 2.0 * place)
+              for place, (name, part) in enumerate(parts.items())}
+    monkeypatch.setattr(Histograms, "terms", note)
+    monkeypatch.setattr(fit, "rule_for", lambda cohort, least: Rule(100, 100, 3))
+    result = run_pooled(frames, Gbdt(), {
+        "outcome": "amount", "features": ["a", "b", "m", "where", "grade"], "rounds": 3, "weight": weight,
+        "params": {"num_leaves": 12, "max_bin": 12}}, minimum_count=5)
+    # What the nodes themselves hold of each: the rule, over all of them, from their own rows.
+    assert len(summed) > 20
+    assert all(len(rows) == 3 and sum(rows) >= 100 and min(rows) > 0 for rows in summed.values())
+    assert result.sums["barred_splits"] > 0
     counts = [leaf for tree in result.booster.dump_model()["tree_info"] for leaf in _counts(tree["tree_structure"])]
     assert min(counts) >= 100
 
@@ -189,15 +199,17 @@ def test_nodes_whose_trees_differ_open_nothing(parts, monkeypatch):
         sealane.simulate(parts).run("trees.gbdt", **PARAMS)
 
 
-def test_a_node_that_lies_about_the_size_of_its_histogram_ends_the_run(parts, monkeypatch):
-    histograms = Growth._histograms
+@pytest.mark.parametrize("which", ["histograms", "census"])
+def test_a_node_that_lies_about_the_size_of_its_histogram_ends_the_run(which, parts, monkeypatch):
+    honest = Histograms.terms
     turn = iter(range(1000))
 
     def longer(self, nodes):
-        term = histograms(self, nodes)
-        return term if next(turn) else count(np.concatenate([term.values, term.values]), term.bound)
+        terms = honest(self, nodes)
+        term = terms[which]
+        return terms if next(turn) else terms | {which: count(np.concatenate([term.values, term.values]), term.bound)}
 
-    monkeypatch.setattr(Growth, "_histograms", longer)
+    monkeypatch.setattr(Histograms, "terms", longer)
     with pytest.raises(ProtocolError) as caught:
         sealane.simulate(parts).run("trees.gbdt", **PARAMS)
     assert caught.value.code == "run.payload-length"
@@ -218,12 +230,11 @@ def test_the_same_rows_are_drawn_after_a_restart_and_no_others_know_them(run_poo
 
 
 def test_a_sum_of_the_trees_is_of_whole_numbers(run_pooled, parts, monkeypatch):
-    kinds = set()
-    real = growth.count
-    monkeypatch.setattr(growth, "count", lambda *a: kinds.add("count") or real(*a))
+    kinds, sum_ = set(), Growth._sum
+    monkeypatch.setattr(Growth, "_sum", lambda self, terms: kinds.update(
+        (name.split()[0], term.kind) for name, term in terms.items()) or sum_(self, terms))
     run_pooled(parts, Gbdt(), {k: v for k, v in PARAMS.items() if k != "minimum_count"}, minimum_count=5)
-    assert kinds == {"count"}
-    assert count([1], 1).kind == "count"
+    assert kinds == {("loss", "count"), ("histograms", "count"), ("census", "count")}
 
 
 def test_rlwe_gives_the_same_model_as_masking():
