@@ -89,6 +89,7 @@ async def agree_on_bins(
     """
     cells = {f.name: _first_cells(f) for f in features if not f.levels and f.high > f.low}
     wanted = {name: most - bool(missing[name]) for name in cells}
+    ordered = {name: np.sort(own[name].astype(np.float64)) for name in cells}  # with missing values behind all others
     for turn in range(TURNS):
         if turn:
             for feature in features:
@@ -97,7 +98,7 @@ async def agree_on_bins(
         asking = {name: one for name, one in cells.items() if len(one.fresh)}
         if not asking:
             break
-        total = await cohort.sum({f"cells {name}": count(_counted(one, own[name]), max(used, 1))
+        total = await cohort.sum({f"cells {name}": count(_counted(one, ordered[name]), max(used, 1))
                                   for name, one in asking.items()})
         for name, one in asking.items():
             one.counts[one.fresh] = total[f"cells {name}"]
@@ -127,10 +128,8 @@ def _first_cells(feature: Feature) -> _Cells:
     return _Cells(np.append(tops, np.inf), np.zeros(cells, np.int64), np.arange(cells))
 
 
-def _counted(cells: _Cells, values: NDArray[np.generic]) -> NDArray[np.int64]:
-    numbers = values.astype(np.float64, copy=False)
-    places = np.searchsorted(cells.tops, numbers[~np.isnan(numbers)], side="left")
-    return np.asarray(np.bincount(places, minlength=len(cells.tops))[cells.fresh], np.int64)
+def _counted(cells: _Cells, ordered: Array) -> NDArray[np.int64]:
+    return np.asarray(np.diff(np.searchsorted(ordered, cells.tops, side="right"), prepend=0)[cells.fresh], np.int64)
 
 
 def _refine(cells: _Cells, feature: Feature, target: float) -> None:
