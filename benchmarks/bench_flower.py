@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sealane.flower.library import load
+from sealane.computations.flower_app.library import load
 from sealane.flower.run import run_app
 
 RESULTS = Path(__file__).parent / "results"

@@ -11,7 +11,7 @@ from sealane.cli.groups import noun
 from sealane.cli.output import amount, facts, kilobytes, note, show
 
 if TYPE_CHECKING:
-    from sealane.flower.grid import Exchange
+    from sealane.computations.flower_app.grid import Exchange
 
 EXPOSED = "scheme none: the app's server half sees each node's update by itself"
 
@@ -38,7 +38,7 @@ def run(app: Path, nodes: int, virtual: bool, changes: tuple[str, ...], tolerate
     shall not uses sealane.flower.secure_sum_mod.
     """
     from sealane.cli.local_federation import stopped_by_sigterm
-    from sealane.flower.project import read_changes
+    from sealane.computations.flower_app.project import read_changes
     from sealane.flower.run import run_app
 
     told = 0

@@ -12,8 +12,8 @@ pytest.importorskip("flwr")
 
 from tests.support.flower_apps import expected_error
 
-from sealane.flower.grid import SealaneGrid, make_grid
-from sealane.flower.library import load
+from sealane.computations.flower_app.grid import SealaneGrid, make_grid
+from sealane.computations.flower_app.library import load
 
 FLOWER = load()
 RECORDS = FLOWER.app
@@ -124,7 +124,7 @@ def test_a_message_to_nobody_is_answered_with_an_error() -> None:
 
 
 def test_a_message_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sealane.flower.grid.MAXIMUM_MESSAGE", 100)
+    monkeypatch.setattr("sealane.computations.flower_app.grid.MAXIMUM_MESSAGE", 100)
     grid = grid_over(lambda told, node, data: None)
     with expected_error("flower.message-too-large"):
         grid.push_messages(batch(grid))

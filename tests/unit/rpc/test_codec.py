@@ -17,10 +17,8 @@ from sealane.governance.signed_statement import SignedAgreement, SignedCounter, 
 from sealane.rpc.codec import (
     decode_from_coordinator,
     decode_from_node,
-    decode_party,
     encode_from_coordinator,
     encode_from_node,
-    encode_party,
 )
 from sealane.rpc.notices import (
     Directory,
@@ -34,6 +32,7 @@ from sealane.rpc.notices import (
     StudyRecord,
     Welcome,
 )
+from sealane.rpc.study_codec import decode_party, encode_party
 from sealane.secagg.messages import (
     Arrival,
     Contribution,

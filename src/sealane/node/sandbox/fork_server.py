@@ -68,13 +68,14 @@ class ForkServer:
         with self._lock:
             self._start()
 
-    def spawn(self, rows: int, limits: Limits, late: tuple[str, ...] = ()) -> Child:
+    def spawn(self, rows: int, limits: Limits, late: tuple[str, ...] = (), table: int | None = None) -> Child:
         """Fork a child that has these rows. Waits for a server that is not ready, and starts one that has died.
 
         Args:
             rows: handle of the rows.
             limits: of the child.
             late: modules that it finds imported.
+            table: handle of a file with the rows, if it is to have one.
 
         Raises:
             RefusedError: the server could not lock itself in.
@@ -87,7 +88,8 @@ class ForkServer:
             read, write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
             try:
                 asked = json.dumps({"spawn": number, "limits": limits.to_dict(), "late": late}).encode()
-                socket.send_fds(control, [asked], [theirs.fileno(), rows, write])
+                handles = [theirs.fileno(), rows, write, *([] if table is None else [table])]
+                socket.send_fds(control, [asked], handles)
             except OSError as error:
                 ours.close()
                 os.close(read)

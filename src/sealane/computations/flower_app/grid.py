@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from sealane.computations.flower_app.library import RAISED, SERVER, UNAVAILABLE, Flower
 from sealane.core.entropy import random_bytes
 from sealane.errors import ProtocolError, SealaneError, UnavailableError
-from sealane.flower.library import RAISED, SERVER, UNAVAILABLE, Flower
 
 MAXIMUM_MESSAGE = 512 << 20
 
@@ -29,7 +29,10 @@ class Carrier(Protocol):
         """
 
     def send(self, node: int, data: bytes) -> None:
-        """Send to a node."""
+        """Send to a node, at once or when the batch is whole."""
+
+    def sent(self) -> None:
+        """Take note that a batch is whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class SealaneGrid:
         exchanges: those that are over.
         failures: what nodes did not answer, in order.
         error: the typed error of the first failure, where none is tolerated.
+        most: bytes of the longest message.
     """
 
     flower: Flower
@@ -86,6 +90,7 @@ class SealaneGrid:
     exchanges: list[Exchange] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     error: SealaneError | None = None
+    most: int = MAXIMUM_MESSAGE
     sent: int = 0
     received: int = 0
     _run: Any = None
@@ -133,9 +138,9 @@ class SealaneGrid:
         for message in messages:
             message_id, node = random_bytes(16).hex(), message.metadata.dst_node_id
             data = self.flower.write(message, message_id)
-            if len(data) > MAXIMUM_MESSAGE:
+            if len(data) > self.most:
                 raise ProtocolError("flower.message-too-large", "a message of the app is too large",
-                                    got=f"{len(data)} bytes", expected=f"at most {MAXIMUM_MESSAGE}")
+                                    got=f"{len(data)} bytes", expected=f"at most {self.most}")
             with self._changed:
                 self._pending[message_id] = (node, _head(self.flower, message, message_id), message.metadata.group_id)
                 self.sent += len(data)
@@ -144,6 +149,7 @@ class SealaneGrid:
                 self.carrier.send(node, data)
             else:
                 self.lost(node, "the node is not connected")
+        self.carrier.sent()
         return sent
 
     def pull_messages(self, message_ids: Iterable[str]) -> list[Any]:
@@ -211,6 +217,12 @@ class SealaneGrid:
                     del self._pending[message_id]
                     self._replies[message_id] = self.flower.refusal(head, UNAVAILABLE, why)
                     self._failed(node, group, UNAVAILABLE, why)
+            self._changed.notify_all()
+
+    def stop(self, error: SealaneError) -> None:
+        """Let the app's next call, or the one that waits, raise this error."""
+        with self._changed:
+            self.error = self.error or error
             self._changed.notify_all()
 
     def _failed(self, node: int, group: str, code: int, reason: str) -> None:
