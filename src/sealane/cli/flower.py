@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sealane.cli.flower_apps import COMMANDS
 from sealane.cli.groups import noun
 from sealane.cli.output import amount, facts, kilobytes, note, show
 
@@ -16,9 +17,13 @@ if TYPE_CHECKING:
 EXPOSED = "scheme none: the app's server half sees each node's update by itself"
 
 
-@noun("flower", examples=("flower run ./my-app", "flower run ./my-app --nodes 5 --run-config num-rounds=3"))
+@noun("flower", examples=("flower run ./my-app", "flower check ./my-app --server north", "flower install ./my-app"))
 def flower() -> None:
-    """Run Flower apps unchanged."""
+    """Run Flower apps unchanged: over processes of this machine, or at the nodes of a study."""
+
+
+for one in COMMANDS:
+    flower.add_command(one)
 
 
 @flower.command(examples=("flower run ./my-app", "flower run ./my-app --nodes 5 --run-config num-rounds=3",

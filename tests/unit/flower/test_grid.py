@@ -34,6 +34,9 @@ class Told:
     def send(self, node: int, data: bytes) -> None:
         self.answer(self, node, data)
 
+    def sent(self) -> None:
+        pass
+
 
 def echo(data: bytes) -> bytes:
     message = FLOWER.read(data)

@@ -134,15 +134,16 @@ class SealaneGrid:
         self._check()
         names = dict(self.carrier.nodes())
         self._names.update(names)
+        batch = list(messages)
         sent = []
-        for message in messages:
-            message_id, node = random_bytes(16).hex(), message.metadata.dst_node_id
-            data = self.flower.write(message, message_id)
+        for message, data in self.flower.write_all(batch, ids := [random_bytes(16).hex() for _ in batch]):
+            message_id, node = ids[len(sent)], message.metadata.dst_node_id
             if len(data) > self.most:
                 raise ProtocolError("flower.message-too-large", "a message of the app is too large",
                                     got=f"{len(data)} bytes", expected=f"at most {self.most}")
             with self._changed:
-                self._pending[message_id] = (node, _head(self.flower, message, message_id), message.metadata.group_id)
+                head = self.flower.write(self.flower.without_content(message), message_id)
+                self._pending[message_id] = (node, head, message.metadata.group_id)
                 self.sent += len(data)
             sent.append(message_id)
             if node in names:
@@ -233,22 +234,17 @@ class SealaneGrid:
         got = f"{name}: {reason}"[:500]
         if code == UNAVAILABLE:
             self.error = UnavailableError("flower.node-lost", "a node was lost while it was asked something", got=got,
-                                          hint="--tolerate goes on without it, as Flower does")
+                                          hint="to go on without it, as Flower does: --tolerate, or tolerate = true "
+                                               "in a study")
         else:
             what = "a ClientApp raised" if code == RAISED else "a node answered with an error"
             self.error = ProtocolError("flower.client-app-failed", what, got=got,
-                                       hint="its traceback is in that node's log; --tolerate goes on, as Flower does")
+                                       hint="`sealane flower run` shows its traceback; to go on, as Flower does: "
+                                            "--tolerate, or tolerate = true in a study")
 
     def _check(self) -> None:
         if self.error is not None:
             raise self.error
-
-
-def _head(flower: Flower, message: Any, message_id: str) -> bytes:
-    """Return a message without its content: all that is needed to answer it."""
-    empty = flower.app.Message(flower.app.RecordDict(), message.metadata.dst_node_id, message.metadata.message_type,
-                               ttl=message.metadata.ttl, group_id=message.metadata.group_id)
-    return flower.write(empty, message_id)
 
 
 def make_grid(flower: Flower, carrier: Carrier, *, run: int = 1, tolerate: bool = False,

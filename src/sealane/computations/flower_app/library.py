@@ -13,7 +13,7 @@ One public method is watched: ``Strategy.start``, for what it returns (:func:`wa
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -65,6 +65,32 @@ class Flower:
             proto.metadata.message_id = message_id
         data: bytes = proto.SerializeToString()
         return data
+
+    def write_all(self, messages: Sequence[Any], message_ids: Sequence[str]) -> Iterator[tuple[Any, bytes]]:
+        """Write messages under given ids, one after another; what several of them hold is written once.
+
+        A strategy sends the same model to all nodes. A message on the wire is its fields in a row, so that the content
+        can be put behind any head (Protocol Buffers, *Encoding*: "last one wins" and concatenation).
+        """
+        written: tuple[Any, bytes] = (None, b"")
+        for message, message_id in zip(messages, message_ids, strict=True):
+            if not message.has_content():
+                yield message, self.write(message, message_id)
+                continue
+            content = message.content
+            if content is not written[0]:
+                whole = self._serde.message_to_proto(message)
+                whole.ClearField("metadata")
+                written = (content, whole.SerializeToString())
+            head = self._proto(metadata=self._serde.metadata_to_proto(message.metadata))
+            head.metadata.message_id = message_id
+            yield message, head.SerializeToString() + written[1]
+
+    def without_content(self, message: Any) -> Any:
+        """Return a message without its content: all that is needed to answer it."""
+        about = message.metadata
+        return self.app.Message(self.app.RecordDict(), about.dst_node_id, about.message_type, ttl=about.ttl,
+                                group_id=about.group_id)
 
     def read(self, data: bytes) -> Any:
         """Read a message.

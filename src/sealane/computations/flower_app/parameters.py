@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -23,8 +23,7 @@ class FlowerParameters(Parameters):
         code: hash of its Python and TOML files, as ``sealane flower check`` prints it.
         server: the participant whose node runs the server half. It sees every institution's messages by themselves.
         run_config: changes to the app's configuration.
-        columns: of the study's contract that a ClientApp may read, as a file; none by default.
-        table: form of that file.
+        columns: of the study's contract that a ClientApp may read, as a CSV file; none by default.
         exchanges: most batches of messages that the server half sends; the study's ``rounds`` allow two for each, and
             one more.
         message_bytes: longest message of the app.
@@ -38,7 +37,6 @@ class FlowerParameters(Parameters):
     server: Annotated[str, Field(pattern=f"^(?:{NAME.pattern})$")]
     run_config: Annotated[dict[str, bool | int | float | str], Field(max_length=200)] = Field(default_factory=dict)
     columns: Annotated[tuple[str, ...], Field(max_length=500)] = ()
-    table: Literal["csv", "parquet"] = "csv"
     exchanges: Annotated[int, Field(ge=1, le=10_000)] = 95
     message_bytes: Annotated[int, Field(ge=1024, le=MOST_MESSAGE)] = 64 << 20
     result_bytes: Annotated[int, Field(ge=0, le=MOST_RESULT)] = MOST_RESULT

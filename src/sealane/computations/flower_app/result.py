@@ -32,7 +32,7 @@ class FlowerResult:
         self.ended: str | None = payload["ended"]
         self.metrics = pd.DataFrame([{"kind": kind, "round": int(number)} | values
                                      for kind, rounds in payload["metrics"].items()
-                                     for number, values in rounds.items()])
+                                     for number, values in sorted(rounds.items(), key=lambda one: int(one[0]))])
         self.exchanges = pd.DataFrame(payload["exchanges"], columns=[
             "group", "kind", "nodes", "answered", "bytes_sent", "bytes_received", "seconds"])
         self.trace: Any = None

@@ -81,7 +81,7 @@ class FlowerApp:
 
     def write_table(self, frame: Any, params: FlowerParameters) -> bytes | None:
         """Return the columns that the app may read as a file; None where it reads none."""
-        return write_table(frame, params.table) if params.columns else None
+        return write_table(frame) if params.columns else None
 
     def with_table(self, path: str) -> FlowerApp:
         """Return the computation with the path of that file."""

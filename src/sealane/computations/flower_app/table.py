@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,20 +16,9 @@ DATA_PATH = "data-path"
 """Under this name a ClientApp finds the path in its ``node_config``."""
 
 
-def write_table(frame: pd.DataFrame, form: str) -> bytes:
-    """Return a frame as the bytes of a CSV or a Parquet file."""
-    if form == "csv":
-        return frame.to_csv(index=False).encode("utf-8")
-    import duckdb
-
-    handle = os.memfd_create("table", os.MFD_CLOEXEC)
-    try:
-        with duckdb.connect() as db:
-            db.register("rows", frame)
-            db.execute(f"COPY rows TO '{_path(handle)}' (FORMAT parquet)")
-        return os.pread(handle, os.fstat(handle).st_size, 0)
-    finally:
-        os.close(handle)
+def write_table(frame: pd.DataFrame) -> bytes:
+    """Return a frame as the bytes of a CSV file with a line of names; what is missing is empty."""
+    return frame.to_csv(index=False).encode("utf-8")
 
 
 @contextmanager
@@ -37,17 +27,15 @@ def table_at(made: str, data: Dataset, params: FlowerParameters) -> Iterator[str
     if made or not params.columns:
         yield made
         return
-    handle = sealed_file(write_table(data.frame(params.columns), params.table))
+    handle = sealed_file(write_table(data.frame(params.columns)))
     try:
-        yield _path(handle)
+        yield f"/proc/self/fd/{handle}"
     finally:
         os.close(handle)
 
 
 def sealed_file(data: bytes) -> int:
     """Return a handle of a file in memory that nobody can change any more."""
-    import fcntl
-
     handle = os.memfd_create("table", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     rest = memoryview(data)
     while rest:
@@ -55,7 +43,3 @@ def sealed_file(data: bytes) -> int:
     fcntl.fcntl(handle, fcntl.F_ADD_SEALS,
                 fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)
     return handle
-
-
-def _path(handle: int) -> str:
-    return f"/proc/self/fd/{handle}"

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from sealane.computations.registry import get, read_parameters
 from sealane.core.canonical import canonical_bytes
+from sealane.core.memory import keep_freed_memory
 from sealane.errors import RefusedError
 from sealane.governance.contract import Contract
 from sealane.node.sandbox import landlock, seccomp
@@ -184,6 +185,7 @@ def _result(loop: asyncio.AbstractEventLoop, wire: Wire, hashes: Mapping[str, st
     params = read_parameters(name, begin["parameters"])
     computation: Any = get(name)
     if frame.body:
+        keep_freed_memory()  # an app passes whole models, again and again
         computation = computation.with_bundle(bytes(frame.body), params)
     if begin["table"]:
         computation = computation.with_table(f"/proc/self/fd/{TABLE}")

@@ -21,6 +21,8 @@ from sealane.node.sandbox.readable import readable_paths
 from sealane.node.sandbox.server import LARGEST
 
 START_SECONDS = 60.0
+BUFFER = 4 << 20
+"""Of a child's wire: a model passes it in a few steps, each of which may wait for a busy machine."""
 
 
 @dataclass(slots=True)
@@ -85,6 +87,9 @@ class ForkServer:
             control = self._living()
             number = next(self._numbers)
             ours, theirs = socket.socketpair()
+            for end in (ours, theirs):
+                for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+                    end.setsockopt(socket.SOL_SOCKET, option, BUFFER)
             read, write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
             try:
                 asked = json.dumps({"spawn": number, "limits": limits.to_dict(), "late": late}).encode()
