@@ -126,8 +126,8 @@ def test_a_message_to_nobody_is_answered_with_an_error() -> None:
     assert reply.error.code == 5
 
 
-def test_a_message_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sealane.computations.flower_app.grid.MAXIMUM_MESSAGE", 100)
+def test_a_message_that_is_too_large_is_refused() -> None:
     grid = grid_over(lambda told, node, data: None)
+    grid.most = 100
     with expected_error("flower.message-too-large"):
         grid.push_messages(batch(grid))
