@@ -44,7 +44,7 @@ class Post:
 
 def test_each_reads_what_was_written_to_it_and_all_hold_one_transcript() -> None:
     post = Post()
-    first, second, third = post.names
+    first, second, _ = post.names
     found = [post.read(k) for k in range(3)]
     assert [letters for letters, _ in found] == [
         {second: b"to the first"}, {first: b"to the second"}, {second: b"to the third"}]

@@ -171,18 +171,21 @@ class SealaneGrid:
         if not batch:
             return []
         began, sent, received = time.monotonic(), self.sent, self.received
-        wanted, got = set(self.push_messages(batch)), []
+        ids = self.push_messages(batch)
+        wanted, answers = set(ids), dict[str, Any]()
         with self._changed:
             while wanted:
                 for one in wanted & self._replies.keys():
                     wanted.discard(one)
-                    got.append(self._replies.pop(one))
+                    answers[one] = self._replies.pop(one)
                 left = None if timeout is None else timeout - (time.monotonic() - began)
                 if not wanted or self.error is not None or (left is not None and left <= 0):
                     break
                 self._changed.wait(left)
             for one in wanted:  # a reply that comes later is for nobody
                 self._pending.pop(one, None)
+        # In order of nodes: an average shall not depend on who was faster, or whom a strategy drew first.
+        got = sorted((answers[one] for one in ids if one in answers), key=lambda reply: reply.metadata.src_node_id)
         first = batch[0].metadata
         self.exchanges.append(Exchange(first.group_id, first.message_type, len(batch),
                                        sum(reply.has_content() for reply in got), self.sent - sent,

@@ -33,11 +33,13 @@ class AppFinder(MetaPathFinder, SourceLoader):  # type: ignore[misc]  # of the l
     ) -> ModuleSpec | None:
         """See :class:`importlib.abc.MetaPathFinder`."""
         at = fullname.replace(".", "/")
-        if f"{at}/__init__.py" in self._files or at in self._folders:
-            return spec_from_loader(fullname, self, origin=self.get_filename(fullname), is_package=True)
-        if f"{at}.py" in self._files:
-            return spec_from_loader(fullname, self, origin=self.get_filename(fullname), is_package=False)
-        return None
+        if f"{at}.py" not in self._files and at not in self._folders:
+            return None
+        spec = spec_from_loader(fullname, self, origin=self.get_filename(fullname),
+                                is_package=self.is_package(fullname))
+        if spec is not None:
+            spec.has_location = True  # so that a module has a __file__
+        return spec
 
     def get_filename(self, fullname: str) -> str:
         """Return a name for a module's file, for tracebacks and for ``__file__``."""
