@@ -135,7 +135,7 @@ class SealaneGrid:
         names = dict(self.carrier.nodes())
         self._names.update(names)
         batch = list(messages)
-        sent = []
+        sent = list[str]()
         for message, data in self.flower.write_all(batch, ids := [random_bytes(16).hex() for _ in batch]):
             message_id, node = ids[len(sent)], message.metadata.dst_node_id
             if len(data) > self.most:

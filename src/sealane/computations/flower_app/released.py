@@ -86,7 +86,7 @@ def read_arrays(written: Mapping[str, Any]) -> dict[str, np.ndarray[Any, np.dtyp
     for name, text, shape in zip(written["names"], written["dtypes"], written["shapes"], strict=True):
         dtype = np.dtype(text)
         if dtype.kind not in KINDS:
-            raise InputError("flower.not-numbers", "an array of the app holds something else than numbers", got=text)
+            raise ProtocolError("flower.result-malformed", "what was released as an array is none", got=str(text)[:40])
         count = math.prod(shape)
         out[name] = np.frombuffer(data, dtype, count, at).reshape(shape)
         at += count * dtype.itemsize
