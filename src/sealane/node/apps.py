@@ -130,7 +130,7 @@ def not_installed(name: str, code: str, others: list[str]) -> RefusedError:
     """Return the error for an app that a node does not have."""
     return RefusedError("app.not-installed", "the app is not installed at this node",
                         got=f"{name}: " + (", ".join(one[:16] for one in others) or "not at all"), expected=code[:16],
-                        hint="its operator looks at the code, then `sealane node app add PATH`")
+                        hint="its operator looks at the code, then `sealane flower install PATH`")
 
 
 def none_installed(name: str, code: str) -> bytes:

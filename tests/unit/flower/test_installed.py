@@ -62,7 +62,7 @@ def test_modules_come_from_the_bundle_and_not_from_the_disk(tmp_path: Path, impo
     code = read_project(root).code_hash()
     files = read_bundle(bundle_of(root), code)
     (root / "kept_app" / "values.py").write_text("VALUE = 0\n")
-    offer_for_import(code, files)
+    offer_for_import(code, files, {"kept_app"})
     deep = importlib.import_module("kept_app.inner.deep")
     assert deep.DOUBLE == 42
     assert deep.__file__ == "app:/kept_app/inner/deep.py"
@@ -73,10 +73,31 @@ def test_modules_come_from_the_bundle_and_not_from_the_disk(tmp_path: Path, impo
 def test_another_app_takes_the_place_of_the_one_before(imports: None) -> None:
     for value in (1, 2):
         files = {"same_name/__init__.py": f"VALUE = {value}".encode()}
-        offer_for_import(str(value), files)
-        offer_for_import(str(value), files)
+        offer_for_import(str(value), files, {"same_name"})
+        offer_for_import(str(value), files, {"same_name"})
         assert value == importlib.import_module("same_name").VALUE
     assert [finder.code for finder in sys.meta_path if isinstance(finder, AppFinder)] == ["2"]
+
+
+@pytest.mark.parametrize("name", ["json", "numpy", "sealane", "flwr"])
+def test_an_app_takes_no_installed_packages_place(name: str, imports: None) -> None:
+    pytest.importorskip("flwr")
+    before = sys.modules.get(name)
+    with expected_error("flower.name-taken", got=name):
+        offer_for_import("x", {f"{name}/client.py": b""}, {name})
+    offer_for_import("y", {f"{name}/client.py": b"", "mine/app.py": b"", "tests/test_it.py": b""}, {"mine"})
+    (finder,) = (one for one in sys.meta_path if isinstance(one, AppFinder))
+    assert finder.top == {"mine"}
+    assert sys.modules.get(name) is before
+    assert finder.find_spec(f"{name}.client") is None
+
+
+def test_a_gate_that_looks_at_an_app_imports_nothing_of_it() -> None:
+    pytest.importorskip("flwr")
+    finders, modules = list(sys.meta_path), set(sys.modules)
+    FlowerApp().with_bundle(bundle_of(EXAMPLE), asked())
+    assert sys.meta_path == finders
+    assert set(sys.modules) == modules
 
 
 def test_a_node_keeps_lists_finds_and_forgets_apps(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def read_bundle(data: bytes, code: str) -> dict[str, bytes]:
         files = {}
     if not files or len(files) > MOST_FILES:
         raise InputError("flower.bundle-malformed", "the kept code of an app is malformed", got=f"{len(data)} bytes",
-                         hint="`sealane node app add PATH` keeps it anew")
+                         hint="`sealane flower install PATH` keeps it anew")
     found = hash_of(files)
     if found != code:
         raise InputError("flower.other-code", "the app's code is not the one that was agreed", got=found[:16],

@@ -81,6 +81,7 @@ class SealaneGrid:
         failures: what nodes did not answer, in order.
         error: the typed error of the first failure, where none is tolerated.
         most: bytes of the longest message.
+        words: makes of a node's reason for an error what is told of it.
     """
 
     flower: Flower
@@ -91,6 +92,7 @@ class SealaneGrid:
     failures: list[Failure] = field(default_factory=list)
     error: SealaneError | None = None
     most: int = MAXIMUM_MESSAGE
+    words: Callable[[str], str] = str
     sent: int = 0
     received: int = 0
     _run: Any = None
@@ -230,7 +232,7 @@ class SealaneGrid:
             self._changed.notify_all()
 
     def _failed(self, node: int, group: str, code: int, reason: str) -> None:
-        name = self._names.get(node, str(node))
+        name, reason = self._names.get(node, str(node)), self.words(reason)
         self.failures.append(Failure(name, group, code, reason))
         if self.tolerate or self.error is not None:
             return

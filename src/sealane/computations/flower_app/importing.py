@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from importlib.abc import MetaPathFinder, SourceLoader
 from importlib.machinery import ModuleSpec
-from importlib.util import spec_from_loader
+from importlib.util import find_spec, spec_from_loader
 from pathlib import PurePosixPath
 from types import ModuleType
 
+from sealane.errors import InputError
+
+PACKAGES = ("site-packages", "dist-packages")
 _PLACE = "app:/"
 
 
 class AppFinder(MetaPathFinder, SourceLoader):  # type: ignore[misc]  # of the library's own stubs
-    """Finds and loads the modules of one app. Its own come before installed ones of the same name, as in Flower.
+    """Finds and loads the modules of one app, by the names in ``top``: none of them is an installed package's.
 
     Args:
         code: hash of the app.
@@ -33,7 +37,7 @@ class AppFinder(MetaPathFinder, SourceLoader):  # type: ignore[misc]  # of the l
     ) -> ModuleSpec | None:
         """See :class:`importlib.abc.MetaPathFinder`."""
         at = fullname.replace(".", "/")
-        if f"{at}.py" not in self._files and at not in self._folders:
+        if fullname.partition(".")[0] not in self.top or (f"{at}.py" not in self._files and at not in self._folders):
             return None
         spec = spec_from_loader(fullname, self, origin=self.get_filename(fullname),
                                 is_package=self.is_package(fullname))
@@ -60,14 +64,43 @@ class AppFinder(MetaPathFinder, SourceLoader):  # type: ignore[misc]  # of the l
         return self.get_filename(fullname).endswith("/__init__.py")
 
 
-def offer_for_import(code: str, files: Mapping[str, bytes]) -> None:
-    """Let an app's modules be imported in this process, in the place of those of another app."""
+def offer_for_import(code: str, files: Mapping[str, bytes], needed: AbstractSet[str]) -> None:
+    """Let an app's modules be imported in this process, in the place of those of another app.
+
+    Args:
+        code: hash of the app.
+        files: its files by path.
+        needed: top-level packages of its two halves.
+
+    Raises:
+        InputError: one of these has the name of an installed package, which would be imported in its place.
+    """
     if any(isinstance(finder, AppFinder) and finder.code == code for finder in sys.meta_path):
         return
-    finder = AppFinder(code, files)
-    before = {name for other in sys.meta_path if isinstance(other, AppFinder) for name in other.top}
     sys.meta_path[:] = [other for other in sys.meta_path if not isinstance(other, AppFinder)]
-    for name in list(sys.modules):
-        if name.partition(".")[0] in before | finder.top:
+    for name, module in list(sys.modules.items()):
+        if isinstance(getattr(module, "__loader__", None), AppFinder):
             del sys.modules[name]
+    taken = {name for name in needed if _is_installed(name)}
+    if taken:
+        raise InputError("flower.name-taken", "the app's package has the name of an installed one",
+                         got=", ".join(sorted(taken))[:100], hint="the app's author gives it another")
+    for name in list(sys.modules):
+        if name.partition(".")[0] in needed:
+            del sys.modules[name]
+    finder = AppFinder(code, files)
+    # What else lies beside the halves, such as tests, takes the place of nothing.
+    finder.top -= {name for name in finder.top - needed if name in sys.modules or _is_installed(name)}
     sys.meta_path.insert(0, finder)
+
+
+def _is_installed(name: str) -> bool:
+    """Tell whether a name belongs to the interpreter, to Sealane, or to an installed package."""
+    if name in sys.stdlib_module_names or name == __name__.partition(".")[0]:
+        return True
+    try:
+        spec = find_spec(name)
+    except (ImportError, ValueError):
+        return True
+    places = [] if spec is None else [spec.origin, *(spec.submodule_search_locations or ())]
+    return any(part in PACKAGES for place in places if place for part in PurePosixPath(place).parts)

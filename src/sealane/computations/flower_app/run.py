@@ -99,7 +99,8 @@ class FlowerApp:
             raise RefusedError("flower.no-server", "the institution that runs the server half is not in the cohort",
                                got=params.server, expected=", ".join(cohort.names)[:200])
         logging.getLogger("flwr").setLevel(logging.ERROR)
-        flower, (project, config) = load(), _read_app(self.bundle, params)
+        flower, (project, config, files) = load(), _read_app(self.bundle, params)
+        offer_for_import(params.code, files, {project.server.partition(".")[0], project.client.partition(".")[0]})
         node = FIRST + cohort.place
         flower.identify(1, node)
         with table_at(self.table, data, params) as path:
@@ -191,8 +192,8 @@ class _Halves:
             raise out_of_time()
 
 
-def _read_app(bundle: bytes, params: FlowerParameters) -> tuple[Project, dict[str, Value]]:
-    """Return an app and its configuration in a study, with its modules offered for import."""
+def _read_app(bundle: bytes, params: FlowerParameters) -> tuple[Project, dict[str, Value], dict[str, bytes]]:
+    """Return an app, its configuration in a study, and its files. Nothing of it is imported: a gate reads it too."""
     files = read_bundle(bundle, params.code)
     project = project_of(files.get("pyproject.toml", b""))
     if project.name != params.app:
@@ -200,5 +201,4 @@ def _read_app(bundle: bytes, params: FlowerParameters) -> tuple[Project, dict[st
     changed = project.with_config(params.run_config)
     # A study writes 1.0 as 1: the app's own kind of number counts.
     config = {key: float(value) if isinstance(project.config[key], float) else value for key, value in changed.items()}
-    offer_for_import(params.code, files)
-    return project, config
+    return project, config, files

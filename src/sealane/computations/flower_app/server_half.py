@@ -7,6 +7,7 @@ else of the run can go on before.
 from __future__ import annotations
 
 import queue
+import re
 import threading
 import traceback
 from collections.abc import Callable, Mapping
@@ -18,6 +19,8 @@ from sealane.computations.flower_app.half import where
 from sealane.computations.flower_app.library import SERVER, Flower, Started, watching
 from sealane.computations.flower_app.project import Project, Value
 from sealane.errors import ProtocolError, RefusedError, SealaneError
+
+_TELLABLE = re.compile(r"[A-Za-z_]\w{0,63} at [\w.<>-]{1,100}:\d{1,7}$|[a-z]{1,20}\.[a-z-]{1,60}(?=: |$)")
 
 
 @dataclass(slots=True)
@@ -67,7 +70,7 @@ class ServerHalf:
                  most: int, tolerate: bool) -> None:
         self._outbox = Outbox(names)
         self.grid: SealaneGrid = make_grid(flower, self._outbox, tolerate=tolerate)
-        self.grid.most = most
+        self.grid.most, self.grid.words = most, in_few_words
         self.started = Started()
         self.ended: str | None = None
         self._error: SealaneError | None = None
@@ -119,6 +122,15 @@ class ServerHalf:
         else:
             self._error = ProtocolError("flower.server-app-failed", "the ServerApp raised", got=where(error),
                                         hint="run it over `sealane flower run`, which shows its traceback")
+
+
+def in_few_words(reason: str) -> str:
+    """Return of a node's reason what is a code, or a kind of exception with its line: an app's own words may be rows.
+
+    An error ends the run, and passes the coordinator.
+    """
+    found = _TELLABLE.match(reason)
+    return found.group() if found is not None else "an error in the app's own words"
 
 
 def out_of_time() -> RefusedError:
