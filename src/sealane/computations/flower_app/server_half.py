@@ -18,7 +18,7 @@ from sealane.computations.flower_app.grid import SealaneGrid, make_grid
 from sealane.computations.flower_app.half import where
 from sealane.computations.flower_app.library import SERVER, Flower, Started, watching
 from sealane.computations.flower_app.project import Project, Value
-from sealane.errors import ProtocolError, RefusedError, SealaneError
+from sealane.errors import ProtocolError, RefusedError, SealaneError, UnavailableError
 
 _TELLABLE = re.compile(r"[A-Za-z_]\w{0,63} at [\w.<>-]{1,100}:\d{1,7}$|[a-z]{1,20}\.[a-z-]{1,60}(?=: |$)")
 
@@ -106,6 +106,9 @@ class ServerHalf:
             with watching() as self.started:
                 app(grid=self.grid, context=self.context)
             self._error = self.grid.error  # the app went on over it
+        except UnavailableError as error:  # would pause a run that cannot go on
+            self._error = ProtocolError("flower.app-ended", "the server half ended, for a node did not answer it",
+                                        got=f"{error.code}: {error.message}"[:200])
         except SealaneError as error:
             self._error = error
         except Exception as error:  # an app's own code ran
