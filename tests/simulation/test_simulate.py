@@ -77,7 +77,7 @@ def test_two_institutions_compute_only_if_both_waive(federation: Federate) -> No
 @pytest.mark.parametrize(("call", "code", "kind"), [
     ({"computation": "test.prob"}, "computation.unknown", InputError),
     ({"rounds": "many"}, "computation.bad-parameters", InputError),
-    ({"scheme": "none"}, "study.unknown-scheme", InputError),
+    ({"scheme": "none"}, "study.scheme-none", InputError),
     ({"minimum_cohort": 5}, "study.too-few-participants", InputError),
 ])
 def test_a_wrong_call_says_what_is_wrong(

@@ -7,18 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sealane.cli.flower_apps import COMMANDS
 from sealane.cli.groups import noun
 from sealane.cli.output import amount, facts, kilobytes, note, show
 
 if TYPE_CHECKING:
-    from sealane.flower.grid import Exchange
+    from sealane.computations.flower_app.grid import Exchange
 
 EXPOSED = "scheme none: the app's server half sees each node's update by itself"
 
 
-@noun("flower", examples=("flower run ./my-app", "flower run ./my-app --nodes 5 --run-config num-rounds=3"))
+@noun("flower", examples=("flower run ./my-app", "flower check ./my-app --server north", "flower install ./my-app"))
 def flower() -> None:
-    """Run Flower apps unchanged."""
+    """Run Flower apps unchanged: over processes of this machine, or at the nodes of a study."""
+
+
+for one in COMMANDS:
+    flower.add_command(one)
 
 
 @flower.command(examples=("flower run ./my-app", "flower run ./my-app --nodes 5 --run-config num-rounds=3",
@@ -38,7 +43,7 @@ def run(app: Path, nodes: int, virtual: bool, changes: tuple[str, ...], tolerate
     shall not uses sealane.flower.secure_sum_mod.
     """
     from sealane.cli.local_federation import stopped_by_sigterm
-    from sealane.flower.project import read_changes
+    from sealane.computations.flower_app.project import read_changes
     from sealane.flower.run import run_app
 
     told = 0

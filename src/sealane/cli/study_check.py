@@ -39,6 +39,8 @@ def _with_stand_ins(file: StudyFile) -> Study:
     """Make the study with stand-ins for parties that only a coordinator knows: its own rules need them."""
     names = list(file.participants) if file.participants is not None else [
         f"stand-in-{number}" for number in range(max(file.minimum_cohort, file.colluding + 2, 0))]
+    if file.participants is None and isinstance(file.parameters.get("server"), str):
+        names[:1] = [file.parameters["server"]]  # some computations name a participant
     directory: dict[str, str] = {name: fingerprint(sha256(name.encode("utf-8")).digest()) for name in names}
     if isinstance(file.participants, dict):
         directory |= file.participants

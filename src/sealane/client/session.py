@@ -30,10 +30,10 @@ from sealane.governance.recipient import recipient_of
 from sealane.governance.study import Recipient, Study, parse_study
 from sealane.rpc import bounds
 from sealane.rpc.catalog_codec import decode_catalog, encode_query
-from sealane.rpc.codec import decode_party, decode_study
 from sealane.rpc.identity import Identity, load_identity
 from sealane.rpc.notices import PartyRecord, StudyRecord
 from sealane.rpc.status import from_rpc_error
+from sealane.rpc.study_codec import decode_party, decode_study
 from sealane.rpc.tls import LARGEST_REPLY, channel_credentials, channel_options
 from sealane.secagg.attempt import verify_endorsement
 from sealane.secagg.messages import Endorsement

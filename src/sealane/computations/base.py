@@ -79,6 +79,17 @@ class Cohort(Protocol):
             ProtocolError: the proposal is further than 1e-9 relative from what this node derived.
         """
 
+    async def correspond(self, letters: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Write to single members by name, and return what they wrote to this one: only under the scheme ``none``.
+
+        All members take part, those too who write nothing. What is written, its receiver reads: no sum hides it. A run
+        that has written cannot be taken up again by a node that was stopped.
+
+        Raises:
+            RefusedError: the study secures its sums, the node's policy gate says no, or this node was stopped before.
+            ProtocolError: another party's bytes do not verify.
+        """
+
 
 class Dataset(Protocol):
     """What a computation may read at a node."""

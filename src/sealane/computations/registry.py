@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from sealane.computations.anomaly.isolation import Isolation
 from sealane.computations.base import Computation, Parameters
 from sealane.computations.causal.ipw import Ipw
+from sealane.computations.flower_app.run import FlowerApp
 from sealane.computations.glm.fit import GlmFit
 from sealane.computations.harmonise.check import Harmonise
 from sealane.computations.meta.fit import MetaFit
@@ -46,6 +47,7 @@ _BUILT_IN: dict[str, Computation[Any]] = {computation.name: computation for comp
     Describe(),
     Disproportionality(),
     FineGray(),
+    FlowerApp(),
     Gbdt(),
     GlmFit(),
     Harmonise(),

@@ -31,6 +31,7 @@ from sealane.secagg.messages import (
     Endorsement,
     Introduction,
     Join,
+    Letters,
     Member,
     Proposal,
     Release,
@@ -188,7 +189,7 @@ class Coordination:
                 self._join(sender, message)
             case Introduction():
                 self._introduce(sender, message)
-            case Contribution() | Release() | Proposal():
+            case Contribution() | Release() | Proposal() | Letters():
                 self._exchange(sender, message)
             case Endorsement():
                 self._endorse(sender, message)
@@ -263,7 +264,7 @@ class Coordination:
             raise ProtocolError("run.attempt-unknown", "a node names an attempt that never began", got=attempt)
         return attempt == self.facts.attempt and sender in self.cohort
 
-    def _exchange(self, sender: Fingerprint, message: Contribution | Release | Proposal) -> None:
+    def _exchange(self, sender: Fingerprint, message: Contribution | Release | Proposal | Letters) -> None:
         if self.exchanges is None or not self._is_current(sender, message.attempt):
             return
         accepted = self.exchanges.accepted
@@ -274,6 +275,8 @@ class Coordination:
                 relays = list(self.exchanges.release(sender, message))
             case Proposal():
                 relays = list(self.exchanges.propose(sender, message))
+            case Letters():
+                relays = list(self.exchanges.write(sender, message))
         self._keep_announced(self.exchanges)
         for member, relay in relays:
             self.send(member, relay)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from sealane.coordinator.correspondence import Written
 from sealane.core.ids import Fingerprint
 from sealane.errors import ProtocolError
 from sealane.secagg.attempt import Attempt
@@ -19,9 +20,9 @@ from sealane.secagg.coordinator_role import (
     announcement,
     opening,
 )
-from sealane.secagg.messages import Arrival, Contribution, Opening, Proposal, Release
+from sealane.secagg.messages import Arrival, Contribution, Delivery, Letters, Opening, Proposal, Release
 
-Relay = Arrival | Opening | Proposal
+Relay = Arrival | Opening | Proposal | Delivery
 LARGEST_HELD = 256
 """How many exchanges are held at once: it bounds what a node that lies can make the coordinator keep."""
 
@@ -39,6 +40,7 @@ class Exchanges:
     sums: dict[int, SumState] = field(default_factory=dict)
     proposals: dict[int, Proposal] = field(default_factory=dict)
     early: dict[tuple[int, Fingerprint], Release] = field(default_factory=dict)
+    letters: dict[int, Written] = field(default_factory=dict)
     settled: int = -1
     accepted: int = 0
     duplicate: int = 0
@@ -121,8 +123,34 @@ class Exchanges:
             if member != self.attempt.first:
                 yield member, message
 
+    def write(self, sender: Fingerprint, message: Letters) -> Iterator[tuple[Fingerprint, Relay]]:
+        """Take in a member's letters; when all members wrote, pass each what is for it.
+
+        Raises:
+            ProtocolError: the study secures its sums, or the letters do not fit the attempt.
+        """
+        if self.attempt.scheme != "none":
+            raise ProtocolError("run.letters-refused", "a node wrote letters in a run that secures its sums",
+                                got=f"node {sender}", expected="scheme none")
+        self._check_held(message.exchange)
+        if message.exchange < self.settled and message.exchange not in self.letters:
+            self.late += 1
+            return
+        _check_ahead(sender, message.exchange, (n for n, one in self.letters.items()
+                                                if one.missing and sender in one.messages))
+        written = self.letters.setdefault(message.exchange, Written(self.attempt))
+        if not written.add(sender, message):
+            self.duplicate += 1
+            return
+        self.accepted += 1
+        if not written.missing:
+            self._settle(message.exchange)
+            yield from written.told()
+
     def again(self, member: Fingerprint) -> Iterator[Relay]:
         """Repeat to one member everything it may have missed."""
+        for written in self.letters.values():
+            yield from (told for receiver, told in written.told() if receiver == member)
         for number in sorted({*self.sums, *self.proposals}):
             if number in self.proposals:
                 if member != self.attempt.first:
@@ -137,19 +165,21 @@ class Exchanges:
     @property
     def begun(self) -> bool:
         """Whether a message of any exchange has come."""
-        return bool(self.sums or self.proposals or self.early)
+        return bool(self.sums or self.proposals or self.early or self.letters)
 
     @property
     def missing(self) -> frozenset[Fingerprint]:
         """Who the oldest unfinished sum waits for; everybody where none is under way: then all compute."""
-        unfinished = (self.sums[number].missing for number in sorted(self.sums) if self.sums[number].missing)
+        states: dict[int, SumState | Written] = {**self.sums, **self.letters}
+        unfinished = (states[number].missing for number in sorted(states) if states[number].missing)
         return next(unfinished, frozenset(self.cohort))
 
     @property
     def finished(self) -> int:
         """How many exchanges are over."""
-        newest = max([*self.sums, *self.proposals], default=-1)
-        whole = newest in self.proposals or isinstance(self.sums.get(newest), Relayed)
+        newest = max([*self.sums, *self.proposals, *self.letters], default=-1)
+        wrote = newest in self.letters and not self.letters[newest].missing
+        whole = wrote or newest in self.proposals or isinstance(self.sums.get(newest), Relayed)
         return newest + 1 if whole else max(newest, 0)
 
     def _sum(self, number: int) -> SumState | None:
@@ -161,7 +191,7 @@ class Exchanges:
         return self.sums.get(number) or Gathering(self.attempt)
 
     def _check_held(self, number: int) -> None:
-        held = {*self.sums, *self.proposals, *(n for n, _ in self.early), number}
+        held = {*self.sums, *self.proposals, *self.letters, *(n for n, _ in self.early), number}
         if len(held) > LARGEST_HELD:
             raise ProtocolError("run.exchange-ahead", "too many exchanges are open at once", got=len(held),
                                 expected=f"at most {LARGEST_HELD}", hint="a node runs ahead of the cohort, or lies")
@@ -178,6 +208,7 @@ class Exchanges:
         self.sums = {n: s for n, s in self.sums.items() if n >= self.settled}
         self.proposals = {n: p for n, p in self.proposals.items() if n >= self.settled}
         self.early = {key: r for key, r in self.early.items() if key[0] >= self.settled}
+        self.letters = {n: written for n, written in self.letters.items() if n >= self.settled}
 
 
 def _check_ahead(sender: Fingerprint, number: int, held: Iterable[int]) -> None:

@@ -12,7 +12,7 @@ from sealane.coordinator.authentication import authenticate
 from sealane.coordinator.hub import Hub
 from sealane.governance.study import parse_study
 from sealane.rpc.bounds import text
-from sealane.rpc.codec import encode_party, encode_study
+from sealane.rpc.study_codec import encode_party, encode_study
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 EVERYBODY = ("node", "analyst", "auditor")

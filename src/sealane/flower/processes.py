@@ -18,9 +18,9 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
+from sealane.computations.flower_app.half import Seat
 from sealane.errors import UnavailableError, from_dict
 from sealane.flower import frames
-from sealane.flower.client_half import Seat
 
 FIRST = 101
 """Id of the first node in messages; Flower's own server half is 1."""
@@ -49,7 +49,7 @@ def name_of(node: int) -> str:
 
 @dataclass(slots=True)
 class Processes:
-    """A :class:`~sealane.flower.grid.Carrier` over processes; use it in a ``with`` block.
+    """A :class:`~sealane.computations.flower_app.grid.Carrier` over processes; use it in a ``with`` block.
 
     Attributes:
         seats: one for each process.
@@ -86,13 +86,13 @@ class Processes:
         return {place.name: place.process.pid for place in self._places.values()}
 
     def start(self, arrived: Callable[[int, bytes], None], lost: Callable[[int, str], None]) -> None:
-        """See :class:`~sealane.flower.grid.Carrier`."""
+        """See :class:`~sealane.computations.flower_app.grid.Carrier`."""
         self._arrived, self._lost = arrived, lost
         for place in self._places.values():
             self._serve(place)
 
     def nodes(self) -> dict[int, str]:
-        """See :class:`~sealane.flower.grid.Carrier`; one that starts again is waited for."""
+        """See :class:`~sealane.computations.flower_app.grid.Carrier`; one that starts again is waited for."""
         with self._changed:
             self._changed.wait_for(lambda: self._gone is not None or all(p.ready for p in self._places.values()),
                                    READY_S)
@@ -103,8 +103,11 @@ class Processes:
             return {node: place.name for node, place in self._places.items() if place.ready}
 
     def send(self, node: int, data: bytes) -> None:
-        """See :class:`~sealane.flower.grid.Carrier`."""
+        """See :class:`~sealane.computations.flower_app.grid.Carrier`."""
         self._places[node].outgoing.put(data)
+
+    def sent(self) -> None:
+        """See :class:`~sealane.computations.flower_app.grid.Carrier`: a message went when it was sent."""
 
     def _serve(self, place: _Place) -> None:
         for work in (self._read, self._write):

@@ -12,12 +12,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from sealane.computations.flower_app.grid import Carrier, Exchange, SealaneGrid, make_grid
+from sealane.computations.flower_app.half import where
+from sealane.computations.flower_app.library import SERVER, Flower, load
+from sealane.computations.flower_app.project import Project, Value, read_project
 from sealane.errors import InputError, ProtocolError, SealaneError
-from sealane.flower.client_half import where
-from sealane.flower.grid import Carrier, Exchange, SealaneGrid, make_grid
-from sealane.flower.library import SERVER, Flower, load
 from sealane.flower.processes import Processes, seats
-from sealane.flower.project import Project, Value, read_project
 from sealane.flower.virtual import VirtualNodes
 
 MOST_PROCESSES = 64

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from sealane.flower.client_half import ClientHalf, Seat
-from sealane.flower.library import Flower
+from sealane.computations.flower_app.half import ClientHalf, Seat
+from sealane.computations.flower_app.library import Flower
 from sealane.flower.processes import name_of
 
 
 @dataclass(slots=True)
 class VirtualNodes:
-    """A :class:`~sealane.flower.grid.Carrier` over threads; use it in a ``with`` block.
+    """A :class:`~sealane.computations.flower_app.grid.Carrier` over threads; use it in a ``with`` block.
 
     Attributes:
         flower: the library.
@@ -49,16 +49,19 @@ class VirtualNodes:
         self._pool.shutdown(cancel_futures=True)
 
     def start(self, arrived: Callable[[int, bytes], None], lost: Callable[[int, str], None]) -> None:
-        """See :class:`~sealane.flower.grid.Carrier`."""
+        """See :class:`~sealane.computations.flower_app.grid.Carrier`."""
         self._arrived, self._lost = arrived, lost
 
     def nodes(self) -> dict[int, str]:
-        """See :class:`~sealane.flower.grid.Carrier`."""
+        """See :class:`~sealane.computations.flower_app.grid.Carrier`."""
         return {node: name_of(node) for node in self._halves}
 
     def send(self, node: int, data: bytes) -> None:
-        """See :class:`~sealane.flower.grid.Carrier`."""
+        """See :class:`~sealane.computations.flower_app.grid.Carrier`."""
         self._pool.submit(self._work, node, data)
+
+    def sent(self) -> None:
+        """See :class:`~sealane.computations.flower_app.grid.Carrier`: a message went when it was sent."""
 
     def _work(self, node: int, data: bytes) -> None:
         try:

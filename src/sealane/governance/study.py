@@ -19,6 +19,9 @@ from sealane.secagg.ckks import refusal as ckks
 
 VERSION: Final = "sealane.study/v1"
 SCHEMES = ("masking", "rlwe")
+UNSECURED = "none"
+"""The scheme of a study that secures no sums: its participants sign that one of them sees what each of them sends."""
+UNSECURED_COMPUTATIONS = frozenset(("flower.app",))
 MAXIMUM_BYTES = 1 << 18
 MAXIMUM_PARTICIPANTS = 64
 PARAMETER_DEPTH = 8
@@ -137,7 +140,9 @@ class Study(_Part):
     def _rules(self) -> Study:
         if self.scheme == ckks.NAME:
             raise ckks.sums_refused()
-        if self.scheme not in SCHEMES:
+        if self.scheme == UNSECURED or self.computation in UNSECURED_COMPUTATIONS:
+            _check_unsecured(self)
+        elif self.scheme not in SCHEMES:
             raise InputError("study.unknown-scheme", "no such scheme of secure aggregation", got=repr(self.scheme[:40]),
                              expected=" or ".join(SCHEMES))
         if (self.epsilon is None) != (self.delta is None):
@@ -226,6 +231,23 @@ def malformed(error: ValidationError) -> SealaneError:
     """Say which field of a document is wrong, without repeating the whole of it."""
     where, what = first_fault(error, "study")
     return InputError("study.malformed", f"study is malformed at {where}", got=what)
+
+
+def _check_unsecured(study: Study) -> None:
+    """Hold a study that hides nothing against what may be computed so, and one that computes so against its scheme."""
+    if study.computation not in UNSECURED_COMPUTATIONS:
+        raise InputError("study.scheme-none", "the scheme none hides nothing, and this computation sums",
+                         got=study.computation, expected=f"{' or '.join(SCHEMES)}; none for "
+                         f"{', '.join(sorted(UNSECURED_COMPUTATIONS))} only")
+    if study.scheme != UNSECURED:
+        raise InputError("study.app-not-secured", "a Flower app passes single messages, which no scheme sums",
+                         got=repr(study.scheme[:40]), expected='scheme = "none"',
+                         hint="participants sign that its server half sees each one's; an app that uses "
+                              "sealane.flower.secure_sum_mod shows it sums")
+    server = study.parameters.get("server")
+    if study.participant(str(server)) is None:
+        raise InputError("study.server-unknown", "the institution that runs the app's server half is no participant",
+                         got=repr(server)[:80], expected=", ".join(party.name for party in study.participants)[:200])
 
 
 def _check_parties(what: str, parties: tuple[Participant, ...] | tuple[Recipient, ...]) -> None:

@@ -40,7 +40,7 @@ from sealane.rpc.notices import (
     Welcome,
 )
 from sealane.rpc.renewal import needs_renewal, renew
-from sealane.secagg.messages import Contribution, Proposal, Release, SealedResult
+from sealane.secagg.messages import Contribution, Letters, Proposal, Release, SealedResult
 from sealane.secagg.scheme import get_scheme
 from sealane.telemetry.logs import get_logger, log
 
@@ -148,7 +148,7 @@ class Agent:
             self._link.send(message)
         except InputError as error:
             log(_LOG, "message.too-large", error=error)
-            if isinstance(message, Contribution | Release | Proposal | SealedResult):
+            if isinstance(message, Contribution | Release | Proposal | SealedResult | Letters):
                 self._link.send(Failure(message.run_id, error))
 
     async def _connect(self) -> None:

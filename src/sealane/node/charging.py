@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sealane.computations.pricing import price_under, rows_of
+from sealane.errors import RefusedError
 from sealane.governance.agreed_cap import agreed_cap
 from sealane.governance.agreement import Agreement
 from sealane.governance.contract import Contract
@@ -92,13 +93,18 @@ class Charging:
 
         self._ledger.reserve(request, guard)
 
-    def commit(self, number: int, layout: Layout) -> None:
+    def commit(self, number: int, layout: Layout | None) -> None:
         """Charge the sum of an exchange: it is on disk when this returns, and only then may anything leave.
+
+        Letters have no layout, and no noise: a computation with a price writes none.
 
         Raises:
             RefusedError: the sum is not what was priced, or one more than was reserved.
         """
         if self._price is not None:
+            if layout is None:
+                raise RefusedError("ledger.letters-without-noise", "a computation with a price writes letters",
+                                   expected="sums with noise only")
             check_sum(layout, self._price)
         elif self._released:
             return  # without noise a run counts once, however many sums it opens

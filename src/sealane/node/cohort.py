@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sealane.core.entropy import random_secret
+from sealane.core.entropy import random_bytes, random_secret
 from sealane.core.ids import Fingerprint
 from sealane.core.secret import Secret
 from sealane.crypto.derivation import derive
@@ -20,16 +20,19 @@ from sealane.errors import InputError, RefusedError
 from sealane.node.inbox import Inbox
 from sealane.node.journal import ExchangeRow, Journal
 from sealane.secagg.layout import Layout, decode, encode, plan, read_vector
-from sealane.secagg.messages import Arrival, Contribution, Opening, Proposal, Release
+from sealane.secagg.letters import NONCE_BYTES
+from sealane.secagg.messages import Arrival, Contribution, Delivery, Letters, Opening, Proposal, Release
 from sealane.secagg.node_role import Contributed, NodeRole, Opened, after_agreement, after_sum
 from sealane.secagg.terms import Term
 from sealane.secagg.transcript import Transcript
 
 BINDER_BYTES = 32
 """What the journal holds behind each opened total; before it, in four bytes, how many vectors were summed."""
-Exchanged = Contribution | Release | Proposal
+Exchanged = Contribution | Release | Proposal | Letters
 _AGREEMENT = b""
 """What the journal holds in place of a description's hash where a value was agreed on."""
+_LETTERS = b"letters"
+"""The same, where members wrote to each other."""
 
 
 class RoundGate(Protocol):
@@ -41,8 +44,11 @@ class RoundGate(Protocol):
     def check_release(self, survivors: frozenset[Fingerprint]) -> None:
         """Raise RefusedError unless the sum of these may be answered; remember on disk that it was."""
 
-    def charge(self, number: int, layout: Layout) -> None:
-        """Charge a sum on disk, before the first byte that helps to open it leaves, or raise RefusedError."""
+    def charge(self, number: int, layout: Layout | None) -> None:
+        """Charge a sum on disk, before the first byte that helps to open it leaves, or raise RefusedError.
+
+        Without a layout: letters, which no noise protects.
+        """
 
 
 class NodeCohort:
@@ -73,6 +79,7 @@ class NodeCohort:
         self._inbox = inbox
         self._post = post
         self._minimum_count = minimum_count
+        self._peers = {names[m.fingerprint]: m.fingerprint for m in role.attempt.members if m.fingerprint != role.own}
         self._names = tuple(sorted(names[member.fingerprint] for member in role.attempt.members))
         self._place = self._names.index(names[role.own])
         self._exposed = role.attempt.cohort <= waived
@@ -200,6 +207,29 @@ class NodeCohort:
             self._send(self._role.propose(number, self.transcript, value))
         self.transcript = after_agreement(number, self.transcript, value)
         return agreed
+
+    async def correspond(self, letters: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Write to single members. See :class:`sealane.computations.base.Cohort`."""
+        number, attempt = self._next(), self._role.attempt
+        if attempt.scheme != "none":
+            raise RefusedError("cohort.letters-refused", "a study that secures its sums passes no letters",
+                               got=attempt.scheme, expected="scheme none", hint="letters show what each node says")
+        to = {self._peers[name]: text for name, text in letters.items()}
+        self._gate.check_round(number)
+        if self._known(number, _LETTERS) is not None:
+            raise RefusedError("cohort.letters-lost", "the node was stopped in mid-run, and letters cannot be repeated",
+                               got=f"exchange {number}", hint="start another run: this one has no checkpoint")
+        self._gate.check_release(attempt.cohort)
+        self._gate.charge(number, None)
+        nonce = random_bytes(NONCE_BYTES)
+        written = self._role.write(number, self.transcript, to, nonce)
+        self._journal.wrote(self._run, self._attempt, number, _LETTERS)
+        self._send(written)
+        opened, self.transcript = self._role.read(written, self.transcript, nonce,
+                                                  await self._inbox.take(Delivery, number))
+        self._settle(number)
+        by_fingerprint = {fingerprint: name for name, fingerprint in self._peers.items()}
+        return {by_fingerprint[sender]: text for sender, text in opened.items()}
 
     @property
     def _run(self) -> str:

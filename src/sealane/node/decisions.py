@@ -28,6 +28,7 @@ from sealane.governance.signed_statement import (
 )
 from sealane.governance.study import Study
 from sealane.governance.terms import Terms
+from sealane.node.apps import FOLDER, Apps, equipped
 from sealane.node.charging import enter_cap
 from sealane.node.datasets import open_dataset
 from sealane.node.ledger import NodeLedger
@@ -92,6 +93,9 @@ class Decisions:
             return self._same(study, earlier, entry, terms, own or {})
         check_protected(self._register, study, entry, own=self._key.fingerprint, sandboxed=self._sandboxed,
                         person_approved=True)
+        if self._home is not None:
+            equipped(get(study.computation), read_parameters(study.computation, study.parameters),
+                     Apps(self._home / FOLDER).find)
         opened = open_dataset(self._register, entry.name, entry.version)
         opened.require(required_columns(study.computation, study.parameters, opened.contract))
         price_under(study, get(study.computation), read_parameters(study.computation, study.parameters),

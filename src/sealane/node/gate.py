@@ -36,6 +36,7 @@ from sealane.governance.policy import (
 )
 from sealane.governance.signed_statement import SignedAgreement, SignedRefusal, Statement
 from sealane.governance.study import Study, parse_study
+from sealane.node.apps import Find, equipped, none_installed
 from sealane.node.charging import Charging
 from sealane.node.decided import Decided, Deciding
 from sealane.node.ledger import NodeLedger
@@ -99,11 +100,12 @@ class Gate:
         protection: refuses a study that does not protect the agreed dataset as its grade asks.
         clock: tells the time.
         ledger: the node's privacy ledger.
+        apps: finds the code of an app that is installed here.
     """
 
     def __init__(
         self, own: Fingerprint, records: Records, datasets: Callable[[Agreement, Study], Dataset],
-        protection: Callable[[Agreement, Study], None], clock: Clock, ledger: NodeLedger,
+        protection: Callable[[Agreement, Study], None], clock: Clock, ledger: NodeLedger, apps: Find = none_installed,
     ) -> None:
         self._own = own
         self._records = records
@@ -111,6 +113,7 @@ class Gate:
         self._protection = protection
         self._clock = clock
         self.ledger = ledger
+        self._apps = apps
         self._decided = Decided(records)
         self._answering: dict[str, set[str]] = {}
         self._answering_lock = Lock()
@@ -143,6 +146,7 @@ class Gate:
                               runs_released), code=code_hash(computation), outputs=output_kinds(computation))
             limits = self._decide(study, agreements, own, request)
             self._protection(own, study)
+            computation = equipped(computation, parameters, self._apps)
             waived = frozenset(f for f, a in agreements.items() if a.waives_differencing)
             return Admission(offer.run_id, study, agreements, own, waived, limits, computation, parameters,
                              request.code)
@@ -287,7 +291,7 @@ class _Rounds:
         with self._gate.asked(self._admission, "reservation"):
             self._charging.reserve(contract)
 
-    def charge(self, number: int, layout: Layout) -> None:
+    def charge(self, number: int, layout: Layout | None) -> None:
         """See :class:`sealane.node.cohort.RoundGate`."""
         with self._gate.asked(self._admission, "charge"):
             self._charging.commit(number, layout)

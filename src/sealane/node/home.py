@@ -13,6 +13,7 @@ from pathlib import Path
 from sealane.core.clock import Clock, system_clock
 from sealane.errors import InputError, RefusedError
 from sealane.node.acts import ActsLog
+from sealane.node.apps import FOLDER, Apps
 from sealane.node.datasets import open_approved
 from sealane.node.decisions import Decisions
 from sealane.node.gate import Gate
@@ -59,6 +60,11 @@ class NodeHome:
         """The socket on which the serving node takes commands."""
         return self.path / "control.sock"
 
+    @property
+    def apps(self) -> Apps:
+        """The Flower apps that are installed here."""
+        return Apps(self.path / FOLDER)
+
     def identity(self) -> Identity:
         """Read the identity anew: a renewed certificate counts from the next connection on."""
         return load_identity(self.path)
@@ -73,7 +79,8 @@ class NodeHome:
         """Return the policy gate over this home's register and datasets."""
         own = self.identity().fingerprint
         protection = partial(check_approved, self.register, own, sandboxed=self.sandboxed)
-        return Gate(own, self.register, partial(open_approved, self.register), protection, self.clock, self.ledger)
+        return Gate(own, self.register, partial(open_approved, self.register), protection, self.clock, self.ledger,
+                    self.apps.find)
 
     @contextmanager
     def witness(self) -> Iterator[NodeWitness]:

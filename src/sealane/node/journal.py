@@ -303,6 +303,19 @@ class Journal:
             (run_id, attempt, number, value),
         ))
 
+    def wrote(self, run_id: str, attempt: int, number: int, kind: bytes) -> None:
+        """Keep that letters are about to be written; those of a run's first time wait for the disk.
+
+        From then on no other attempt begins, and a node that is killed finds that it cannot go on with this one.
+        """
+        row = self._db.execute("SELECT released FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        self._deferred.append((
+            "INSERT OR IGNORE INTO exchanges (run_id, attempt, number, description_hash, total) "
+            "VALUES (?, ?, ?, ?, x'01')", (run_id, attempt, number, kind)))
+        if row is not None and not row[0]:
+            self._deferred.append(("UPDATE runs SET released = 1 WHERE run_id = ?", (run_id,)))
+            self.settle()
+
     def end(self, run_id: str) -> None:
         """Close a run for ever, and forget the secrets that belonged to it."""
         with self._writing():

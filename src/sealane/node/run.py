@@ -37,6 +37,7 @@ from sealane.rpc.notices import Failure, LogEvidence, Nudge, RunEnded, RunOffer
 from sealane.secagg.attempt import Attempt, sign_endorsement, sign_join, verify_endorsement
 from sealane.secagg.messages import (
     Arrival,
+    Delivery,
     Endorsed,
     Endorsement,
     Introduced,
@@ -188,7 +189,7 @@ class NodeRun:
         match message:
             case Start():
                 self._start(message)
-            case Arrival() | Opening() | Proposal():
+            case Arrival() | Opening() | Proposal() | Delivery():
                 if self._running is not None and message.attempt == self._running.attempt.number:
                     self._running.inbox.put(message, message.exchange)
             case Introduced():

@@ -21,7 +21,7 @@ from sealane.node.journal import Journal
 from sealane.node.spool import LONG
 from sealane.rpc.codec import FromNode, encode_from_node
 from sealane.rpc.known_codes import known
-from sealane.secagg.messages import Contribution
+from sealane.secagg.messages import Contribution, Letters
 
 LEFT_OUT = "run.left-out"
 """The outcome of a run that gave its result without this node."""
@@ -87,9 +87,12 @@ class RunMeter:
 
 
 def _length(message: FromNode) -> int:
-    """Return the bytes of a message; of a long contribution to within ten bytes, without encoding it."""
+    """Return the bytes of a message; of long ones to within ten bytes for each part, without encoding them."""
     if isinstance(message, Contribution) and len(message.payload) >= LONG:
         return len(message.payload) + encode_from_node(replace(message, payload=b"")).ByteSize()
+    if isinstance(message, Letters):
+        slim = replace(message, sealed=dict.fromkeys(message.sealed, b""))
+        return sum(map(len, message.sealed.values())) + encode_from_node(slim).ByteSize()
     return encode_from_node(message).ByteSize()
 
 

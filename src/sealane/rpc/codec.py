@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sealane.api.stream.v1 import stream_pb2 as pb
-from sealane.api.study.v1 import study_pb2 as study_pb
 from sealane.core.ids import Fingerprint
 from sealane.crypto.agreement import CIPHERTEXT_BYTES, PUBLIC_KEY_BYTES
 from sealane.errors import ProtocolError
 from sealane.governance.catalog_statement import CatalogStatement, SignedPublication, SignedWithdrawal
-from sealane.governance.counter import MAXIMUM_COUNTERS
-from sealane.governance.signed_statement import MAXIMUM_BYTES, SignedAgreement, SignedCounter, SignedRefusal
-from sealane.rpc import bounds, fresh_codec, log_codec, parcel_codec
+from sealane.governance.signed_statement import SignedAgreement, SignedCounter, SignedRefusal
+from sealane.rpc import bounds, fresh_codec, letters_codec, log_codec, parcel_codec
 from sealane.rpc.catalog_codec import decode_catalog, encode_catalog
 from sealane.rpc.error_detail import describe_error, described_error
 from sealane.rpc.notices import (
@@ -31,7 +29,6 @@ from sealane.rpc.notices import (
     LogUpdate,
     Nudge,
     Parcel,
-    PartyRecord,
     PeerHead,
     RunEnded,
     RunOffer,
@@ -40,9 +37,18 @@ from sealane.rpc.notices import (
     Welcome,
     WitnessHead,
 )
+from sealane.rpc.study_codec import (
+    decode_party,
+    decode_statement,
+    decode_study,
+    encode_party,
+    encode_statement,
+    encode_study,
+)
 from sealane.secagg.messages import (
     Arrival,
     Contribution,
+    Delivery,
     Endorsed,
     Endorsement,
     Entry,
@@ -50,6 +56,7 @@ from sealane.secagg.messages import (
     Introduction,
     IntroductionEntry,
     Join,
+    Letters,
     Member,
     Opening,
     Proposal,
@@ -61,13 +68,13 @@ from sealane.secagg.messages import (
 FromNode = (
     Hello | Join | Introduction | Contribution | Release | Proposal | Endorsement | SealedResult | Failure | Statement
     | CatalogStatement | WitnessHead | Cosigned | ActsHead | HeadHeld | FreshQuestion | FreshAnswer | Parcel
+    | Letters
 )
 FromCoordinator = (
     Welcome | StudyRecord | RunOffer | Start | Introduced | Arrival | Opening | Proposal | Endorsed | RunEnded | Nudge
-    | Directory | LogUpdate | LogEvidence | PeerHead | HeadHeld | FreshQuestion | FreshAnswer | Parcel
+    | Directory | LogUpdate | LogEvidence | PeerHead | HeadHeld | FreshQuestion | FreshAnswer | Parcel | Delivery
 )
 
-_MAXIMUM_STUDY = 1 << 18
 _MAXIMUM_SHARE = 1 << 16
 
 
@@ -112,6 +119,8 @@ def encode_from_node(message: FromNode) -> pb.ConnectRequest:
             return fresh_codec.encode_from_peer(message)
         case Parcel():
             return pb.ConnectRequest(parcel=parcel_codec.write_parcel(message))
+        case Letters():
+            return pb.ConnectRequest(letters=letters_codec.write_letters(message))
 
 
 def decode_from_node(request: pb.ConnectRequest) -> FromNode:
@@ -160,6 +169,8 @@ def decode_from_node(request: pb.ConnectRequest) -> FromNode:
             return fresh_codec.decode_from_peer(request)
         case "parcel":
             return parcel_codec.read_parcel(request.parcel)
+        case "letters":
+            return letters_codec.read_letters(request.letters)
         case other:
             raise ProtocolError("wire.unknown-message", "message of an unknown kind", got=other,
                                 hint="the peer runs another version: see `sealane doctor`")
@@ -216,6 +227,8 @@ def encode_from_coordinator(message: FromCoordinator) -> pb.ConnectResponse:
             return fresh_codec.encode_to_peer(message)
         case Parcel():
             return pb.ConnectResponse(parcel=parcel_codec.write_parcel(message))
+        case Delivery():
+            return pb.ConnectResponse(delivery=letters_codec.write_delivery(message))
 
 
 def decode_from_coordinator(response: pb.ConnectResponse) -> FromCoordinator:
@@ -277,71 +290,11 @@ def decode_from_coordinator(response: pb.ConnectResponse) -> FromCoordinator:
             return fresh_codec.decode_to_peer(response)
         case "parcel":
             return parcel_codec.read_parcel(response.parcel)
+        case "delivery":
+            return letters_codec.read_delivery(response.delivery)
         case other:
             raise ProtocolError("wire.unknown-message", "message of an unknown kind", got=other,
                                 hint="the peer runs another version: see `sealane doctor`")
-
-
-def encode_party(party: PartyRecord) -> study_pb.Party:
-    """Write a party."""
-    return study_pb.Party(name=party.name, role=party.role, fingerprint=party.fingerprint,
-                          signing_key=party.signing_key, sealing_key=party.sealing_key, connected=party.connected)
-
-
-def decode_party(party: study_pb.Party) -> PartyRecord:
-    """Read a party.
-
-    Raises:
-        ProtocolError: a field is malformed.
-    """
-    return PartyRecord(bounds.party_name(party.name), bounds.text(party.role, "role", 20),
-                       bounds.party_fingerprint(party.fingerprint),
-                       bounds.exact(party.signing_key, 32, "signing key"),
-                       bounds.exact(party.sealing_key, 32, "sealing key"), party.connected)
-
-
-_STATEMENTS: dict[study_pb.SignedStatement.Kind, type[Statement]] = {
-    study_pb.SignedStatement.KIND_AGREEMENT: SignedAgreement, study_pb.SignedStatement.KIND_REFUSAL: SignedRefusal,
-    study_pb.SignedStatement.KIND_COUNTER_OFFER: SignedCounter}
-
-
-def encode_statement(statement: Statement) -> study_pb.SignedStatement:
-    """Write an agreement, a refusal or a counter-offer."""
-    kind = next(kind for kind, shape in _STATEMENTS.items() if isinstance(statement, shape))
-    return study_pb.SignedStatement(kind=kind, body=statement.body, public_key=statement.public_key,
-                                    signature=statement.signature)
-
-
-def decode_statement(statement: study_pb.SignedStatement) -> Statement:
-    """Read an agreement, a refusal or a counter-offer; its signature is checked by whoever uses it.
-
-    Raises:
-        ProtocolError: a field is malformed.
-    """
-    fields = (bounds.at_most(statement.body, MAXIMUM_BYTES, "bytes in a statement"),
-              bounds.exact(statement.public_key, 32, "public key"), bounds.exact(statement.signature, 64, "signature"))
-    shape = _STATEMENTS.get(statement.kind)
-    if shape is None:
-        raise ProtocolError("wire.unknown-statement", "statement of an unknown kind", got=statement.kind)
-    return shape(*fields)
-
-
-def encode_study(record: StudyRecord) -> study_pb.StudyRecord:
-    """Write a study with what was signed about it."""
-    return study_pb.StudyRecord(study=record.study, proposer=record.proposer, proposed_at=record.proposed_at,
-                                statements=[encode_statement(s) for s in record.statements])
-
-
-def decode_study(record: study_pb.StudyRecord) -> StudyRecord:
-    """Read a study with what was signed about it.
-
-    Raises:
-        ProtocolError: a field is malformed.
-    """
-    statements = bounds.at_most(tuple(record.statements), (MAXIMUM_COUNTERS + 2) * bounds.MAXIMUM_MEMBERS, "statements")
-    return StudyRecord(bounds.at_most(record.study, _MAXIMUM_STUDY, "bytes in a study"),
-                       bounds.party_name(record.proposer), bounds.text(record.proposed_at, "moment", 40),
-                       tuple(decode_statement(s) for s in statements))
 
 
 def _text_keys(items: Mapping[Fingerprint, bytes]) -> dict[str, bytes]:

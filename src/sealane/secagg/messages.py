@@ -164,6 +164,43 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
+class Letters:
+    """Node: what I say to single others, sealed to each. Signed over the transcript and all hashes.
+
+    Attributes:
+        sealed: by receiver; who is not in it gets none.
+        hashes: of what is sealed, in order of all other members; empty where there is no letter.
+    """
+
+    run_id: str
+    attempt: int
+    exchange: int
+    sealed: Mapping[Fingerprint, bytes] = field(repr=False)
+    hashes: tuple[bytes, ...]
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LettersEntry:
+    """One member's letters, as told to all."""
+
+    fingerprint: Fingerprint
+    hashes: tuple[bytes, ...]
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Coordinator to one node: every member wrote; here is what was written to you, by sender."""
+
+    run_id: str
+    attempt: int
+    exchange: int
+    entries: tuple[LettersEntry, ...]
+    sealed: Mapping[Fingerprint, bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Endorsement:
     """Node: this is the result that my policy gate lets out. Signed over run, study, transcript and result hash."""
 

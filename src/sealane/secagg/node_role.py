@@ -26,7 +26,18 @@ from sealane.crypto.signing import SigningKey, verify
 from sealane.errors import ProtocolError
 from sealane.secagg.attempt import CONTRIBUTION, PROPOSAL, Attempt
 from sealane.secagg.layout import Layout, Vector, write_vector
-from sealane.secagg.messages import Arrival, Contribution, Entry, Opening, Proposal, Release, shares_hash
+from sealane.secagg.letters import read_letters, write_letters
+from sealane.secagg.messages import (
+    Arrival,
+    Contribution,
+    Delivery,
+    Entry,
+    Letters,
+    Opening,
+    Proposal,
+    Release,
+    shares_hash,
+)
 from sealane.secagg.scheme import Pairs, Sum, Total, form_of, get_scheme
 from sealane.secagg.transcript import Transcript
 
@@ -274,6 +285,18 @@ class NodeRole:
                                 got=f"{off} of {own.size} entries differ", expected="within 1e-9 relative",
                                 hint="a node lies, or runs another version: see `sealane doctor`")
         return value.astype(np.float64)
+
+    def write(
+        self, exchange: int, transcript: Transcript, letters: Mapping[Fingerprint, bytes], nonce: bytes
+    ) -> Letters:
+        """Seal letters to single peers; see :func:`sealane.secagg.letters.write_letters`."""
+        return write_letters(self.attempt, self._key, self._pairs.secrets, exchange, transcript, letters, nonce)
+
+    def read(
+        self, written: Letters, transcript: Transcript, nonce: bytes, delivery: Delivery
+    ) -> tuple[dict[Fingerprint, bytes], Transcript]:
+        """Check and open a delivery; see :func:`sealane.secagg.letters.read_letters`."""
+        return read_letters(self.attempt, written, self.own, self._pairs.secrets, transcript, nonce, delivery)
 
     def sum(self, exchange: int, transcript: Transcript, layout: Layout) -> Sum:
         """Return a sum, with the transcript that its masks, keys and signatures are bound to."""

@@ -26,6 +26,7 @@ from sealane.governance.signed_statement import SignedRefusal
 from sealane.governance.study import Study
 from sealane.governance.terms import narrow, terms_of
 from sealane.node.acts import MemoryActs
+from sealane.node.apps import none_installed
 from sealane.node.charging import enter_cap
 from sealane.node.execution import Unconfined
 from sealane.node.gate import Gate
@@ -132,8 +133,9 @@ class SimulatedNode:
         self.clock = clock
         self.ledger = NodeLedger(":memory:", clock)
         self.ledger.put_cap(make_cap(DATASET, "dataset", "", "", SIMULATED_EPSILON, Decimal("1e-6"), None))
+        self.apps: dict[str, bytes] = {}
         self.gate = Gate(self.key.fingerprint, self.records, lambda agreement, study: self.dataset, _ungraded, clock,
-                         self.ledger)
+                         self.ledger, self._app)
         self.witness = NodeWitness(self.key, log_key, MemoryKept(), MemoryActs(self.key.fingerprint, clock), clock)
         self.run: NodeRun | None = None
         self.up = True
@@ -142,6 +144,9 @@ class SimulatedNode:
     def fingerprint(self) -> Fingerprint:
         """Fingerprint of the node's key."""
         return self.key.fingerprint
+
+    def _app(self, name: str, code: str) -> bytes:
+        return self.apps[code] if code in self.apps else none_installed(name, code)
 
     def approve(self, study: Study, *, waives_differencing: bool = False, **narrower: Any) -> Statement:
         """Sign a study, as the institution's steward would; ``narrower`` are fields of :class:`Terms`."""

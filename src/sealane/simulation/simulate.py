@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from sealane.client.trace import Trace
+from sealane.computations.flower_app.bundle import bundle_of
+from sealane.computations.flower_app.project import read_project
 from sealane.computations.registry import get
 from sealane.computations.requirements import required_columns
 from sealane.coordinator.coordination import Coordination
@@ -97,6 +100,18 @@ class Simulation:
             minimum_cohort=minimum_cohort or max(min(len(self.nodes), 3), colluding + 2), waive=waive_differencing,
             faults=faults))
         return self._open(coordination, engine, seconds)
+
+    def install_app(self, path: Path | str) -> dict[str, str]:
+        """Install a Flower app at every node, and return the parameters ``app`` and ``code`` of ``flower.app``.
+
+        Raises:
+            InputError: the directory holds no Flower app.
+        """
+        root = Path(path).resolve()
+        project, bundle = read_project(root), bundle_of(root)
+        for node in self.nodes.values():
+            node.apps[project.code_hash()] = bundle
+        return {"app": project.name, "code": project.code_hash()}
 
     def part(self, names: Collection[str]) -> Simulation:
         """Return a federation of some of the institutions, under the same contract, that remembers no run."""

@@ -20,8 +20,8 @@ from sealane.crypto.sealing import seal_to
 from sealane.crypto.signing import SigningKey
 from sealane.errors import InputError, ProtocolError, RefusedError, SealaneError, UnavailableError
 from sealane.governance.study import Participant, Study, make_study
-from sealane.rpc.codec import encode_study
 from sealane.rpc.notices import StudyRecord
+from sealane.rpc.study_codec import encode_study
 from sealane.secagg.attempt import Attempt, sign_endorsement
 from sealane.secagg.result import result_hash, result_info
 

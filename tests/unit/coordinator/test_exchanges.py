@@ -13,7 +13,7 @@ from sealane.coordinator.exchanges import LARGEST_HELD, Exchanges
 from sealane.core.ids import Fingerprint
 from sealane.errors import ProtocolError
 from sealane.secagg.layout import plan
-from sealane.secagg.messages import Arrival, Contribution, Opening, Proposal, Release
+from sealane.secagg.messages import Arrival, Contribution, Delivery, Letters, Opening, Proposal, Release
 from sealane.secagg.terms import count
 
 TERMS = [{"n": count([k], 10)} for k in range(3)]
@@ -183,3 +183,51 @@ def test_proposals_far_ahead_are_bounded_too() -> None:
     with pytest.raises(ProtocolError) as caught:
         list(at.propose(said.names[0], replace(proposal, exchange=LARGEST_HELD)))
     assert caught.value.code == "run.exchange-ahead"
+
+
+def written(circle: Circle, number: int = 0) -> list[Letters]:
+    transcript = circle.attempt.transcript()
+    return [role.write(number, transcript, {circle.names[(k + 1) % 3]: b"text"}, bytes(32))
+            for k, role in enumerate(circle.roles)]
+
+
+def test_letters_wait_until_all_members_wrote() -> None:
+    circle = Circle(3, scheme="none")
+    at, letters = Exchanges(circle.attempt), written(circle)
+    assert list(at.write(circle.names[0], letters[0])) == list(at.write(circle.names[1], letters[1])) == []
+    assert (at.missing, at.begun, at.finished) == ({circle.names[2]}, True, 0)
+    told = dict(at.write(circle.names[2], letters[2]))
+    assert told.keys() == set(circle.names)
+    first = told[circle.names[0]]
+    assert isinstance(first, Delivery)
+    assert first.sealed == {circle.names[2]: letters[2].sealed[circle.names[0]]}
+    assert (at.settled, at.finished, at.accepted) == (0, 1, 3)
+    assert list(at.write(circle.names[2], letters[2])) == []
+    assert at.duplicate == 1
+    assert list(at.again(circle.names[0])) == [first]
+
+
+def test_letters_of_an_exchange_that_is_over_are_forgotten() -> None:
+    circle = Circle(3, scheme="none")
+    at = Exchanges(circle.attempt)
+    for number in (0, 1):
+        for name, message in zip(circle.names, written(circle, number), strict=True):
+            list(at.write(name, message))
+    assert sorted(at.letters) == [1]
+    assert list(at.write(circle.names[0], written(circle, 0)[0])) == []
+    assert at.late == 1
+
+
+def test_what_is_refused_of_letters() -> None:
+    circle = Circle(3, scheme="none")
+    at, letters = Exchanges(circle.attempt), written(circle)
+    list(at.write(circle.names[0], letters[0]))
+    list(at.write(circle.names[0], written(circle, 1)[0]))  # a node may be one exchange ahead
+    for message, code in ((replace(letters[0], signature=bytes(64)), "run.equivocation"),
+                          (written(circle, 2)[0], "run.exchange-ahead")):
+        with pytest.raises(ProtocolError) as caught:
+            list(at.write(circle.names[0], message))
+        assert caught.value.code == code
+    with pytest.raises(ProtocolError) as caught:
+        list(empty().write(circle.names[0], letters[0]))
+    assert caught.value.code == "run.letters-refused"

@@ -15,7 +15,7 @@ from sealane.coordinator.audit_service import LARGEST_LIMIT, AuditServicer
 from sealane.coordinator.study_service import StudyServicer
 from sealane.core.clock import ManualClock
 from sealane.errors import SealaneError
-from sealane.rpc.codec import decode_party, decode_study
+from sealane.rpc.study_codec import decode_party, decode_study
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ pytest.importorskip("flwr")
 
 from tests.support.flower_apps import expected_error
 
-from sealane.flower.grid import SealaneGrid, make_grid
-from sealane.flower.library import load
+from sealane.computations.flower_app.grid import SealaneGrid, make_grid
+from sealane.computations.flower_app.library import load
 
 FLOWER = load()
 RECORDS = FLOWER.app
@@ -33,6 +33,9 @@ class Told:
 
     def send(self, node: int, data: bytes) -> None:
         self.answer(self, node, data)
+
+    def sent(self) -> None:
+        pass
 
 
 def echo(data: bytes) -> bytes:
@@ -123,8 +126,8 @@ def test_a_message_to_nobody_is_answered_with_an_error() -> None:
     assert reply.error.code == 5
 
 
-def test_a_message_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sealane.flower.grid.MAXIMUM_MESSAGE", 100)
+def test_a_message_that_is_too_large_is_refused() -> None:
     grid = grid_over(lambda told, node, data: None)
+    grid.most = 100
     with expected_error("flower.message-too-large"):
         grid.push_messages(batch(grid))

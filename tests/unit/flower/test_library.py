@@ -9,7 +9,7 @@ import sys
 import pytest
 from tests.support.flower_apps import expected_error
 
-from sealane.flower import library
+from sealane.computations.flower_app import library
 
 
 @pytest.mark.parametrize(("found", "good"), [("1.41.0", True), ("1.42.3", True), ("1.40.0", False), ("1.43.0", False),
@@ -43,7 +43,7 @@ def test_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_telemetry_is_off_when_flower_is_loaded() -> None:
     pytest.importorskip("flwr")
-    code = """from sealane.flower.library import load; load()
+    code = """from sealane.computations.flower_app.library import load; load()
 from flwr.supercore import telemetry; print(telemetry.FLWR_TELEMETRY_ENABLED)"""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("FLWR_")} | {
         "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.support.flower_apps import EXAMPLE, PROJECT, expected_error, write_app
 
-from sealane.flower.project import read_changes, read_project
+from sealane.computations.flower_app.project import read_changes, read_project
 
 
 def test_reads_the_example() -> None:
@@ -58,6 +58,6 @@ def test_the_hash_follows_the_code_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_a_tree_that_is_no_app_is_not_hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sealane.flower.project.MOST_FILES", 2)
+    monkeypatch.setattr("sealane.computations.flower_app.project.MOST_FILES", 2)
     with expected_error("flower.app-too-large"):
         read_project(write_app(tmp_path, "large")).code_hash()

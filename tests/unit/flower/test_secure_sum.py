@@ -16,12 +16,12 @@ from flwr.clientapp import ClientApp  # noqa: E402
 from flwr.serverapp.strategy import FedAdam, FedAvg  # noqa: E402
 from tests.support.flower_apps import expected_error  # noqa: E402
 
+from sealane.computations.flower_app.grid import SealaneGrid, make_grid  # noqa: E402
+from sealane.computations.flower_app.library import load  # noqa: E402
 from sealane.core.ids import fingerprint  # noqa: E402
 from sealane.core.secret import Secret  # noqa: E402
 from sealane.crypto.signing import SigningKey  # noqa: E402
 from sealane.flower import SecureSum, SecureSumMod, secure_sum_mod  # noqa: E402
-from sealane.flower.grid import SealaneGrid, make_grid  # noqa: E402
-from sealane.flower.library import load  # noqa: E402
 from sealane.flower.processes import seats  # noqa: E402
 from sealane.flower.virtual import VirtualNodes  # noqa: E402
 

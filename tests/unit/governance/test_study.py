@@ -51,7 +51,7 @@ def test_every_field_is_bound_by_the_hash(build: Build, change: dict[str, Any]) 
     ({"minimum_count": 0}, "study.malformed"),
     ({"colluding": -1}, "study.malformed"),
     ({"rounds": 0}, "study.malformed"),
-    ({"scheme": "none"}, "study.unknown-scheme"),
+    ({"scheme": "none"}, "study.scheme-none"),
     ({"expires": "2026-07-01"}, "study.malformed"),
     ({"expires": "2026-07-01T02:00:00+02:00"}, "study.malformed"),
     ({"name": "Scorecard\n"}, "study.malformed"),

@@ -18,8 +18,9 @@ from sealane.node.inbox import Inbox
 from sealane.node.journal import Journal
 from sealane.ring.base import ArrayValues
 from sealane.secagg.layout import Layout, encode, plan
+from sealane.secagg.letters import check_letters
 from sealane.secagg.masking.scheme import Masking
-from sealane.secagg.messages import Contribution, Proposal, Release
+from sealane.secagg.messages import Contribution, Delivery, Letters, Proposal, Release
 from sealane.secagg.node_role import Contributed
 
 
@@ -36,7 +37,7 @@ class Rounds:
     def check_release(self, survivors: frozenset[Fingerprint]) -> None:
         self._ask("release", len(survivors))
 
-    def charge(self, number: int, layout: Layout) -> None:
+    def charge(self, number: int, layout: Layout | None) -> None:
         self._ask("charge", number)
 
     def _ask(self, what: str, number: int) -> None:
@@ -323,3 +324,67 @@ def test_single_institutions_show_only_where_every_member_waived() -> None:
     assert not bench.cohort.exposed
     bench.restart(everyone | {bench.circle.keys[0].fingerprint})
     assert bench.cohort.exposed
+
+
+class Corresponding(Bench):
+    """Member 0's cohort under the scheme none; the others' letters are made by bare roles."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.circle = Circle(3, scheme="none")
+        self.restart()
+
+    async def correspond(self, text: bytes, number: int = 0) -> dict[str, bytes]:
+        transcript, attempt = self.cohort.transcript, self.circle.attempt
+        task = asyncio.ensure_future(self.cohort.correspond({self.names[attempt.members[1].fingerprint]: text}))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        mine = [m for m in self.said if isinstance(m, Letters) and m.exchange == number]
+        if mine:
+            first = attempt.first
+            theirs = [self.circle.roles[k].write(number, transcript, {first: b"from %d" % k}, b"") for k in (1, 2)]
+            entries = tuple(check_letters(attempt, name, one)
+                            for name, one in zip(self.circle.names, [mine[-1], *theirs], strict=True))
+            self.inbox.put(Delivery(RUN, 0, number, entries, {
+                name: one.sealed[first] for name, one in zip(self.circle.names[1:], theirs, strict=True)}), number)
+        return await task
+
+
+async def test_letters_ask_the_gate_and_are_charged_before_they_leave() -> None:
+    bench = Corresponding()
+    assert await bench.correspond(b"text") == {"clinic-2": b"from 1", "clinic-1": b"from 2"}
+    assert bench.gate.asked == [("round", 0), ("release", 3), ("charge", 0)]
+    assert await bench.correspond(b"text", 1) == {"clinic-2": b"from 1", "clinic-1": b"from 2"}
+    assert bench.kinds() == ["Letters", "Letters"]
+    assert [message.exchange for message in bench.cohort.unsettled] == [1]
+    row = bench.journal.run(RUN)
+    assert row is not None
+    assert row.released
+
+
+@pytest.mark.parametrize("no", [("round", 0), ("release", 3), ("charge", 0)])
+async def test_a_gate_that_says_no_lets_no_letter_out(no: tuple[str, int]) -> None:
+    bench = Corresponding()
+    bench.gate.no = no
+    with pytest.raises(RefusedError):
+        await bench.correspond(b"text")
+    assert bench.kinds() == []
+
+
+async def test_letters_cannot_be_repeated_after_a_restart() -> None:
+    bench = Corresponding()
+    await bench.correspond(b"text")
+    bench.journal.lose()
+    bench.restart()
+    with pytest.raises(RefusedError) as caught:
+        await bench.correspond(b"other text")
+    assert caught.value.code == "cohort.letters-lost"
+    assert bench.kinds() == []
+
+
+async def test_a_study_that_secures_its_sums_passes_no_letters() -> None:
+    bench = Bench()
+    with pytest.raises(RefusedError) as caught:
+        await bench.cohort.correspond({})
+    assert caught.value.code == "cohort.letters-refused"
+    assert bench.gate.asked == []

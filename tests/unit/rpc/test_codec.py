@@ -17,10 +17,8 @@ from sealane.governance.signed_statement import SignedAgreement, SignedCounter, 
 from sealane.rpc.codec import (
     decode_from_coordinator,
     decode_from_node,
-    decode_party,
     encode_from_coordinator,
     encode_from_node,
-    encode_party,
 )
 from sealane.rpc.notices import (
     Directory,
@@ -34,9 +32,11 @@ from sealane.rpc.notices import (
     StudyRecord,
     Welcome,
 )
+from sealane.rpc.study_codec import decode_party, encode_party
 from sealane.secagg.messages import (
     Arrival,
     Contribution,
+    Delivery,
     Endorsed,
     Endorsement,
     Entry,
@@ -44,6 +44,8 @@ from sealane.secagg.messages import (
     Introduction,
     IntroductionEntry,
     Join,
+    Letters,
+    LettersEntry,
     Member,
     Opening,
     Proposal,
@@ -76,6 +78,7 @@ FROM_NODE: list[Any] = [
     SignedRefusal(b"no", KEY, SIGNATURE),
     SignedCounter(b"rather", KEY, SIGNATURE),
     PARCEL,
+    Letters(RUN, 1, 7, {ANN: b"letter"}, (HASH, b""), SIGNATURE),
 ]
 FROM_COORDINATOR: list[Any] = [
     Welcome("0.1.0", 1 << 29, 1 << 20),
@@ -92,6 +95,8 @@ FROM_COORDINATOR: list[Any] = [
     Nudge(RUN),
     Directory((PARTY,)),
     PARCEL,
+    Delivery(RUN, 1, 7, (LettersEntry(ANN, (HASH, b""), SIGNATURE), LettersEntry(BEN, (b"", b""), SIGNATURE)),
+             {ANN: b"letter"}),
 ]
 
 
@@ -143,6 +148,11 @@ MALFORMED = [
     (pb.ConnectRequest(hello=pb.Hello(version="1", computations=["c"] * 1001)), "wire.too-many"),
     (pb.ConnectRequest(statement=study_pb.SignedStatement(body=b"b", public_key=KEY, signature=SIGNATURE)),
      "wire.unknown-statement"),
+    (pb.ConnectRequest(letters=pb.Letters(run_id=RUN, sealed={"somebody": b""}, signature=SIGNATURE)),
+     "wire.bad-fingerprint"),
+    (pb.ConnectRequest(letters=pb.Letters(run_id=RUN, hashes=[b"short"], signature=SIGNATURE)), "wire.wrong-length"),
+    (pb.ConnectRequest(letters=pb.Letters(run_id=RUN, hashes=[HASH] * 1025, signature=SIGNATURE)), "wire.too-many"),
+    (pb.ConnectRequest(letters=pb.Letters(run_id=RUN, signature=b"")), "wire.wrong-length"),
     (pb.ConnectRequest(parcel=pb.Parcel(recipient="x", kind="answer", subject=HASH)), "wire.bad-fingerprint"),
     (pb.ConnectRequest(parcel=pb.Parcel(recipient=ANN, kind="rows", subject=HASH)), "parcel.unknown-kind"),
     (pb.ConnectRequest(parcel=pb.Parcel(recipient=ANN, kind="question", subject=HASH, body=b"x")),

@@ -153,7 +153,7 @@ def test_the_input_is_left_alone_and_only_the_whole_cohort_opens() -> None:
 def test_an_unknown_scheme_is_refused() -> None:
     assert get_scheme("masking").name == "masking"
     with pytest.raises(InputError) as caught:
-        get_scheme("none")
+        get_scheme("blinding")
     assert caught.value.code == "scheme.unknown"
 
 

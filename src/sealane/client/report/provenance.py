@@ -19,6 +19,12 @@ SCHEMES = {
         "the sum of the keys, for one set of contributions, and opened the sum: the coordinator could read neither a "
         "contribution nor the sum."
     ),
+    "none": (
+        "No sum was secured. The institutions ran a Flower app whose server half, at the institution that the study "
+        "names, saw what each of them sent by itself; all participants signed that. Messages travelled sealed from "
+        "institution to institution: the coordinator carried them and could read none. What the app released, the "
+        "other institutions passed on without being able to check it."
+    ),
 }
 OTHER = "Contributions were encrypted, and only their sum over the cohort could be opened."
 

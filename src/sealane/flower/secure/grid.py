@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sealane.computations.flower_app.library import load
 from sealane.core.canonical import sha256
 from sealane.core.ids import Fingerprint, fingerprint, new_run_id
 from sealane.errors import InputError, ProtocolError, SealaneError, UnavailableError
-from sealane.flower.library import load
 from sealane.flower.secure import wire
 from sealane.flower.secure.terms import NAME, RECORD, Terms, add_change, sent_hash
 from sealane.secagg.attempt import Attempt

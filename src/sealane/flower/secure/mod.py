@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sealane.computations.flower_app.library import load
 from sealane.core.secret import Secret
 from sealane.crypto.signing import SigningKey
 from sealane.errors import InputError, RefusedError, SealaneError
-from sealane.flower.library import load
 from sealane.flower.secure.node_half import Guard, NodeHalf
 from sealane.flower.secure.terms import RECORD, SCHEMES
 

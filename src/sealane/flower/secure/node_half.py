@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from sealane.computations.flower_app.library import Flower
 from sealane.core.canonical import sha256
 from sealane.core.entropy import random_bytes, random_secret
 from sealane.core.secret import Secret
 from sealane.crypto.agreement import AgreementKey
 from sealane.crypto.signing import SigningKey
 from sealane.errors import InputError, RefusedError
-from sealane.flower.library import Flower
 from sealane.flower.secure import wire
 from sealane.flower.secure.kept import NODE, SUM, Kept, out_of_order, read_secrets, write_secrets
 from sealane.flower.secure.terms import NAME, RECORD, Arrays, Terms, flat_change, read_terms, sent_hash

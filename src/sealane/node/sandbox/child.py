@@ -19,12 +19,14 @@ from numpy.typing import NDArray
 
 from sealane.computations.registry import get, read_parameters
 from sealane.core.canonical import canonical_bytes
+from sealane.core.memory import keep_freed_memory
 from sealane.errors import RefusedError
 from sealane.governance.contract import Contract
 from sealane.node.sandbox import landlock, seccomp
 from sealane.node.sandbox.arrays import read_totals, read_values, terms_frame, values_frame
 from sealane.node.sandbox.described import tell
 from sealane.node.sandbox.frames import PREFIX, SMALL, Frame, read_header, write_head
+from sealane.node.sandbox.letters import letters_frame, read_letters
 from sealane.node.sandbox.limits import OPEN_FILES, THREADS, Limits
 from sealane.node.sandbox.offer import Offer
 from sealane.node.sandbox.rows import SealedRows
@@ -41,8 +43,8 @@ NOT_LOCKED = 71
 """Exit status of a child that could not lock itself in: it has computed nothing."""
 FACTS = ("size", "honest", "minimum_count", "smallest", "exposed", "names", "place")
 """What a child is told of its cohort."""
-WIRE, ROWS = 3, 4
-"""Where the child has its pipe to the node, and its rows."""
+WIRE, ROWS, TABLE = 3, 4, 5
+"""Where the child has its pipe to the node, its rows, and a file with them where its computation hands one on."""
 
 
 class Wire:
@@ -95,6 +97,11 @@ class WireCohort:
         """Have the node settle an array. An error there ends this process, not this call."""
         self._wire.send(values_frame("agree", np.asarray(values, dtype=np.float64)))
         return read_values(self._wire.receive())
+
+    async def correspond(self, letters: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Have the node pass letters on. An error there ends this process, not this call."""
+        self._wire.send(letters_frame(letters))
+        return read_letters(self._wire.receive())
 
 
 def compute(offer: Offer, limits: Limits, hashes: Mapping[str, str]) -> None:
@@ -165,7 +172,8 @@ def _address_space() -> int:
 
 
 def _result(loop: asyncio.AbstractEventLoop, wire: Wire, hashes: Mapping[str, str]) -> Frame:
-    begin = wire.receive().fields
+    frame = wire.receive()
+    begin = frame.fields
     name = begin["computation"]
     if hashes.get(name) != begin["code"]:
         raise RefusedError("sandbox.other-code", "the computation's code is not what the node expects",
@@ -174,5 +182,12 @@ def _result(loop: asyncio.AbstractEventLoop, wire: Wire, hashes: Mapping[str, st
     data = SealedRows(ROWS, begin["columns"], Contract.model_validate(begin["contract"]), begin["rows"])
     os.close(ROWS)
     cohort = WireCohort(wire, begin["cohort"])
-    payload = loop.run_until_complete(get(name).run(data, cohort, read_parameters(name, begin["parameters"])))
+    params = read_parameters(name, begin["parameters"])
+    computation: Any = get(name)
+    if frame.body:
+        keep_freed_memory()  # an app passes whole models, again and again
+        computation = computation.with_bundle(bytes(frame.body), params)
+    if begin["table"]:
+        computation = computation.with_table(f"/proc/self/fd/{TABLE}")
+    payload = loop.run_until_complete(computation.run(data, cohort, params))
     return Frame("result", {}, canonical_bytes(payload))

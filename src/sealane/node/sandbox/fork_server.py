@@ -21,6 +21,8 @@ from sealane.node.sandbox.readable import readable_paths
 from sealane.node.sandbox.server import LARGEST
 
 START_SECONDS = 60.0
+BUFFER = 4 << 20
+"""Of a child's wire: a model passes it in a few steps, each of which may wait for a busy machine."""
 
 
 @dataclass(slots=True)
@@ -68,13 +70,14 @@ class ForkServer:
         with self._lock:
             self._start()
 
-    def spawn(self, rows: int, limits: Limits, late: tuple[str, ...] = ()) -> Child:
+    def spawn(self, rows: int, limits: Limits, late: tuple[str, ...] = (), table: int | None = None) -> Child:
         """Fork a child that has these rows. Waits for a server that is not ready, and starts one that has died.
 
         Args:
             rows: handle of the rows.
             limits: of the child.
             late: modules that it finds imported.
+            table: handle of a file with the rows, if it is to have one.
 
         Raises:
             RefusedError: the server could not lock itself in.
@@ -84,10 +87,14 @@ class ForkServer:
             control = self._living()
             number = next(self._numbers)
             ours, theirs = socket.socketpair()
+            for end in (ours, theirs):
+                for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+                    end.setsockopt(socket.SOL_SOCKET, option, BUFFER)
             read, write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
             try:
                 asked = json.dumps({"spawn": number, "limits": limits.to_dict(), "late": late}).encode()
-                socket.send_fds(control, [asked], [theirs.fileno(), rows, write])
+                handles = [theirs.fileno(), rows, write, *([] if table is None else [table])]
+                socket.send_fds(control, [asked], handles)
             except OSError as error:
                 ours.close()
                 os.close(read)

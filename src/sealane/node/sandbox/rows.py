@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sealane.computations.flower_app.table import sealed_file
 from sealane.errors import ProtocolError, RefusedError
 from sealane.governance.contract import Contract
+from sealane.node.gate import Admission
 
 SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 MISSING = -1
@@ -49,6 +51,13 @@ def seal_rows(frame: pd.DataFrame) -> tuple[int, list[dict[str, Any]]]:
         os.close(handle)
         raise
     return handle, columns
+
+
+def table_of(admission: Admission, frame: pd.DataFrame) -> int | None:
+    """Return the handle of a sealed file with the rows, for a computation that hands a file on; None for others."""
+    write = getattr(admission.computation, "write_table", None)
+    data = None if write is None else write(frame, admission.parameters)
+    return None if data is None else sealed_file(data)
 
 
 class SealedRows:

@@ -17,8 +17,9 @@ from sealane.node.sandbox.child import FACTS, NOT_LOCKED
 from sealane.node.sandbox.described import heard
 from sealane.node.sandbox.fork_server import Child, ForkServer
 from sealane.node.sandbox.frames import PREFIX, SMALL, Frame, read_header, read_prefix, write_head
+from sealane.node.sandbox.letters import letters_frame, read_letters
 from sealane.node.sandbox.limits import Limits
-from sealane.node.sandbox.rows import seal_rows
+from sealane.node.sandbox.rows import seal_rows, table_of
 from sealane.node.sandbox.server import STATUS
 
 BURIAL_SECONDS = 5.0
@@ -54,16 +55,19 @@ class Sandbox:
         """
         frame = data.frame(admission.computation.columns(admission.parameters))
         rows, columns = seal_rows(frame)
+        table = table_of(admission, frame)
         try:
             # Not awaited: cut short, it would leave a child behind.
-            child = self.server.spawn(rows, self.limits, getattr(admission.computation, "late", ()))
+            child = self.server.spawn(rows, self.limits, getattr(admission.computation, "late", ()), table)
         finally:
-            os.close(rows)
+            for handle in (rows, *([] if table is None else [table])):
+                os.close(handle)
         begin = Frame("begin", {
             "computation": admission.computation.name, "code": admission.code,
             "parameters": admission.parameters.model_dump(mode="json"), "columns": columns, "rows": len(frame),
             "contract": data.contract.model_dump(mode="json"),
-            "cohort": {name: getattr(cohort, name) for name in FACTS}})
+            "cohort": {name: getattr(cohort, name) for name in FACTS}, "table": table is not None},
+            getattr(admission.computation, "bundle", b""))
         conversation = _Conversation(child, self.limits, run_id)
         try:
             return await conversation.hold(begin, cohort)
@@ -104,6 +108,9 @@ class _Conversation:
                     await self._send(totals_frame(await cohort.sum(read_terms(frame))))
                 case "agree":
                     await self._send(values_frame("agreed", await cohort.agree(read_values(frame))))
+                case "letters":
+                    others = set(cohort.names) - {cohort.names[cohort.place]}
+                    await self._send(letters_frame(await cohort.correspond(read_letters(frame, others))))
                 case "result":
                     return self._payload(frame)
                 case "error":

@@ -113,7 +113,7 @@ class _Serving:
                 os.read(woken, 4096)
                 self._bury()
             if self._control.fileno() in ready:
-                message, handles, _, _ = socket.recv_fds(self._control, LARGEST, 3)
+                message, handles, _, _ = socket.recv_fds(self._control, LARGEST, 4)
                 if not message:
                     break
                 asked = json.loads(message)
@@ -130,19 +130,19 @@ class _Serving:
             _freeze()
 
     def _fork(self, asked: dict[str, Any], handles: list[int]) -> None:
-        wire, rows, status = handles
+        wire, rows, status, *table = handles
         for module in asked["late"]:
             _try_import(module)
         pid = os.fork()
         if pid == 0:
             try:
-                _become_child(wire, rows)
+                _become_child(wire, rows, *table)
                 compute: Callable[..., None] = import_module("sealane.node.sandbox.child").compute
                 compute(self._offer, limits_from(asked["limits"]), self._hashes)
             finally:
                 os._exit(1)
-        os.close(wire)
-        os.close(rows)
+        for handle in (wire, rows, *table):
+            os.close(handle)
         self._numbers[pid] = (asked["spawn"], status)
 
     def _kill(self, number: int) -> None:
@@ -161,12 +161,12 @@ class _Serving:
             os.close(pipe)
 
 
-def _become_child(wire: int, rows: int) -> None:
+def _become_child(*handles: int) -> None:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     # First out of the way of the places that they go to.
-    high = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, AWAY) for each in (wire, rows)]
+    high = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, AWAY) for each in handles]
     for place, handle in enumerate(high, start=FIRST_HANDLE):
         os.dup2(handle, place, inheritable=False)
     os.closerange(FIRST_HANDLE + len(high), LAST_HANDLE)

@@ -25,6 +25,7 @@ from sealane.node.sandbox.arrays import (
 )
 from sealane.node.sandbox.described import LONGEST_TEXT, heard, tell
 from sealane.node.sandbox.frames import Frame, read_header, read_prefix, write_head
+from sealane.node.sandbox.letters import letters_frame, read_letters
 from sealane.node.sandbox.rows import SealedRows, seal_rows
 from sealane.secagg.terms import Term, count, real, update
 
@@ -184,3 +185,20 @@ def test_an_error_carries_few_words_and_no_code_of_its_own() -> None:
     for lie in ({"code": "9.4929-1234-5678-9012"}, {"code": "rows." + "7" * 30}, {"message": rows}):
         assert heard({"error": told | {"code": "sum.total-out-of-range"} | lie}, "r-test", LIMITS).code == (
             "sandbox.malformed-frame")
+
+
+@pytest.mark.parametrize(("fields", "body"), [
+    ({}, b""), ({"to": {}}, b""), ({"to": [], "more": 1}, b""), ({"to": [["south"]]}, b""),
+    ({"to": [["stranger", 1]]}, b"x"), ({"to": [["south", 1], ["south", 0]]}, b"x"), ({"to": [["south", 2]]}, b"x"),
+    ({"to": [["south", -1]]}, b""), ({"to": [["south", True]]}, b"x"), ({"to": [["south", 0.0]]}, b""),
+    ({"to": [["south", 1]]}, b"xy"), ({"to": [[["south"], 1]]}, b"x"),
+])
+def test_letters_that_are_none_are_refused(fields: dict[str, Any], body: bytes) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        read_letters(Frame("letters", fields, body), {"south", "west"})
+    assert caught.value.code == "sandbox.malformed-frame"
+
+
+def test_letters_survive_the_wire() -> None:
+    letters = {"south": b"text", "west": b""}
+    assert read_letters(letters_frame(letters), {"south", "west"}) == letters

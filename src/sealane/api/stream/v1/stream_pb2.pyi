@@ -10,7 +10,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ConnectRequest(_message.Message):
-    __slots__ = ("hello", "join", "contribution", "release", "proposal", "endorsement", "sealed_result", "failure", "statement", "chunk", "introduction", "catalog_statement", "witness_head", "cosigned", "acts_head", "head_held", "fresh_question", "fresh_answer", "parcel")
+    __slots__ = ("hello", "join", "contribution", "release", "proposal", "endorsement", "sealed_result", "failure", "statement", "chunk", "introduction", "letters", "catalog_statement", "witness_head", "cosigned", "acts_head", "head_held", "fresh_question", "fresh_answer", "parcel")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     JOIN_FIELD_NUMBER: _ClassVar[int]
     CONTRIBUTION_FIELD_NUMBER: _ClassVar[int]
@@ -22,6 +22,7 @@ class ConnectRequest(_message.Message):
     STATEMENT_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     INTRODUCTION_FIELD_NUMBER: _ClassVar[int]
+    LETTERS_FIELD_NUMBER: _ClassVar[int]
     CATALOG_STATEMENT_FIELD_NUMBER: _ClassVar[int]
     WITNESS_HEAD_FIELD_NUMBER: _ClassVar[int]
     COSIGNED_FIELD_NUMBER: _ClassVar[int]
@@ -41,6 +42,7 @@ class ConnectRequest(_message.Message):
     statement: _study_pb2.SignedStatement
     chunk: Chunk
     introduction: Introduction
+    letters: Letters
     catalog_statement: _catalog_pb2.CatalogStatement
     witness_head: WitnessHead
     cosigned: Cosigned
@@ -49,10 +51,10 @@ class ConnectRequest(_message.Message):
     fresh_question: FreshQuestion
     fresh_answer: FreshAnswer
     parcel: Parcel
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., join: _Optional[_Union[Join, _Mapping]] = ..., contribution: _Optional[_Union[Contribution, _Mapping]] = ..., release: _Optional[_Union[Release, _Mapping]] = ..., proposal: _Optional[_Union[Proposal, _Mapping]] = ..., endorsement: _Optional[_Union[Endorsement, _Mapping]] = ..., sealed_result: _Optional[_Union[SealedResult, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., statement: _Optional[_Union[_study_pb2.SignedStatement, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., introduction: _Optional[_Union[Introduction, _Mapping]] = ..., catalog_statement: _Optional[_Union[_catalog_pb2.CatalogStatement, _Mapping]] = ..., witness_head: _Optional[_Union[WitnessHead, _Mapping]] = ..., cosigned: _Optional[_Union[Cosigned, _Mapping]] = ..., acts_head: _Optional[_Union[ActsHead, _Mapping]] = ..., head_held: _Optional[_Union[HeadHeld, _Mapping]] = ..., fresh_question: _Optional[_Union[FreshQuestion, _Mapping]] = ..., fresh_answer: _Optional[_Union[FreshAnswer, _Mapping]] = ..., parcel: _Optional[_Union[Parcel, _Mapping]] = ...) -> None: ...
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., join: _Optional[_Union[Join, _Mapping]] = ..., contribution: _Optional[_Union[Contribution, _Mapping]] = ..., release: _Optional[_Union[Release, _Mapping]] = ..., proposal: _Optional[_Union[Proposal, _Mapping]] = ..., endorsement: _Optional[_Union[Endorsement, _Mapping]] = ..., sealed_result: _Optional[_Union[SealedResult, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., statement: _Optional[_Union[_study_pb2.SignedStatement, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., introduction: _Optional[_Union[Introduction, _Mapping]] = ..., letters: _Optional[_Union[Letters, _Mapping]] = ..., catalog_statement: _Optional[_Union[_catalog_pb2.CatalogStatement, _Mapping]] = ..., witness_head: _Optional[_Union[WitnessHead, _Mapping]] = ..., cosigned: _Optional[_Union[Cosigned, _Mapping]] = ..., acts_head: _Optional[_Union[ActsHead, _Mapping]] = ..., head_held: _Optional[_Union[HeadHeld, _Mapping]] = ..., fresh_question: _Optional[_Union[FreshQuestion, _Mapping]] = ..., fresh_answer: _Optional[_Union[FreshAnswer, _Mapping]] = ..., parcel: _Optional[_Union[Parcel, _Mapping]] = ...) -> None: ...
 
 class ConnectResponse(_message.Message):
-    __slots__ = ("welcome", "study", "run_offer", "start", "arrival", "opening", "proposal", "endorsed", "run_ended", "nudge", "chunk", "directory", "introduced", "log_update", "log_evidence", "peer_head", "head_held", "fresh_question", "fresh_answer", "parcel")
+    __slots__ = ("welcome", "study", "run_offer", "start", "arrival", "opening", "proposal", "endorsed", "run_ended", "nudge", "chunk", "directory", "introduced", "delivery", "log_update", "log_evidence", "peer_head", "head_held", "fresh_question", "fresh_answer", "parcel")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     STUDY_FIELD_NUMBER: _ClassVar[int]
     RUN_OFFER_FIELD_NUMBER: _ClassVar[int]
@@ -66,6 +68,7 @@ class ConnectResponse(_message.Message):
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     DIRECTORY_FIELD_NUMBER: _ClassVar[int]
     INTRODUCED_FIELD_NUMBER: _ClassVar[int]
+    DELIVERY_FIELD_NUMBER: _ClassVar[int]
     LOG_UPDATE_FIELD_NUMBER: _ClassVar[int]
     LOG_EVIDENCE_FIELD_NUMBER: _ClassVar[int]
     PEER_HEAD_FIELD_NUMBER: _ClassVar[int]
@@ -86,6 +89,7 @@ class ConnectResponse(_message.Message):
     chunk: Chunk
     directory: Directory
     introduced: Introduced
+    delivery: Delivery
     log_update: LogUpdate
     log_evidence: LogEvidence
     peer_head: PeerHead
@@ -93,7 +97,7 @@ class ConnectResponse(_message.Message):
     fresh_question: FreshQuestion
     fresh_answer: FreshAnswer
     parcel: Parcel
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., study: _Optional[_Union[_study_pb2.StudyRecord, _Mapping]] = ..., run_offer: _Optional[_Union[RunOffer, _Mapping]] = ..., start: _Optional[_Union[Start, _Mapping]] = ..., arrival: _Optional[_Union[Arrival, _Mapping]] = ..., opening: _Optional[_Union[Opening, _Mapping]] = ..., proposal: _Optional[_Union[Proposal, _Mapping]] = ..., endorsed: _Optional[_Union[Endorsed, _Mapping]] = ..., run_ended: _Optional[_Union[RunEnded, _Mapping]] = ..., nudge: _Optional[_Union[Nudge, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., directory: _Optional[_Union[Directory, _Mapping]] = ..., introduced: _Optional[_Union[Introduced, _Mapping]] = ..., log_update: _Optional[_Union[LogUpdate, _Mapping]] = ..., log_evidence: _Optional[_Union[LogEvidence, _Mapping]] = ..., peer_head: _Optional[_Union[PeerHead, _Mapping]] = ..., head_held: _Optional[_Union[HeadHeld, _Mapping]] = ..., fresh_question: _Optional[_Union[FreshQuestion, _Mapping]] = ..., fresh_answer: _Optional[_Union[FreshAnswer, _Mapping]] = ..., parcel: _Optional[_Union[Parcel, _Mapping]] = ...) -> None: ...
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., study: _Optional[_Union[_study_pb2.StudyRecord, _Mapping]] = ..., run_offer: _Optional[_Union[RunOffer, _Mapping]] = ..., start: _Optional[_Union[Start, _Mapping]] = ..., arrival: _Optional[_Union[Arrival, _Mapping]] = ..., opening: _Optional[_Union[Opening, _Mapping]] = ..., proposal: _Optional[_Union[Proposal, _Mapping]] = ..., endorsed: _Optional[_Union[Endorsed, _Mapping]] = ..., run_ended: _Optional[_Union[RunEnded, _Mapping]] = ..., nudge: _Optional[_Union[Nudge, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., directory: _Optional[_Union[Directory, _Mapping]] = ..., introduced: _Optional[_Union[Introduced, _Mapping]] = ..., delivery: _Optional[_Union[Delivery, _Mapping]] = ..., log_update: _Optional[_Union[LogUpdate, _Mapping]] = ..., log_evidence: _Optional[_Union[LogEvidence, _Mapping]] = ..., peer_head: _Optional[_Union[PeerHead, _Mapping]] = ..., head_held: _Optional[_Union[HeadHeld, _Mapping]] = ..., fresh_question: _Optional[_Union[FreshQuestion, _Mapping]] = ..., fresh_answer: _Optional[_Union[FreshAnswer, _Mapping]] = ..., parcel: _Optional[_Union[Parcel, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("version", "computations")
@@ -347,6 +351,60 @@ class Proposal(_message.Message):
     value: bytes
     signature: bytes
     def __init__(self, run_id: _Optional[str] = ..., attempt: _Optional[int] = ..., exchange: _Optional[int] = ..., value: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
+
+class Letters(_message.Message):
+    __slots__ = ("run_id", "attempt", "exchange", "sealed", "hashes", "signature")
+    class SealedEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: bytes
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[bytes] = ...) -> None: ...
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    EXCHANGE_FIELD_NUMBER: _ClassVar[int]
+    SEALED_FIELD_NUMBER: _ClassVar[int]
+    HASHES_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    attempt: int
+    exchange: int
+    sealed: _containers.ScalarMap[str, bytes]
+    hashes: _containers.RepeatedScalarFieldContainer[bytes]
+    signature: bytes
+    def __init__(self, run_id: _Optional[str] = ..., attempt: _Optional[int] = ..., exchange: _Optional[int] = ..., sealed: _Optional[_Mapping[str, bytes]] = ..., hashes: _Optional[_Iterable[bytes]] = ..., signature: _Optional[bytes] = ...) -> None: ...
+
+class LettersEntry(_message.Message):
+    __slots__ = ("fingerprint", "hashes", "signature")
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    HASHES_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    fingerprint: str
+    hashes: _containers.RepeatedScalarFieldContainer[bytes]
+    signature: bytes
+    def __init__(self, fingerprint: _Optional[str] = ..., hashes: _Optional[_Iterable[bytes]] = ..., signature: _Optional[bytes] = ...) -> None: ...
+
+class Delivery(_message.Message):
+    __slots__ = ("run_id", "attempt", "exchange", "entries", "sealed")
+    class SealedEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: bytes
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[bytes] = ...) -> None: ...
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    EXCHANGE_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    SEALED_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    attempt: int
+    exchange: int
+    entries: _containers.RepeatedCompositeFieldContainer[LettersEntry]
+    sealed: _containers.ScalarMap[str, bytes]
+    def __init__(self, run_id: _Optional[str] = ..., attempt: _Optional[int] = ..., exchange: _Optional[int] = ..., entries: _Optional[_Iterable[_Union[LettersEntry, _Mapping]]] = ..., sealed: _Optional[_Mapping[str, bytes]] = ...) -> None: ...
 
 class Endorsement(_message.Message):
     __slots__ = ("run_id", "attempt", "result_hash", "transcript", "signature")

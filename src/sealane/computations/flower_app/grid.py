@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from sealane.computations.flower_app.library import RAISED, SERVER, UNAVAILABLE, Flower
 from sealane.core.entropy import random_bytes
 from sealane.errors import ProtocolError, SealaneError, UnavailableError
-from sealane.flower.library import RAISED, SERVER, UNAVAILABLE, Flower
 
 MAXIMUM_MESSAGE = 512 << 20
 
@@ -29,7 +29,10 @@ class Carrier(Protocol):
         """
 
     def send(self, node: int, data: bytes) -> None:
-        """Send to a node."""
+        """Send to a node, at once or when the batch is whole."""
+
+    def sent(self) -> None:
+        """Take note that a batch is whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,8 @@ class SealaneGrid:
         exchanges: those that are over.
         failures: what nodes did not answer, in order.
         error: the typed error of the first failure, where none is tolerated.
+        most: bytes of the longest message.
+        words: makes of a node's reason for an error what is told of it.
     """
 
     flower: Flower
@@ -86,6 +91,8 @@ class SealaneGrid:
     exchanges: list[Exchange] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     error: SealaneError | None = None
+    most: int = MAXIMUM_MESSAGE
+    words: Callable[[str], str] = str
     sent: int = 0
     received: int = 0
     _run: Any = None
@@ -129,21 +136,23 @@ class SealaneGrid:
         self._check()
         names = dict(self.carrier.nodes())
         self._names.update(names)
-        sent = []
-        for message in messages:
-            message_id, node = random_bytes(16).hex(), message.metadata.dst_node_id
-            data = self.flower.write(message, message_id)
-            if len(data) > MAXIMUM_MESSAGE:
+        batch = list(messages)
+        sent = list[str]()
+        for message, data in self.flower.write_all(batch, ids := [random_bytes(16).hex() for _ in batch]):
+            message_id, node = ids[len(sent)], message.metadata.dst_node_id
+            if len(data) > self.most:
                 raise ProtocolError("flower.message-too-large", "a message of the app is too large",
-                                    got=f"{len(data)} bytes", expected=f"at most {MAXIMUM_MESSAGE}")
+                                    got=f"{len(data)} bytes", expected=f"at most {self.most}")
             with self._changed:
-                self._pending[message_id] = (node, _head(self.flower, message, message_id), message.metadata.group_id)
+                head = self.flower.write(self.flower.without_content(message), message_id)
+                self._pending[message_id] = (node, head, message.metadata.group_id)
                 self.sent += len(data)
             sent.append(message_id)
             if node in names:
                 self.carrier.send(node, data)
             else:
                 self.lost(node, "the node is not connected")
+        self.carrier.sent()
         return sent
 
     def pull_messages(self, message_ids: Iterable[str]) -> list[Any]:
@@ -164,18 +173,21 @@ class SealaneGrid:
         if not batch:
             return []
         began, sent, received = time.monotonic(), self.sent, self.received
-        wanted, got = set(self.push_messages(batch)), []
+        ids = self.push_messages(batch)
+        wanted, answers = set(ids), dict[str, Any]()
         with self._changed:
             while wanted:
                 for one in wanted & self._replies.keys():
                     wanted.discard(one)
-                    got.append(self._replies.pop(one))
+                    answers[one] = self._replies.pop(one)
                 left = None if timeout is None else timeout - (time.monotonic() - began)
                 if not wanted or self.error is not None or (left is not None and left <= 0):
                     break
                 self._changed.wait(left)
             for one in wanted:  # a reply that comes later is for nobody
                 self._pending.pop(one, None)
+        # In order of nodes: an average shall not depend on who was faster, or whom a strategy drew first.
+        got = sorted((answers[one] for one in ids if one in answers), key=lambda reply: reply.metadata.src_node_id)
         first = batch[0].metadata
         self.exchanges.append(Exchange(first.group_id, first.message_type, len(batch),
                                        sum(reply.has_content() for reply in got), self.sent - sent,
@@ -213,30 +225,31 @@ class SealaneGrid:
                     self._failed(node, group, UNAVAILABLE, why)
             self._changed.notify_all()
 
+    def stop(self, error: SealaneError) -> None:
+        """Let the app's next call, or the one that waits, raise this error."""
+        with self._changed:
+            self.error = self.error or error
+            self._changed.notify_all()
+
     def _failed(self, node: int, group: str, code: int, reason: str) -> None:
-        name = self._names.get(node, str(node))
+        name, reason = self._names.get(node, str(node)), self.words(reason)
         self.failures.append(Failure(name, group, code, reason))
         if self.tolerate or self.error is not None:
             return
         got = f"{name}: {reason}"[:500]
         if code == UNAVAILABLE:
             self.error = UnavailableError("flower.node-lost", "a node was lost while it was asked something", got=got,
-                                          hint="--tolerate goes on without it, as Flower does")
+                                          hint="to go on without it, as Flower does: --tolerate, or tolerate = true "
+                                               "in a study")
         else:
             what = "a ClientApp raised" if code == RAISED else "a node answered with an error"
             self.error = ProtocolError("flower.client-app-failed", what, got=got,
-                                       hint="its traceback is in that node's log; --tolerate goes on, as Flower does")
+                                       hint="`sealane flower run` shows its traceback; to go on, as Flower does: "
+                                            "--tolerate, or tolerate = true in a study")
 
     def _check(self) -> None:
         if self.error is not None:
             raise self.error
-
-
-def _head(flower: Flower, message: Any, message_id: str) -> bytes:
-    """Return a message without its content: all that is needed to answer it."""
-    empty = flower.app.Message(flower.app.RecordDict(), message.metadata.dst_node_id, message.metadata.message_type,
-                               ttl=message.metadata.ttl, group_id=message.metadata.group_id)
-    return flower.write(empty, message_id)
 
 
 def make_grid(flower: Flower, carrier: Carrier, *, run: int = 1, tolerate: bool = False,

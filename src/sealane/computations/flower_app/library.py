@@ -6,13 +6,18 @@ module hands out too. Not public, and so tested against each minor version in ``
 - ``flwr.supercore.run.Run``: what a ``Grid`` answers when it is asked for its run;
 - ``flwr.supercore.task_identity.TaskIdentity``: who a new ``Message`` says it is from, one for the whole process;
 - ``flwr.common.serde`` with its protobuf ``Message``: a message as bytes.
+
+One public method is watched: ``Strategy.start``, for what it returns (:func:`watching`).
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cache
+from threading import get_ident
 from typing import Any, Final
 
 from sealane.errors import InputError, ProtocolError
@@ -61,6 +66,32 @@ class Flower:
         data: bytes = proto.SerializeToString()
         return data
 
+    def write_all(self, messages: Sequence[Any], message_ids: Sequence[str]) -> Iterator[tuple[Any, bytes]]:
+        """Write messages under given ids, one after another; what several of them hold is written once.
+
+        A strategy sends the same model to all nodes. A message on the wire is its fields in a row, so that the content
+        can be put behind any head (Protocol Buffers, *Encoding*: "last one wins" and concatenation).
+        """
+        written: tuple[Any, bytes] = (None, b"")
+        for message, message_id in zip(messages, message_ids, strict=True):
+            if not message.has_content():
+                yield message, self.write(message, message_id)
+                continue
+            content = message.content
+            if content is not written[0]:
+                whole = self._serde.message_to_proto(message)
+                whole.ClearField("metadata")
+                written = (content, whole.SerializeToString())
+            head = self._proto(metadata=self._serde.metadata_to_proto(message.metadata))
+            head.metadata.message_id = message_id
+            yield message, head.SerializeToString() + written[1]
+
+    def without_content(self, message: Any) -> Any:
+        """Return a message without its content: all that is needed to answer it."""
+        about = message.metadata
+        return self.app.Message(self.app.RecordDict(), about.dst_node_id, about.message_type, ttl=about.ttl,
+                                group_id=about.group_id)
+
     def read(self, data: bytes) -> Any:
         """Read a message.
 
@@ -80,6 +111,45 @@ class Flower:
         message.content.SetInParent()  # a message holds something, be it nothing
         empty = self._serde.message_from_proto(message)
         return self.app.Message(self.app.Error(code, reason), reply_to=empty)
+
+
+@dataclass(slots=True)
+class Started:
+    """What the strategies of a server half have come to.
+
+    Attributes:
+        results: what each ``Strategy.start`` returned, in order.
+        under_way: how many have not returned.
+    """
+
+    results: list[Any] = field(default_factory=list)
+    under_way: int = 0
+
+
+@contextmanager
+def watching() -> Iterator[Started]:
+    """Note what ``flwr.serverapp.strategy.Strategy.start`` returns to an app that starts it in this thread.
+
+    Apps mostly write the model to a file and return nothing; this is how a run comes by it.
+    """
+    from flwr.serverapp.strategy import Strategy
+
+    started, start, thread = Started(), Strategy.start, get_ident()
+
+    def noting(self: Any, *arguments: Any, **named: Any) -> Any:
+        if get_ident() != thread:
+            return start(self, *arguments, **named)
+        started.under_way += 1
+        result = start(self, *arguments, **named)
+        started.under_way -= 1
+        started.results.append(result)
+        return result
+
+    Strategy.start = noting  # type: ignore[method-assign]
+    try:
+        yield started
+    finally:
+        Strategy.start = start  # type: ignore[method-assign]
 
 
 @cache

@@ -19,6 +19,8 @@ REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 CODE = (".py", ".toml")
 MOST_FILES = 2000
 MOST_BYTES = 32 << 20
+IN_MEMORY = Path()
+"""Stands for the directory of an app whose code is in memory."""
 SKIPPED = {"__pycache__", "node_modules", "build", "dist"}
 
 
@@ -65,16 +67,7 @@ class Project:
         Raises:
             InputError: there are too many, or they are too large, for an app.
         """
-        files = sorted(path for path in self.root.rglob("*") if path.suffix in CODE and path.is_file()
-                       and not any(part.startswith(".") or part in SKIPPED
-                                   for part in path.relative_to(self.root).parts))
-        if len(files) > MOST_FILES or sum(path.stat().st_size for path in files) > MOST_BYTES:
-            raise InputError("flower.app-too-large", "the app holds more code than an app does",
-                             got=f"{len(files)} files",
-                             expected=f"at most {MOST_FILES} files and {MOST_BYTES >> 20} MiB",
-                             hint="keep environments and data outside the app's directory")
-        return content_hash({path.relative_to(self.root).as_posix(): sha256(path.read_bytes()).hex()
-                             for path in files}).hex()
+        return hash_of(code_files(self.root))
 
     def load(self, half: str) -> Any:
         """Import the ``server`` or the ``client`` half.
@@ -84,7 +77,7 @@ class Project:
         """
         reference = self.server if half == "server" else self.client
         module, _, attribute = reference.partition(":")
-        if str(self.root) not in sys.path:
+        if self.root != IN_MEMORY and str(self.root) not in sys.path:
             sys.path.insert(0, str(self.root))
         try:
             found: Any = importlib.import_module(module)
@@ -97,6 +90,26 @@ class Project:
         return found
 
 
+def code_files(root: Path) -> dict[str, bytes]:
+    """Return all Python and TOML files of a directory by their paths in it: what an app's hash covers.
+
+    Raises:
+        InputError: there are too many, or they are too large, for an app.
+    """
+    files = sorted(path for path in root.rglob("*") if path.suffix in CODE and path.is_file()
+                   and not any(part.startswith(".") or part in SKIPPED for part in path.relative_to(root).parts))
+    if len(files) > MOST_FILES or sum(path.stat().st_size for path in files) > MOST_BYTES:
+        raise InputError("flower.app-too-large", "the app holds more code than an app does", got=f"{len(files)} files",
+                         expected=f"at most {MOST_FILES} files and {MOST_BYTES >> 20} MiB",
+                         hint="keep environments and data outside the app's directory")
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
+
+
+def hash_of(files: Mapping[str, bytes]) -> str:
+    """Return the hash of an app's files, in hex."""
+    return content_hash({path: sha256(data).hex() for path, data in files.items()}).hex()
+
+
 def read_project(path: Path) -> Project:
     """Read an app's pyproject.toml.
 
@@ -105,11 +118,26 @@ def read_project(path: Path) -> Project:
     """
     root = path.resolve()
     try:
-        document = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
+        data = (root / "pyproject.toml").read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise InputError("flower.no-app", "there is no Flower app", got=path,
                          expected="a directory with pyproject.toml",
                          hint="name the directory that `flwr run` would take") from None
+    return project_of(data, root)
+
+
+def project_of(data: bytes, root: Path = IN_MEMORY) -> Project:
+    """Read the bytes of an app's pyproject.toml.
+
+    Args:
+        data: of the file.
+        root: the app's directory; without one its modules are imported from where they were offered.
+
+    Raises:
+        InputError: it describes no Flower app.
+    """
+    try:
+        document = tomllib.loads(data.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise _malformed("pyproject.toml", error) from None
     project, app = _table(document, "project"), _table(document, "tool", "flwr", "app")
