@@ -140,7 +140,8 @@ def test_with_the_mod_the_server_half_sees_sums_only(federation: Simulation, tmp
 def test_a_secure_sum_that_does_not_open_ends_the_run(federation: Simulation, tmp_path: Path) -> None:
     server = """from sealane.flower import SecureSum
     FedAvg(fraction_evaluate=0.0).start(SecureSum(grid, clip=1.0, cap=100), ArrayRecord([np.zeros(2)]), num_rounds=1)"""
-    app = trainer(tmp_path, "unopened", server=server, mods="secure_sum_mod", client="if len(rows) == 31: raise OSError")
+    client = "if len(rows) == 31: raise OSError"
+    app = trainer(tmp_path, "unopened", server=server, mods="secure_sum_mod", client=client)
     with expected_error("flower.app-ended", got="flower.sum-not-opened"):
         run(federation, app, columns=["age"], tolerate=True)
 
