@@ -33,7 +33,17 @@ ASKED: dict[str, Any] = {
 def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalFederation]:
     root = tmp_path_factory.mktemp("federation")
     with local_federation(root, write_patients(root, NAMES), CONTRACT) as running:
+        put_rows_on_disk(running, "harbour")
         yield running
+
+
+def put_rows_on_disk(federation: LocalFederation, name: str) -> None:
+    """Have one of the nodes map its rows from a file."""
+    (federation.homes[name] / "settings.toml").write_text('[sandbox]\nrows = "disk"\n')
+    process = federation.processes[name]
+    process.terminate()
+    process.communicate(timeout=20)
+    federation.start(name)
 
 
 def propose(federation: LocalFederation, name: str, scheme: str, **asked: Any) -> Any:

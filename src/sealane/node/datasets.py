@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -25,6 +25,7 @@ from sealane.node.reading import read_table
 from sealane.node.register import DatasetEntry, Register
 from sealane.node.repairing import Repaired, repair_columns
 from sealane.node.sources import parse_source
+from sealane.node.streamed import StreamedFile, absent, can_stream, hash_of, state_of
 from sealane.sectors.registry import contract as find_contract
 from sealane.telemetry.logs import get_logger, log
 
@@ -140,6 +141,12 @@ class NodeDataset:
         self.require(columns)
         return self._frame[list(columns)].copy()
 
+    def chunks(self, columns: Sequence[str], size: int) -> Iterator[pd.DataFrame]:
+        """Yield the named fields of so many rows at a time. Raises as :meth:`frame` does."""
+        self.require(columns)
+        for start in range(0, self.rows, size):
+            yield self._frame[list(columns)].iloc[start : start + size]
+
     def require(self, columns: Sequence[str]) -> None:
         """Check that the named fields can be read, without reading them.
 
@@ -150,12 +157,13 @@ class NodeDataset:
         for name in columns:
             self._contract.field(name)
             if name not in self._frame.columns:
-                raise RefusedError("dataset.column-absent", f"dataset {self._name} has no column for the field",
-                                   got=repr(name), expected="a field that the source fills",
-                                   hint="map a column to it and add the dataset again, or leave the field out")
+                raise absent(self._name, name)
 
     def __repr__(self) -> str:
         return f"NodeDataset({self._name}, {self.rows} rows)"
+
+
+Opened = NodeDataset | StreamedFile
 
 
 def check_dataset(name: str, source: str, contract: Contract, mapping: Mapping[str, Mapped], *,
@@ -260,18 +268,37 @@ def check_version(entry: DatasetEntry, version: str) -> None:
         raise _changed(entry, "the registered version", entry.version, version)
 
 
-def open_approved(register: Register, agreement: Agreement, study: Study) -> NodeDataset:
+def open_approved(register: Register, agreement: Agreement, study: Study, *, streamed: bool = False) -> Opened:
     """Open the dataset that this institution agreed to use for a study, in the version agreed.
+
+    Args:
+        register: the node's register.
+        agreement: of this institution.
+        study: that it is for.
+        streamed: whether a file is read chunk by chunk where it can be; it is not held then.
 
     Raises:
         InputError: unknown, or its source cannot be read.
         RefusedError: it changed since, or is under another contract than the study's.
     """
-    dataset = open_dataset(register, agreement.dataset, agreement.dataset_version)
+    opening = _open_streamed if streamed and can_stream(register.dataset(agreement.dataset)) else open_dataset
+    dataset = opening(register, agreement.dataset, agreement.dataset_version)
     if dataset.contract.id != study.data_contract:
         raise RefusedError("dataset.other-contract", "the dataset is under another contract than the study",
                            got=dataset.contract.id, expected=study.data_contract)
     return dataset
+
+
+def _open_streamed(register: Register, name: str, version: str | None) -> StreamedFile:
+    entry = register.dataset(name)
+    if version is not None:
+        check_version(entry, version)
+    contract, source = contract_of(entry), parse_source(entry.source)
+    state = state_of(source)
+    found = _version(hash_of(source), entry.mapping, contract, drop_invalid=entry.drop_invalid, repair="")
+    if found != entry.version:
+        raise _changed(entry, "its content", found, entry.version)
+    return StreamedFile(entry, contract, state)
 
 
 def absolute_source(text: str) -> str:
@@ -308,15 +335,18 @@ def load(name: str, source: str, contract: Contract, mapping: Mapping[str, Mappe
     whole += [Failure(field.name, "missing-column", rows) for field in unfilled if not field.nullable]
     # Which rows lie in the future depends on the day; where some do, the day is part of the version.
     day = {"today": str(today)} if any(failure.rule == "future" for failure in checked.failures) else {}
-    version = content_hash({
-        "content": table.content, "mapping": columns, "contract": contract.hash, "drop_invalid": drop_invalid,
-        "repair": "" if repair is None else repair.to_text(), **day,
-    }).hex()
+    version = _version(table.content, columns, contract, drop_invalid=drop_invalid,
+                       repair="" if repair is None else repair.to_text(), **day)
     report = Report(name, contract.id, version, rows, int(checked.invalid.sum()), (*whole, *checked.failures),
                     tuple(field.name for field in unfilled if field.nullable), drop_invalid, tuple(repaired),
                     table.counted, tuple(name for name, column in columns.items() if column in table.unfilled))
     valid = checked.frame[~checked.invalid].reset_index(drop=True)
     return Loaded(report, narrow(valid, contract), columns, table.content, raw, checked)
+
+
+def _version(content: str, mapping: Mapping[str, str], contract: Contract, **said: str | bool) -> str:
+    """Return the hash of all that decides which rows computations read."""
+    return content_hash({"content": content, "mapping": dict(mapping), "contract": contract.hash, **said}).hex()
 
 
 def _load_registered(entry: DatasetEntry) -> tuple[Loaded, Contract]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Protocol, runtime_checkable
 
 import pandas as pd
 
@@ -11,6 +14,7 @@ from sealane.computations.base import Cohort, Dataset, Payload
 from sealane.errors import RefusedError
 from sealane.governance.contract import Contract
 from sealane.node.gate import Admission
+from sealane.node.row_file import FiledRows, chunks_of, holds_texts, lay_down
 
 Used = Callable[[int], None]
 
@@ -65,15 +69,28 @@ class Declared:
         return self._data.frame(columns)
 
 
+@dataclass(frozen=True, slots=True)
 class Unconfined:
-    """In this process, where breakpoints work and nothing is locked in: for simulations, and where switched off."""
+    """In this process, where breakpoints work and nothing is locked in: for simulations, and where switched off.
 
-    full = False
+    Attributes:
+        filed: directory for files of rows; None where they lie in memory.
+    """
+
+    filed: Path | None = None
+    full: ClassVar[bool] = False
 
     async def compute(
         self, admission: Admission, data: Dataset, cohort: Cohort, run_id: str, used: Used = lambda microseconds: None
     ) -> Payload:
         """See :class:`Execution`."""
-        declared = frozenset(admission.computation.columns(admission.parameters))
-        payload: Payload = await admission.computation.run(Declared(data, declared), cohort, admission.parameters)
+        columns = admission.computation.columns(admission.parameters)
+        read: Dataset = Declared(data, frozenset(columns))
+        if self.filed is not None and not holds_texts(data.contract, columns):
+            laid = lay_down(self.filed, data.contract, columns, chunks_of(data, columns))
+            try:
+                read = FiledRows(laid, data.contract)
+            finally:
+                os.close(laid.handle)
+        payload: Payload = await admission.computation.run(read, cohort, admission.parameters)
         return payload

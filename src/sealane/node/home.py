@@ -37,6 +37,7 @@ class NodeHome:
         clock: tells the time.
         ledger: privacy spent; its file is opened when it is first used.
         sandboxed: whether computations run in a sandbox here; what the grade of some data asks for.
+        streamed: whether files are read for a run without being held.
     """
 
     path: Path
@@ -44,6 +45,7 @@ class NodeHome:
     clock: Clock
     ledger: NodeLedger
     sandboxed: bool = False
+    streamed: bool = False
 
     def close(self) -> None:
         """Close the databases."""
@@ -79,8 +81,8 @@ class NodeHome:
         """Return the policy gate over this home's register and datasets."""
         own = self.identity().fingerprint
         protection = partial(check_approved, self.register, own, sandboxed=self.sandboxed)
-        return Gate(own, self.register, partial(open_approved, self.register), protection, self.clock, self.ledger,
-                    self.apps.find)
+        opening = partial(open_approved, self.register, streamed=self.streamed)
+        return Gate(own, self.register, opening, protection, self.clock, self.ledger, self.apps.find)
 
     @contextmanager
     def witness(self) -> Iterator[NodeWitness]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import pandas as pd
@@ -17,6 +17,11 @@ from sealane.node.table import Choose, check_names
 
 HEADER_BYTES = 1 << 20
 DELIMITERS = (",", ";", "\t", "|")
+CSV = "read_csv(?, header = true, auto_detect = false, delim = ?, quote = '\"', escape = '\"', columns = ?)"
+PARQUET = "read_parquet(?)"
+VECTOR = 2048
+"""Rows that DuckDB hands over at once: chunks are so many times as many."""
+T = TypeVar("T")
 
 
 def read_csv(path: Path, choose: Choose) -> tuple[list[str], pd.DataFrame]:
@@ -27,11 +32,8 @@ def read_csv(path: Path, choose: Choose) -> tuple[list[str], pd.DataFrame]:
     Raises:
         InputError: not such a file.
     """
-    names, delimiter = csv_header(path)
-    columns = {f"c{index}": "VARCHAR" for index in range(len(names))}
-    # Our own names c0, c1, … stand for the file's, so that no name from the file gets into the statement.
-    return names, _select(path, names, choose(names), "read_csv(?, header = true, auto_detect = false, delim = ?, "
-                          "quote = '\"', escape = '\"', columns = ?)", [delimiter, columns])
+    names, options = _csv(path)
+    return names, _select(path, names, choose(names), CSV, options)
 
 
 def read_parquet(path: Path, choose: Choose) -> tuple[list[str], pd.DataFrame]:
@@ -40,28 +42,68 @@ def read_parquet(path: Path, choose: Choose) -> tuple[list[str], pd.DataFrame]:
     Raises:
         InputError: not such a file.
     """
+    names = _parquet(path)
+    return names, _select(path, names, choose(names), PARQUET, [])
+
+
+def read_chunks(path: Path, kind: str, chosen: list[str], size: int) -> Iterator[pd.DataFrame]:
+    """Yield the chosen columns of a CSV or Parquet file, at least one and about so many rows at a time, in order.
+
+    Raises:
+        InputError: not such a file.
+    """
+    names, options = _csv(path) if kind == "csv" else (_parquet(path), [])
+    statement = _statement(names, chosen, CSV if kind == "csv" else PARQUET)
+    with closing(connect([path])) as connection:
+        _asked(path, statement, lambda: connection.execute(statement, [str(path), *options]))
+        while True:
+            chunk = _asked(path, statement, lambda: connection.fetch_df_chunk(-(-size // VECTOR)))
+            if not len(chunk):
+                return
+            yield chunk
+
+
+def _csv(path: Path) -> tuple[list[str], list[Any]]:
+    names, delimiter = csv_header(path)
+    # Our own names c0, c1, … stand for the file's, so that no name from the file gets into the statement.
+    return names, [delimiter, {f"c{index}": "VARCHAR" for index in range(len(names))}]
+
+
+def _parquet(path: Path) -> list[str]:
     schema = _run(path, "SELECT name, num_children FROM parquet_schema(?)", [str(path)])
     counts = schema["num_children"].fillna(0).astype(int)
     names = top_level(list(zip(map(str, schema["name"]), map(int, counts), strict=True)))
     check_names(names, path.name)
-    return names, _select(path, names, choose(names), "read_parquet(?)", [])
+    return names
 
 
 def _select(path: Path, names: list[str], chosen: list[str], table: str, options: list[Any]) -> pd.DataFrame:
     if not chosen:
         return pd.DataFrame()
-    aliases = ", ".join(f"c{index}" for index in range(len(names)))
-    wanted = ", ".join(f"c{names.index(name)}" for name in chosen)
-    statement = f"SELECT {wanted} FROM {table} AS rows({aliases})"  # noqa: S608 - only our own c0, c1, …
-    frame = _run(path, statement, [str(path), *options])
+    frame = _run(path, _statement(names, chosen, table), [str(path), *options])
     frame.columns = pd.Index(chosen)
     return frame
 
 
+def _statement(names: list[str], chosen: list[str], table: str) -> str:
+    aliases = ", ".join(f"c{index}" for index in range(len(names)))
+    wanted = ", ".join(f"c{names.index(name)}" for name in chosen)
+    return f"SELECT {wanted} FROM {table} AS rows({aliases})"  # noqa: S608 - only our own c0, c1, …
+
+
 def _run(path: Path, statement: str, values: list[Any]) -> pd.DataFrame:
+    with closing(connect([path])) as connection:
+        return _asked(path, statement, lambda: connection.execute(statement, values).df())
+
+
+def _asked(path: Path, statement: str, ask: Callable[[], T]) -> T:
+    """Return what DuckDB says to something.
+
+    Raises:
+        InputError: the file is not what it seems.
+    """
     try:
-        with closing(connect([path])) as connection:
-            return connection.execute(statement, values).df()
+        return ask()
     except (duckdb.Error, UnicodeError) as error:
         line = re.search(r"CSV Error on Line: (\d+)", str(error))
         failure = (type(error).__name__, f" at line {line[1]}" if line else "")

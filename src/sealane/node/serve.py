@@ -43,14 +43,16 @@ async def serving(
         choose(backend)  # who asks for a GPU by name is told now that there is none, not in the first run
     settings = read_node_settings(path).sandbox
     # Before any key is read: what computes later comes of a process that never had one.
-    with chosen(sandbox or settings.mode, path, settings.limits()) as execution:
-        async with _serving_with(path, backend, execution, clock) as agent:
+    filed = path if settings.rows == "disk" else None
+    with chosen(sandbox or settings.mode, path, settings.limits(), filed) as execution:
+        async with _serving_with(path, backend, execution, clock, streamed=filed is not None) as agent:
             yield agent
 
 
 @asynccontextmanager
-async def _serving_with(path: Path, backend: str, execution: Execution, clock: Clock) -> AsyncIterator[Agent]:
-    home = replace(open_home(path, clock=clock), sandboxed=execution.full)
+async def _serving_with(path: Path, backend: str, execution: Execution, clock: Clock, *,
+                        streamed: bool) -> AsyncIterator[Agent]:
+    home = replace(open_home(path, clock=clock), sandboxed=execution.full, streamed=streamed)
     try:
         with exclusive(path), home.witness() as witness:
             agent = Agent(home, home.gate(), witness, execution, backend)

@@ -24,6 +24,7 @@ class SandboxSettings(BaseModel):
     step_seconds: float | None = Field(default=None, gt=0, le=30 * 86400)
     message_bytes: int | None = Field(default=None, ge=1 << 16, le=1 << 34)
     result_bytes: int | None = Field(default=None, ge=1 << 10, le=64 << 20)
+    rows: Literal["memory", "disk"] = "memory"
 
     def limits(self) -> Limits:
         """Return the bounds of a run."""

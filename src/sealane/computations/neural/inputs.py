@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from sealane.computations.neural.parameters import NeuralParameters
 from sealane.errors import InputError
 from sealane.governance.contract import Contract, Field
 
+T = TypeVar("T", bound=np.generic)
 OTHERS = 0
 """The place of levels that are not told apart, and of a missing one; those that are told apart follow."""
 
@@ -81,12 +83,31 @@ class Inputs:
                             for c in self.categories)]
 
 
+class Columns(Mapping[str, NDArray[T]]):
+    """Columns by name, each read whenever it is asked for: who goes through them holds one, not the table."""
+
+    def __init__(self, readers: Mapping[str, Callable[[], NDArray[T]]]) -> None:
+        self._readers = readers
+
+    def __getitem__(self, name: str) -> NDArray[T]:
+        return self._readers[name]()
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._readers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._readers)
+
+    def __len__(self) -> int:
+        return len(self._readers)
+
+
 @dataclass(frozen=True, slots=True)
 class Own:
-    """A node's own features as read: numbers with NaN, places of levels with -1. Private."""
+    """A node's own features: numbers with NaN, places of levels with -1. Private."""
 
-    numbers: dict[str, NDArray[np.float64]]
-    codes: dict[str, NDArray[np.int64]]
+    numbers: Mapping[str, NDArray[np.float64]]
+    codes: Mapping[str, NDArray[np.int64]]
 
     def missing(self, name: str) -> NDArray[np.bool_]:
         """Return where a feature is missing."""
@@ -115,14 +136,20 @@ def read_inputs(contract: Contract, params: NeuralParameters) -> Inputs:
     return Inputs(tuple(numbers), tuple(categories))
 
 
-def read_own(data: Dataset, inputs: Inputs) -> Own:
-    """Read a node's rows, column by column: a copy of one of them is held at a time, not of the table.
+def own_columns(data: Dataset, inputs: Inputs) -> Own:
+    """Return a node's features, each of which is read and held against its contract when it is asked for.
 
-    Raises:
-        InputError: the rows break the contract.
+    Asking for one raises InputError where the rows break the contract.
     """
-    return Own({n.name: floats(data.frame([n.name])[n.name], n.field) for n in inputs.numbers},
-               {c.name: codes(data.frame([c.name])[c.name], c.levels, c.name) for c in inputs.categories})
+
+    def number(one: Number) -> NDArray[np.float64]:
+        return floats(data.frame([one.name])[one.name], one.field)
+
+    def category(one: Category) -> NDArray[np.int64]:
+        return codes(data.frame([one.name])[one.name], one.levels, one.name)
+
+    return Own(Columns({one.name: partial(number, one) for one in inputs.numbers}),
+               Columns({one.name: partial(category, one) for one in inputs.categories}))
 
 
 def encode(rows: pd.DataFrame, described: Sequence[Mapping[str, Any]]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sealane.computations.base import Cohort, Payload
+from sealane.computations.base import Cohort, Dataset, Payload
 from sealane.computations.disclosure import check_rows
 from sealane.computations.neural.inputs import Inputs, Own
 from sealane.computations.neural.outcome import Target
@@ -33,8 +33,8 @@ def price(params: NeuralParameters, inputs: Inputs, target: Target, honest: int)
     return price_of_training(params, honest, entries)
 
 
-async def train_privately(cohort: Cohort, params: NeuralParameters, inputs: Inputs, target: Target, own: Own,
-                          outcome: Any) -> Payload:
+async def train_privately(data: Dataset, cohort: Cohort, params: NeuralParameters, inputs: Inputs, target: Target,
+                          own: Own, outcome: Any) -> Payload:
     """Train the model, and return what is released.
 
     Raises:
@@ -47,7 +47,7 @@ async def train_privately(cohort: Cohort, params: NeuralParameters, inputs: Inpu
     inputs, target = by_contract(params, inputs, target)
     draws = private_draws(params.seed, own, outcome)
     split = split_rows(own, outcome, params.missing, 0.0, draws)
-    rows = in_units(own, outcome, split.training, inputs, target, double=params.precision == "double")
+    rows = in_units(data, own, outcome, split.training, inputs, target, double=params.precision == "double")
     counted: int | None = None
     if params.protects == "record":
         records, server, first = of_records(cohort, params, inputs, target, rows)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +16,8 @@ from sealane.computations.neural.inputs import Inputs, Own
 from sealane.computations.neural.outcome import Target
 from sealane.computations.neural.screening import Split
 
-Column = tuple[NDArray[np.float64], float, float]
-"""Own values, and the public range."""
+Span = tuple[float, float]
+"""A public range."""
 NARROWEST = 1e-7
 """Least spread in units of half the contract's range; below it a column is as good as constant, and only centred."""
 
@@ -34,19 +36,21 @@ async def scale(cohort: Cohort, inputs: Inputs, target: Target, own: Own, outcom
         rows: of training, over the cohort: an opened count.
         shared: columns so many places apart share centre and scale, those of a channel; 0 where each has its own.
     """
-    columns = [(own.numbers[one.name][split.training], one.low, one.high) for one in inputs.numbers]
-    groups = [place % shared if shared else place for place in range(len(columns))]
+    spans: list[Span] = [(one.low, one.high) for one in inputs.numbers]
+    groups = [place % shared if shared else place for place in range(len(spans))]
+    values: Iterable[NDArray[np.float64]] = (own.numbers[one.name] for one in inputs.numbers)  # one is held at a time
     if target.task == "regression":
-        groups.append(len(columns))
-        columns.append((outcome[split.training], target.low, target.high))
-    if not columns:
+        groups.append(len(spans))
+        spans.append((target.low, target.high))
+        values = chain(values, (outcome,))
+    if not spans:
         return inputs, target
-    spans = {group: _span(columns, groups, group) for group in set(groups)}
-    units = [_unit(values, spans[group]) for (values, _, _), group in zip(columns, groups, strict=True)]
-    known = count([len(values) for values in units], MAXIMUM_ROWS)
-    moments = real([[float(values.sum()), float(np.square(values).sum())] for values in units], 2.0 * rows)
+    ranges = {group: _span(spans, groups, group) for group in set(groups)}
+    units = [_moments(one[split.training], ranges[group]) for one, group in zip(values, groups, strict=True)]
+    known = count([number for number, _, _ in units], MAXIMUM_ROWS)
+    moments = real([[first, second] for _, first, second in units], 2.0 * rows)
     total = await cohort.sum({"known": known, "moments": moments})
-    placed = [_place(total, [k for k, one in enumerate(groups) if one == group], spans[group]) for group in groups]
+    placed = [_place(total, [k for k, one in enumerate(groups) if one == group], ranges[group]) for group in groups]
     numbers = tuple(replace(one, centre=centre, scale=spread)
                     for one, (centre, spread) in zip(inputs.numbers, placed, strict=False))
     if target.task == "regression":
@@ -54,20 +58,21 @@ async def scale(cohort: Cohort, inputs: Inputs, target: Target, own: Own, outcom
     return replace(inputs, numbers=numbers), target
 
 
-def _span(columns: list[Column], groups: list[int], group: int) -> tuple[float, float]:
+def _span(spans: list[Span], groups: list[int], group: int) -> Span:
     """Return the public range of columns measured together."""
-    members = [column for column, one in zip(columns, groups, strict=True) if one == group]
-    return min(low for _, low, _ in members), max(high for _, _, high in members)
+    members = [span for span, one in zip(spans, groups, strict=True) if one == group]
+    return min(low for low, _ in members), max(high for _, high in members)
 
 
-def _unit(values: NDArray[np.float64], span: tuple[float, float]) -> NDArray[np.float64]:
-    """Return known values from -1 to 1 by the public range."""
+def _moments(values: NDArray[np.float64], span: Span) -> tuple[int, float, float]:
+    """Return how many values are known, their sum and that of their squares, from -1 to 1 by the public range."""
     low, high = span
     known = values[~np.isnan(values)]
-    return (known - (low + high) / 2.0) / ((high - low) / 2.0 or 1.0)
+    units = (known - (low + high) / 2.0) / ((high - low) / 2.0 or 1.0)
+    return len(units), float(units.sum()), float(np.square(units).sum())
 
 
-def _place(total: dict[str, NDArray[np.generic]], members: list[int], span: tuple[float, float]) -> tuple[float, float]:
+def _place(total: dict[str, NDArray[np.generic]], members: list[int], span: Span) -> tuple[float, float]:
     """Return centre and scale of columns measured together, in units of the contract."""
     low, high = span
     half = (high - low) / 2.0 or 1.0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sealane.computations.base import Cohort, Dataset, Payload
 from sealane.computations.disclosure import hidden_under
 from sealane.computations.neural import private
-from sealane.computations.neural.inputs import Inputs, read_inputs, read_own
+from sealane.computations.neural.inputs import Inputs, own_columns, read_inputs
 from sealane.computations.neural.library import flower, late, need_torch
 from sealane.computations.neural.outcome import Target, read_target
 from sealane.computations.neural.parameters import NeuralParameters
@@ -73,8 +73,8 @@ class NeuralTrain:
         flower()
         inputs, target = read_inputs(data.contract, params), read_target(data.contract, params)
         if params.promised:
-            own, outcome = read_own(data, inputs), target.read(data.frame([params.outcome])[params.outcome])
-            return await private.train_privately(cohort, params, inputs, target, own, outcome)
+            own, outcome = own_columns(data, inputs), target.read(data.frame([params.outcome])[params.outcome])
+            return await private.train_privately(data, cohort, params, inputs, target, own, outcome)
         screened, target, rounds, first = await self._prepared(data, cohort, params, inputs, target)
         trained = await rounds.run(first)
         from sealane.computations.neural.learning.performance import measure
@@ -98,14 +98,14 @@ class NeuralTrain:
         """Read, screen and scale the rows, and prepare the rounds; rows live on in the network's units only."""
         from sealane.computations.neural.learning.preparing import prepare  # imports PyTorch
 
-        own, outcome = read_own(data, inputs), target.read(data.frame([params.outcome])[params.outcome])
+        own, outcome = own_columns(data, inputs), target.read(data.frame([params.outcome])[params.outcome])
         draws = private_draws(params.seed, own, outcome)
         split = split_rows(own, outcome, params.missing, params.validation_fraction, draws)
         screened = await screen(cohort, inputs, target, own, outcome, split)
         inputs, target = await scale(cohort, screened.inputs, target, own, outcome, split, screened.training,
                                      params.model.shared)
         double = params.precision == "double"
-        rows, validation = (in_units(own, outcome, where, inputs, target, double=double)
+        rows, validation = (in_units(data, own, outcome, where, inputs, target, double=double)
                             for where in (split.training, split.validation))
         screened = replace(screened, inputs=inputs)
         rounds, first = prepare(cohort, params, inputs, target, rows, validation, screened, draws)

@@ -7,7 +7,7 @@ middle of a run draws the same rows again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,15 @@ from numpy.typing import NDArray
 
 def private_seed(public: int, *arrays: NDArray[np.generic]) -> bytes:
     """Return 32 bytes that depend on every one of a node's rows."""
+    return private_seed_of(public, arrays)
+
+
+def private_seed_of(public: int, arrays: Iterable[NDArray[np.generic]]) -> bytes:
+    """Return the same of arrays that need not be held all at once."""
     digest = hashlib.sha256(b"rows drawn by a node " + str(public).encode())
     for array in arrays:
         digest.update(str((array.dtype, array.shape)).encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return digest.digest()
 
 

@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sealane.computations.base import Dataset
 from sealane.computations.registry import get, read_parameters
 from sealane.core.canonical import canonical_bytes
 from sealane.core.memory import keep_freed_memory
 from sealane.errors import RefusedError
 from sealane.governance.contract import Contract
+from sealane.node.row_file import FiledRows, Laid
 from sealane.node.sandbox import landlock, seccomp
 from sealane.node.sandbox.arrays import read_totals, read_values, terms_frame, values_frame
 from sealane.node.sandbox.described import tell
@@ -179,7 +181,9 @@ def _result(loop: asyncio.AbstractEventLoop, wire: Wire, hashes: Mapping[str, st
         raise RefusedError("sandbox.other-code", "the computation's code is not what the node expects",
                            got=str(hashes.get(name))[:16], expected=begin["code"][:16],
                            hint="packages were changed while the node served: start it again")
-    data = SealedRows(ROWS, begin["columns"], Contract.model_validate(begin["contract"]), begin["rows"])
+    contract, rows, columns = Contract.model_validate(begin["contract"]), begin["rows"], begin["columns"]
+    data: Dataset = (FiledRows(Laid(ROWS, rows, tuple(columns), tuple(begin["whole"])), contract) if begin["filed"]
+                     else SealedRows(ROWS, columns, contract, rows))
     os.close(ROWS)
     cohort = WireCohort(wire, begin["cohort"])
     params = read_parameters(name, begin["parameters"])

@@ -20,8 +20,14 @@ _LOG = get_logger(__name__)
 
 
 @contextmanager
-def chosen(mode: str, home: Path, limits: Limits) -> Iterator[Execution]:
+def chosen(mode: str, home: Path, limits: Limits, filed: Path | None = None) -> Iterator[Execution]:
     """Hold what computations of a node run in, for as long as the block lasts.
+
+    Args:
+        mode: as :func:`sealane.node.sandbox.offer.decide` takes it.
+        home: of the node.
+        limits: of each run.
+        filed: directory for files of rows; None where they lie in memory.
 
     Raises:
         InputError: no such mode.
@@ -30,7 +36,7 @@ def chosen(mode: str, home: Path, limits: Limits) -> Iterator[Execution]:
     choice = decide(mode, probe())
     if choice.confinement is None:
         log(_LOG, "sandbox.off", level=logging.WARNING, why=choice.why)
-        yield Unconfined()
+        yield Unconfined(filed)
         return
     check_apart(home)
     log(_LOG, "sandbox.chosen", level=logging.INFO if choice.full else logging.WARNING, full=choice.full,
@@ -38,6 +44,6 @@ def chosen(mode: str, home: Path, limits: Limits) -> Iterator[Execution]:
     server = ForkServer(choice.confinement)
     server.start()
     try:
-        yield Sandbox(server, limits)
+        yield Sandbox(server, limits, filed)
     finally:
         server.close()

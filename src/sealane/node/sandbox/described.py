@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import re
 import traceback
@@ -25,7 +26,9 @@ def tell(error: BaseException) -> dict[str, Any]:
     if isinstance(error, SealaneError):
         said = error.to_dict()
         return {"error": said | {k: None if v is None else v[:LONGEST_TEXT] for k, v in said.items()}}
-    cause = "memory" if isinstance(error, MemoryError) else "denied" if isinstance(error, PermissionError) else "other"
+    full = isinstance(error, OSError) and error.errno == errno.ENOMEM  # rows that cannot be mapped
+    denied = isinstance(error, PermissionError)
+    cause = "memory" if full or isinstance(error, MemoryError) else "denied" if denied else "other"
     frames = traceback.extract_tb(error.__traceback__)[-DEEPEST:]
     places = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}:{frame.name}" for frame in frames]
     return {"cause": cause, "type": type(error).__name__, "places": places}

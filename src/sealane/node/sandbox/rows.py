@@ -53,10 +53,14 @@ def seal_rows(frame: pd.DataFrame) -> tuple[int, list[dict[str, Any]]]:
     return handle, columns
 
 
+def hands_on(admission: Admission) -> bool:
+    """Return whether a computation hands a file with its rows on."""
+    return hasattr(admission.computation, "write_table")
+
+
 def table_of(admission: Admission, frame: pd.DataFrame) -> int | None:
     """Return the handle of a sealed file with the rows, for a computation that hands a file on; None for others."""
-    write = getattr(admission.computation, "write_table", None)
-    data = None if write is None else write(frame, admission.parameters)
+    data = admission.computation.write_table(frame, admission.parameters) if hands_on(admission) else None
     return None if data is None else sealed_file(data)
 
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from sealane.computations.base import Cohort, Dataset, Payload
 from sealane.core.canonical import parse_canonical
 from sealane.errors import InputError, ProtocolError, RefusedError, SealaneError, UnavailableError
 from sealane.node.execution import Used
 from sealane.node.gate import Admission
+from sealane.node.row_file import chunks_of, holds_texts, lay_down
 from sealane.node.sandbox.arrays import read_terms, read_values, totals_frame, values_frame
 from sealane.node.sandbox.child import FACTS, NOT_LOCKED
 from sealane.node.sandbox.described import heard
@@ -19,7 +24,7 @@ from sealane.node.sandbox.fork_server import Child, ForkServer
 from sealane.node.sandbox.frames import PREFIX, SMALL, Frame, read_header, read_prefix, write_head
 from sealane.node.sandbox.letters import letters_frame, read_letters
 from sealane.node.sandbox.limits import Limits
-from sealane.node.sandbox.rows import seal_rows, table_of
+from sealane.node.sandbox.rows import hands_on, seal_rows, table_of
 from sealane.node.sandbox.server import STATUS
 
 BURIAL_SECONDS = 5.0
@@ -33,10 +38,12 @@ class Sandbox:
     Attributes:
         server: forks the children.
         limits: of each run.
+        filed: directory for files of rows; None where they lie in memory.
     """
 
     server: ForkServer
     limits: Limits
+    filed: Path | None = None
 
     @property
     def full(self) -> bool:
@@ -53,20 +60,14 @@ class Sandbox:
             ProtocolError: the child sent what is no message, or broke.
             UnavailableError: the child was killed, or cannot be started; the run can go on later.
         """
-        frame = data.frame(admission.computation.columns(admission.parameters))
-        rows, columns = seal_rows(frame)
-        table = table_of(admission, frame)
-        try:
+        with self._rows(data, admission) as (rows, table, limits, described):
             # Not awaited: cut short, it would leave a child behind.
-            child = self.server.spawn(rows, self.limits, getattr(admission.computation, "late", ()), table)
-        finally:
-            for handle in (rows, *([] if table is None else [table])):
-                os.close(handle)
+            child = self.server.spawn(rows, limits, getattr(admission.computation, "late", ()), table)
         begin = Frame("begin", {
             "computation": admission.computation.name, "code": admission.code,
-            "parameters": admission.parameters.model_dump(mode="json"), "columns": columns, "rows": len(frame),
+            "parameters": admission.parameters.model_dump(mode="json"), **described,
             "contract": data.contract.model_dump(mode="json"),
-            "cohort": {name: getattr(cohort, name) for name in FACTS}, "table": table is not None},
+            "cohort": {name: getattr(cohort, name) for name in FACTS}},
             getattr(admission.computation, "bundle", b""))
         conversation = _Conversation(child, self.limits, run_id)
         try:
@@ -77,6 +78,29 @@ class Sandbox:
                 used(int((await conversation.burial()).seconds * 1e6))
             finally:
                 child.close()
+
+
+    @contextmanager
+    def _rows(self, data: Dataset, admission: Admission) -> Iterator[tuple[int, int | None, Limits, dict[str, Any]]]:
+        """Hold the rows for a child: their handle, that of a file with them or None, its limits, and what lies where."""
+        columns, limits = admission.computation.columns(admission.parameters), self.limits
+        table = None
+        if self.filed is not None and not holds_texts(data.contract, columns) and not hands_on(admission):
+            laid = lay_down(self.filed, data.contract, columns, chunks_of(data, columns))
+            handle = laid.handle
+            # What is mapped takes addresses, and no memory that the machine could not have back.
+            limits = replace(limits, memory_bytes=limits.memory_bytes + laid.size)
+            described = {"filed": True, "rows": laid.rows, "columns": list(laid.columns), "whole": list(laid.whole)}
+        else:
+            frame = data.frame(columns)
+            handle, sealed = seal_rows(frame)
+            table = table_of(admission, frame)
+            described = {"filed": False, "rows": len(frame), "columns": sealed}
+        try:
+            yield handle, table, limits, described | {"table": table is not None}
+        finally:
+            for one in (handle, *([] if table is None else [table])):
+                os.close(one)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,25 +20,31 @@ WORST = 1e6
 """A row's mean loss counts as so much at most: sums need a public bound."""
 
 
-def outputs_of(module: nn.Module, rows: Rows, device: Device) -> NDArray[np.float64]:
-    """Return what the module gives for each row, ``(n, outputs)``."""
+def outputs_of(module: nn.Module, rows: Rows, device: Device) -> Iterator[tuple[Rows, NDArray[np.float64]]]:
+    """Yield rows, as many at once as the device takes, and what the module gives for each, ``(n, outputs)``."""
     module.eval()
+    at = 0
+    while at < len(rows):
 
-    def given() -> NDArray[np.float64]:
-        parts = [np.empty((0, 1))]
-        for piece in device.pieces(len(rows)):
+        def given(low: int = at) -> tuple[slice, NDArray[np.float64]]:
+            piece = slice(low, min(low + device.most, len(rows)))
             numbers, codes, _ = tensors(rows, piece, device)
-            parts.append(module(numbers, codes).to(torch.float64).cpu().numpy())
-        return np.concatenate(parts[1:] or parts)
+            return piece, module(numbers, codes).to(torch.float64).cpu().numpy()
 
-    with device.threads(), torch.no_grad():
-        return device.fit(len(rows), given)
+        with device.threads(), torch.no_grad():
+            piece, values = device.fit(len(rows) - at, given)
+        yield rows.part(piece), values
+        at = piece.stop
 
 
-def mean_loss(task: Task, given: NDArray[np.float64], rows: Rows) -> float:
-    """Return the mean loss over rows, at most :data:`WORST`, and that where it is no number; 0 without rows."""
-    if not len(rows):
-        return 0.0
+def loss_of(task: Task, given: NDArray[np.float64], rows: Rows) -> float:
+    """Return the sum of losses over rows."""
     outcome = torch.from_numpy(rows.outcome if task == "multiclass" else rows.outcome.astype(np.float64))
-    loss = float(loss_sum(task, torch.from_numpy(given), outcome)) / len(rows)
-    return min(loss, WORST) if np.isfinite(loss) else WORST
+    return float(loss_sum(task, torch.from_numpy(given), outcome))
+
+
+def mean_of(total: float, rows: int) -> float:
+    """Return the mean loss over rows, at most :data:`WORST`, and that where it is no number; 0 without rows."""
+    if not rows:
+        return 0.0
+    return min(total / rows, WORST) if math.isfinite(total) else WORST

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sealane.computations.base import Cohort, Term, count, real
 from sealane.computations.columns import MAXIMUM_ROWS
-from sealane.computations.neural.learning.measuring import WORST, mean_loss, outputs_of
+from sealane.computations.neural.learning.measuring import WORST, loss_of, mean_of, outputs_of
 from sealane.computations.neural.learning.rounds import Rounds
 from sealane.computations.neural.learning.weights import put
 from sealane.computations.neural.outcome import Target
@@ -39,21 +39,29 @@ async def measure(cohort: Cohort, rounds: Rounds, target: Target, weights: Vecto
     terms: dict[str, Term] = {}
     for part in (name for name, number in rows.items() if number):
         mine, share = own[part]
-        given = outputs_of(trainer.module, mine, trainer.device)
-        terms[f"{part} loss"] = real([mean_loss(target.task, given, mine) * share], WORST)
-        counted = _counts(target, given, mine)
-        if counted is not None:
+        losses, counted = list[float](), _none(target)
+        for piece, given in outputs_of(trainer.module, mine, trainer.device):
+            losses.append(loss_of(target.task, given, piece))
+            counted += _counts(target, given, piece)
+        terms[f"{part} loss"] = real([mean_of(math.fsum(losses), len(mine)) * share], WORST)
+        if counted.size:
             terms[f"{part} counts"] = count(counted, MAXIMUM_ROWS)
     opened = await cohort.sum(terms)
     return {part: _measures(target, opened, part, number) for part, number in rows.items() if number}
 
 
-def _counts(target: Target, given: NDArray[np.float64], rows: Rows) -> NDArray[np.int64] | None:
+def _none(target: Target) -> NDArray[np.int64]:
+    """Return the counts of no rows."""
+    return {"binary": cells_of(np.empty(0), np.empty(0, np.bool_)), "multiclass": np.zeros(1, np.int64),
+            "regression": np.zeros(0, np.int64)}[target.task]
+
+
+def _counts(target: Target, given: NDArray[np.float64], rows: Rows) -> NDArray[np.int64]:
     if target.task == "binary":
-        return cells_of(given[:, 0] if len(rows) else np.empty(0), rows.outcome == 1)
+        return cells_of(given[:, 0], rows.outcome == 1)
     if target.task == "multiclass":
-        return np.array([int((given.argmax(axis=1) == rows.outcome).sum()) if len(rows) else 0])
-    return None
+        return np.array([int((given.argmax(axis=1) == rows.outcome).sum())])
+    return _none(target)
 
 
 def _measures(target: Target, opened: Mapping[str, NDArray[Any]], part: str, rows: int) -> dict[str, float]:

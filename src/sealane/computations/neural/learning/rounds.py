@@ -18,7 +18,7 @@ from sealane.computations.base import Cohort, Term, count, real
 from sealane.computations.neural.ceilings import above, ceiling, exploded
 from sealane.computations.neural.groups import Joining, Together
 from sealane.computations.neural.learning.corrections import Correction
-from sealane.computations.neural.learning.measuring import WORST, mean_loss, outputs_of
+from sealane.computations.neural.learning.measuring import WORST, loss_of, mean_of, outputs_of
 from sealane.computations.neural.learning.personal import Personal
 from sealane.computations.neural.learning.training import Step, Trainer
 from sealane.computations.neural.learning.weights import put
@@ -171,9 +171,11 @@ class Rounds:
     def _validation_loss(self, model: Vector) -> float:
         if not len(self.validation):
             return 0.0
-        put(self.trainer.module, self.trainer.shapes, model)
-        given = outputs_of(self.trainer.module, self.validation, self.trainer.device)
-        return mean_loss(self.trainer.task, given, self.validation) * self.shares.validation
+        trainer = self.trainer
+        put(trainer.module, trainer.shapes, model)
+        total = math.fsum(loss_of(trainer.task, given, rows)
+                          for rows, given in outputs_of(trainer.module, self.validation, trainer.device))
+        return mean_of(total, len(self.validation)) * self.shares.validation
 
     def _take_note(self, made: Trained, opened: Mapping[str, NDArray[Any]]) -> float | None:
         """Write down how the model does that the last round made; return its validation loss, where there is one."""
