@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -62,15 +62,15 @@ class Device:
             RefusedError: not even one row fits.
         """
         while True:
-            try:
+            with suppress(torch.OutOfMemoryError):
                 return work()
-            except torch.OutOfMemoryError:
-                if min(self.most, size) <= _SMALLEST:
-                    raise RefusedError("neural.out-of-memory", "the device has no memory for a single row",
-                                       got=self.name, hint="choose a smaller module") from None
-                self.most = max(_SMALLEST, min(self.most, size) // 2)
-                self.accumulated = True
-                torch.cuda.empty_cache()
+            # Out here, where the error holds nothing of the pass any more.
+            if min(self.most, size) <= _SMALLEST:
+                raise RefusedError("neural.out-of-memory", "the device has no memory for a single row",
+                                   got=self.name, hint="choose a smaller module")
+            self.most = max(_SMALLEST, min(self.most, size) // 2)
+            self.accumulated = True
+            torch.cuda.empty_cache()
 
 
 def choose(precision: str, weights: int) -> Device:

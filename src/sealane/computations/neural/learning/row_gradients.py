@@ -16,6 +16,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -93,18 +94,28 @@ class RowGradients:
             warnings.filterwarnings("ignore", message="Full backward hook")  # inputs need no gradients
             torch.manual_seed(int.from_bytes(random_bytes(8), "little") >> 1)
             while at < len(chosen):
-                piece = chosen[at : at + self.device.most]
-                try:
-                    part = self._by_ghosts(piece) if self.ghost else self._by_rows(piece)
-                except torch.OutOfMemoryError:
-                    if len(piece) == 1:
-                        raise
-                    self.device.most, self.device.accumulated = len(piece) // 2, True
-                    torch.cuda.empty_cache()
-                    continue
+                piece, part = self.device.fit(len(chosen) - at, partial(self._piece, chosen[at:]))
                 out += part
                 at += len(piece)
         return out
+
+    def _piece(self, chosen: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return as many of the rows as the device takes at once, and the sum of their gradients."""
+        piece = chosen[: self.device.most]
+        try:
+            return piece, self._by_ghosts(piece) if self.ghost else self._by_rows(piece)
+        except torch.OutOfMemoryError:
+            self._forget()
+            raise
+
+    def _forget(self) -> None:
+        """Take away what Opacus kept of a pass that did not end, or it would be taken for a part of the next."""
+        for part in self.module.modules():
+            vars(part).pop("activations", None)
+        weights: list[Any] = list(self.module.parameters())  # which Opacus gave attributes
+        for weight in weights:
+            weight._forward_counter = 0
+            weight.grad_sample = None
 
     def _try(self, module: nn.Module, rows: Rows, weights: Vector) -> NDArray[np.float64]:
         tried = RowGradients(module, self.shapes, self.task, rows, self.clip, Device("cpu", False, self.shapes.length),
