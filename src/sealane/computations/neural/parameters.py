@@ -14,6 +14,7 @@ from sealane.computations.promise import Name
 
 Task = Literal["binary", "multiclass", "regression"]
 
+Bound = Annotated[float, Field(ge=-1e300, le=1e300)]
 ARGUMENTS: dict[str, frozenset[str]] = {
     "FedAvg": frozenset(),
     "FedProx": frozenset({"proximal_mu"}),
@@ -46,6 +47,8 @@ class NeuralParameters(PromisedTraining, RoundParameters):
             ``head`` shares everything but the last layer.
         personal_epochs: passes of ``finetune``, or of each round of ``ditto``.
         personal_pull: how strongly ``ditto`` pulls.
+        ranges: where most values of a number lie, by column, under a promise; its unit follows from that in place of
+            the contract's range. Public: write down what is known without looking at rows. Values beyond are no error.
     """
 
     outcome: Name
@@ -61,6 +64,7 @@ class NeuralParameters(PromisedTraining, RoundParameters):
     personal: Literal["none", "finetune", "ditto", "head"] = "none"
     personal_epochs: Annotated[int, Field(ge=1, le=100)] = 1
     personal_pull: Annotated[float, Field(ge=0, le=1e4)] = 0.1
+    ranges: Annotated[dict[Name, tuple[Bound, Bound]], Field(max_length=4096, default_factory=dict)]
 
     @property
     def epochs(self) -> int | None:
@@ -94,6 +98,10 @@ class NeuralParameters(PromisedTraining, RoundParameters):
         if self.early_stopping_rounds is not None and not self.validation_fraction:
             raise ValueError("early stopping needs a validation_fraction")
         self._check_sums()
+        if self.ranges and not self.promised:
+            raise ValueError("ranges belong to a promise of epsilon and delta")
+        if any(low >= high for low, high in self.ranges.values()):
+            raise ValueError("ranges are pairs of a lower and a higher number")
         self.model.check_features(len(self.features), len(self.categorical))
         check_coherent(self)
         return self

@@ -20,7 +20,7 @@ from pydantic import Field, field_validator, model_validator
 
 from sealane.computations.base import Parameters
 from sealane.computations.noise import least_sigma, sampled_mechanism
-from sealane.computations.promise import Amount, Delta, Epsilon, Name
+from sealane.computations.promise import Amount, Delta, Epsilon
 from sealane.errors import InputError
 from sealane.privacy.amounts import parse_amount, parse_delta
 from sealane.privacy.mechanism import INSTITUTION, ROW, Price
@@ -30,7 +30,6 @@ from sealane.secagg.quantize import step_of
 if TYPE_CHECKING:
     from sealane.computations.neural.parameters import NeuralParameters
 
-Bound = Annotated[float, Field(ge=-1e300, le=1e300)]
 BITS = 16
 """Of an institution's update, where the study does not say."""
 FLOAT_ROOM = 1.0 + 2.0**-12
@@ -55,7 +54,7 @@ WHY = {
 
 
 class PromisedTraining(Parameters):
-    """The part of the parameters of ``neural.train`` that makes it private.
+    """The part of the parameters of a training that makes it private.
 
     Attributes:
         epsilon: the promise for one run, a decimal in quotes; None, with ``delta``, for exact sums.
@@ -63,8 +62,6 @@ class PromisedTraining(Parameters):
         protects: ``record`` hides each row, ``institution`` all rows of an institution together.
         clip_row: largest Euclidean norm of one row's gradient (``record`` only).
         sampling_rate: probability with which a row takes part in a round (``record`` only), a decimal in quotes.
-        ranges: where most values of a number lie, by column; its unit follows from that in place of the contract's
-            range. Public: write down what is known without looking at rows. Values beyond are no error.
     """
 
     epsilon: Epsilon | None = None
@@ -72,7 +69,6 @@ class PromisedTraining(Parameters):
     protects: Literal["record", "institution"] = "record"
     clip_row: Annotated[float, Field(ge=1e-6, le=1e6)] = 1.0
     sampling_rate: Amount = "1"
-    ranges: Annotated[dict[Name, tuple[Bound, Bound]], Field(max_length=4096, default_factory=dict)]
 
     @field_validator("sampling_rate")
     @classmethod
@@ -85,10 +81,8 @@ class PromisedTraining(Parameters):
     def _whole_promise(self) -> PromisedTraining:
         if (self.epsilon is None) != (self.delta is None):
             raise ValueError("a promise has an epsilon and a delta")
-        if self.epsilon is None and (_set(self, ("protects", "clip_row", "sampling_rate")) or self.ranges):
-            raise ValueError("protects, clip_row, sampling_rate and ranges belong to a promise of epsilon and delta")
-        if any(low >= high for low, high in self.ranges.values()):
-            raise ValueError("ranges are pairs of a lower and a higher number")
+        if self.epsilon is None and _set(self, ("protects", "clip_row", "sampling_rate")):
+            raise ValueError("protects, clip_row and sampling_rate belong to a promise of epsilon and delta")
         return self
 
     @property

@@ -54,7 +54,7 @@ class TextClassifier(nn.Module):
         super().train(mode)
         self.encoder.train(False)
         for name, part in self.encoder.named_modules():
-            if isinstance(part, nn.Dropout) and "lora_dropout" in name:
+            if "lora_" in name:  # dropout, and A and B, which Opacus looks at in training only
                 part.train(mode)
         return self
 

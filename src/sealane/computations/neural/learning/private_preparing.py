@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from pydantic import TypeAdapter
@@ -32,8 +34,18 @@ def count_weights(model: str, numbers: int, sizes: tuple[int, ...], outputs: int
         return shapes_of(build(asked, numbers, sizes, outputs)).length
 
 
-def module_of(params: NeuralParameters, inputs: Inputs, target: Target) -> tuple[nn.Module, Shapes, Vector, Device]:
-    """Return the module on its device, its shapes, first weights and that device.
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A module on its device, with first weights that are the same at every institution."""
+
+    module: nn.Module
+    shapes: Shapes
+    first: Vector
+    device: Device
+
+
+def module_of(params: NeuralParameters, inputs: Inputs, target: Target) -> Made:
+    """Return the module that a study names.
 
     Raises:
         InputError: the module cannot be made, keeps more than weights, or is too large.
@@ -46,21 +58,19 @@ def module_of(params: NeuralParameters, inputs: Inputs, target: Target) -> tuple
     shapes = shapes_of(module)
     device = choose(params.precision, shapes.length)
     module.to(device.name)
-    return module, shapes, take(module, shapes, np.float64), device
+    return Made(module, shapes, take(module, shapes, np.float64), device)
 
 
-def of_records(cohort: Cohort, params: NeuralParameters, inputs: Inputs, target: Target,
-               rows: Rows) -> tuple[OfRecords, Server, Vector]:
-    """Return this node's part where rows are protected, the server's step, and the first weights."""
-    module, shapes, first, device = module_of(params, inputs, target)
-    gradients = RowGradients(module, shapes, target.task, rows, params.clip_row, device, shapes.length >= GHOST_FROM)
-    return OfRecords(params, gradients, sigma_of(params, cohort.honest, shapes.length)), Server(params, shapes), first
+def of_records(cohort: Cohort, params: NeuralParameters, made: Made, target: Target, rows: Rows) -> OfRecords:
+    """Return this node's part where rows are protected."""
+    length = made.shapes.length
+    gradients = RowGradients(made.module, made.shapes, target.task, rows, params.clip_row, made.device,
+                             length >= GHOST_FROM)
+    return OfRecords(params, gradients, sigma_of(params, cohort.honest, length))
 
 
-def of_institutions(cohort: Cohort, params: NeuralParameters, inputs: Inputs, target: Target, rows: Rows,
-                    draws: Draws) -> tuple[OfInstitutions, Server, Vector]:
-    """Return this node's part where institutions are protected, the server's step, and the first weights."""
-    module, shapes, first, device = module_of(params, inputs, target)
-    server = Server(params, shapes)
-    trainer = Trainer(module, shapes, target.task, rows, params, device, draws, server.proximal)
-    return OfInstitutions(params, trainer, sigma_of(params, cohort.honest, shapes.length), cohort.size), server, first
+def of_institutions(cohort: Cohort, params: NeuralParameters, made: Made, target: Target, rows: Rows, draws: Draws,
+                    server: Server) -> OfInstitutions:
+    """Return this node's part where institutions are protected."""
+    trainer = Trainer(made.module, made.shapes, target.task, rows, params, made.device, draws, server.proximal)
+    return OfInstitutions(params, trainer, sigma_of(params, cohort.honest, made.shapes.length), cohort.size)

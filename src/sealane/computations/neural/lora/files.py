@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from sealane.computations.neural.lora.parameters import LoraParameters
 from sealane.computations.neural.lora.sizes import Sizes
+from sealane.computations.neural.model_card import promise_lines, rows_told
 
 ADAPTERS, HEAD, CARD = "adapter_model.safetensors", "head.safetensors", "README.md"
 
@@ -53,16 +54,17 @@ def write_card(payload: Mapping[str, Any], params: LoraParameters, sizes: Sizes)
         f"- Adapters: rank {params.rank}, alpha {params.alpha:g}, at {', '.join(params.targets)}; in `{ADAPTERS}`",
         f"- Head: linear, over the mean of a text's tokens, the first {params.length}; in `{HEAD}`", "",
         "## Training", "",
-        f"- {payload['nobs']} texts of {basis['contributing']} of {basis['institutions']} institutions, which no "
+        f"- {rows_told(payload)} of {basis['contributing']} of {basis['institutions']} institutions, which no "
         "institution gave away",
         f"- {params.strategy}, {payload['kept']} rounds, ended by: {payload['stopped']}",
-        "- Differential privacy: none", "",
+        *(f"- {line}" for line in promise_lines(payload) or ["Differential privacy: none"]), "",
         "## Size", "", *(f"- {name.capitalize()}: {value}" for name, value in sizes.lines()), "",
         "## Measures", "", "| part | measure | value |", "|---|---|---|",
         *(f"| {part} | {name} | {value:.6g} |" for part, measures in payload["metrics"].items()
           for name, value in measures.items()), "",
         "## Limits", "",
-        "- A language model can remember single texts. Nothing bounds what its adapters give away of them.",
-        "- Measures on training texts flatter the model.",
+        "- A language model can remember single texts. Without differential privacy nothing bounds what its adapters "
+        "give away of them.",
+        "- Measures on training texts flatter the model. With differential privacy none are released.",
         "- What the frozen model learned before, and from whom, this card does not know.", "",
     ])

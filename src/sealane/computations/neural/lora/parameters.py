@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from sealane.computations.base import Parameters
 from sealane.computations.neural.parameters import NeuralParameters
+from sealane.computations.neural.promise import PromisedTraining
 from sealane.computations.neural.round_parameters import RoundParameters
 from sealane.computations.promise import Name
 
@@ -35,7 +36,7 @@ class Base(Parameters):
         return value
 
 
-class LoraParameters(RoundParameters):
+class LoraParameters(PromisedTraining, RoundParameters):
     """Parameters of ``neural.lora``; its rounds are those of :class:`RoundParameters`, with other defaults.
 
     Attributes:
@@ -70,6 +71,10 @@ class LoraParameters(RoundParameters):
     def training(self) -> NeuralParameters:
         """What the rounds read, as a study of ``neural.train`` would say it."""
         same = set(type(self).model_fields) & set(NeuralParameters.model_fields)
+        if self.promised and self.protects == "record":
+            # A step is of rows drawn, and the server's; what nobody asked for else is no question of a promise.
+            same -= {name for name in ("batch_size", "optimizer")
+                     if getattr(self, name) == type(self).model_fields[name].default}
         return NeuralParameters.model_validate(
             {name: getattr(self, name) for name in same} | {"features": (self.text,)})
 
@@ -79,6 +84,6 @@ class LoraParameters(RoundParameters):
             raise ValueError("targets are distinct")
         try:
             self.training  # noqa: B018  # it holds the parameters of training against each other
-        except ValidationError as error:
+        except ValidationError as error:  # what a promise does not go with is raised as it is
             raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
         return self

@@ -18,6 +18,7 @@ from sealane.computations.neural.lora.library import need_lora
 from sealane.computations.neural.lora.parameters import LoraParameters
 from sealane.computations.neural.lora.sizes import Sizes
 from sealane.computations.neural.lora.texts import token_ids
+from sealane.computations.neural.model_card import promise_lines, rows_told
 from sealane.computations.neural.written import read_weights
 from sealane.errors import InputError
 
@@ -26,27 +27,27 @@ class LoraResult:
     """Adapters and a head for a frozen model, the same at every institution.
 
     Attributes:
-        history: one row for each round: mean loss of its steps, and the validation loss of what it made.
-        metrics: measures of the released model by part (``training``, ``validation``).
-        epsilon: of differential privacy; None, as none is offered.
+        history: one row for each round: mean loss of its steps, the validation loss of what it made, and the bytes that
+            an institution's part of the sum of updates takes by weight, before protection; no losses with a promise.
+        metrics: measures of the released model by part (``training``, ``validation``); none with a promise.
+        epsilon: of differential privacy; None where the study asked for none.
         rounds: after which the released model was the cohort's.
         stopped: ``rounds`` when all were made, ``early`` or ``exploded``.
-        nobs: rows that were learned from.
+        nobs: rows that were learned from; with a promise to rows about so many, with one to institutions None.
         trace: rounds, bytes and seconds, if whoever ran it set them.
     """
-
-    epsilon: float | None = None
-    delta: float | None = None
 
     def __init__(self, payload: Mapping[str, Any]) -> None:
         self._payload = dict(payload)
         self._module: Any = None
-        columns = ["round", "loss", "validation_loss"]
-        self.history = pd.DataFrame(payload["history"], columns=columns).astype({"validation_loss": float})
+        columns = ["round", "loss", "validation_loss", "bytes_per_parameter"]
+        self.history = pd.DataFrame(payload["history"], columns=columns).astype(dict.fromkeys(columns[1:], float))
+        self.epsilon: float | None = payload.get("epsilon")
+        self.delta: float | None = payload.get("delta")
         self.metrics: dict[str, dict[str, float]] = {k: dict(v) for k, v in payload["metrics"].items()}
         self.rounds: int = payload["kept"]
         self.stopped: str = payload["stopped"]
-        self.nobs: int = payload["nobs"]
+        self.nobs: int | None = payload["nobs"]
         self.trace: Any = None
 
     @property
@@ -134,7 +135,8 @@ class LoraResult:
         """Return what was tuned and how it does, as plain text."""
         p, params = self._payload, self.params
         lines = [f"{params.base.package} with adapters of rank {params.rank} for {p['outcome']} ({p['task']})",
-                 f"{params.strategy}, {self.rounds} rounds ({self.stopped}), {self.nobs} rows",
+                 f"{params.strategy}, {self.rounds} rounds ({self.stopped}), {rows_told(p)}",
+                 *promise_lines(p),
                  *basis_lines(p["basis"]), *(f"{name}: {value}" for name, value in self.sizes.lines())]
         if p["accumulated"]:
             lines.append(f"gradients accumulated for lack of memory at {p['accumulated']} institutions")
@@ -147,7 +149,7 @@ class LoraResult:
         return self._payload | {"rounds": self.rounds}
 
     def __repr__(self) -> str:
-        return f"<LoraResult {self._payload['outcome']} by {self.params.base.package}, {self.nobs} rows>"
+        return f"<LoraResult {self._payload['outcome']} by {self.params.base.package}, {rows_told(self._payload)}>"
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(self.summary())}</pre>"

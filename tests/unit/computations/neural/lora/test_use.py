@@ -90,7 +90,8 @@ def test_bytes_of_a_round_are_told(base):
     most = max(result.trace.bytes_sent.values()) / 2
     assert f"{most / 1e3:.1f} kB" in told
     assert result.sizes.memory == 4 * (result.sizes.frozen + 4 * result.sizes.trained)  # Adam: weight, gradient, two
-    assert result.history.shape == (2, 3)
+    assert list(result.history) == ["round", "loss", "validation_loss", "bytes_per_parameter"]
+    assert result.history.shape == (2, 4)
     assert "weights that travel" in result.summary()
     assert json.loads(json.dumps(result.to_dict()))["size"]["trained"] == result.sizes.trained
 
