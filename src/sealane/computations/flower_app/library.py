@@ -1,7 +1,7 @@
 """Flower, as far as it is needed: the one module that touches what Flower does not promise to keep.
 
 Everything else here speaks to its public names (``flwr.app``, ``flwr.serverapp``, ``flwr.clientapp``), which this
-module hands out too. Not public, and so tested against each minor version in ``TESTED``:
+module hands out too. Not public, and so tested against each minor version that :func:`check_flower` lets pass:
 
 - ``flwr.supercore.run.Run``: what a ``Grid`` answers when it is asked for its run;
 - ``flwr.supercore.task_identity.TaskIdentity``: who a new ``Message`` says it is from, one for the whole process;
@@ -20,9 +20,9 @@ from functools import cache
 from threading import get_ident
 from typing import Any, Final
 
-from sealane.errors import InputError, ProtocolError
+from sealane.computations.flower_version import check_flower
+from sealane.errors import ProtocolError
 
-TESTED: Final = ("1.41", "1.42")
 SERVER: Final = 1
 """The id that a server half has in messages."""
 RAISED: Final = 2
@@ -160,16 +160,7 @@ def load() -> Flower:
         InputError: it is not installed, or in a version that this adapter was not tested with.
     """
     os.environ["FLWR_TELEMETRY_ENABLED"] = "0"  # read when flwr is imported
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        found = version("flwr")
-    except PackageNotFoundError:
-        raise InputError("flower.not-installed", "Flower is not installed", expected="the extra flower",
-                         hint="pip install 'sealane[flower]'") from None
-    if ".".join(found.split(".")[:2]) not in TESTED:
-        raise InputError("flower.version", "Sealane was not tested with this version of Flower", got=found,
-                         expected=" or ".join(TESTED), hint="pip install 'sealane[flower]' installs one that was")
+    found = check_flower()
     import flwr.app
     import flwr.clientapp
     import flwr.serverapp

@@ -7,6 +7,7 @@ import os
 from importlib.util import find_spec
 from typing import Any
 
+from sealane.computations.flower_version import check_flower, no_flower
 from sealane.errors import InputError
 
 LATE = ("torch", "torch._dynamo", "flwr.app", "flwr.serverapp.strategy", "sealane.computations.neural.learning.rounds")
@@ -59,14 +60,14 @@ def flower() -> tuple[Any, Any]:
     """Return ``flwr.app`` and ``flwr.serverapp.strategy``, with telemetry and chatter off.
 
     Raises:
-        InputError: Flower is not installed.
+        InputError: Flower is not installed, or in a version that Sealane was not tested with.
     """
     os.environ["FLWR_TELEMETRY_ENABLED"] = "0"  # read when it is imported first
+    check_flower()
     try:
         import flwr.app
         import flwr.serverapp.strategy
     except ImportError:
-        raise InputError("neural.no-flower", "Flower is not installed here", expected="the extra flower",
-                         hint="pip install 'sealane[neural,flower]'") from None
+        raise no_flower() from None
     logging.getLogger("flwr").setLevel(logging.ERROR)
     return flwr.app, flwr.serverapp.strategy

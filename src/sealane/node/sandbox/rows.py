@@ -60,7 +60,10 @@ def hands_on(admission: Admission) -> bool:
 
 def table_of(admission: Admission, frame: pd.DataFrame) -> int | None:
     """Return the handle of a sealed file with the rows, for a computation that hands a file on; None for others."""
-    data = admission.computation.write_table(frame, admission.parameters) if hands_on(admission) else None
+    if not hands_on(admission):
+        return None
+    computation: Any = admission.computation
+    data = computation.write_table(frame, admission.parameters)
     return None if data is None else sealed_file(data)
 
 

@@ -82,7 +82,7 @@ class Sandbox:
 
     @contextmanager
     def _rows(self, data: Dataset, admission: Admission) -> Iterator[tuple[int, int | None, Limits, dict[str, Any]]]:
-        """Hold the rows for a child: their handle, that of a file with them or None, its limits, and what lies where."""
+        """Hold the rows for a child: their handle, that of a file to hand on, its limits, and what lies where."""
         columns, limits = admission.computation.columns(admission.parameters), self.limits
         table = None
         if self.filed is not None and not holds_texts(data.contract, columns) and not hands_on(admission):

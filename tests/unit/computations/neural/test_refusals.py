@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import metadata
 
 import numpy as np
 import pandas as pd
@@ -57,10 +58,15 @@ def test_a_model_may_remember_people():
 
 
 @pytest.mark.parametrize(("module", "code", "extra"), [
-    ("torch", "neural.no-torch", "sealane[neural]"), ("flwr.app", "neural.no-flower", "sealane[neural,flower]")])
+    ("torch", "neural.no-torch", "sealane[neural]"), ("flwr.app", "flower.not-installed", "sealane[flower]")])
 def test_a_node_without_the_extra(run_pooled, frames, monkeypatch, module, code, extra):
     monkeypatch.setitem(sys.modules, module, None)
     assert extra in refused(run_pooled, frames, code, InputError).hint
+
+
+def test_flower_in_a_version_that_was_not_tested(run_pooled, frames, monkeypatch):
+    monkeypatch.setattr(metadata, "version", lambda name: "9.9.0")
+    refused(run_pooled, frames, "flower.version", InputError)
 
 
 def test_training_that_explodes_at_once(run_pooled, frames):
