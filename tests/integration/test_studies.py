@@ -58,9 +58,9 @@ WAIVED = {"model.mixed"}
 """What they open shows single institutions' sums, so each of them waives that, by name."""
 NOISY = {"statistics.table"}
 """Their results differ from run to run, as they should."""
-ELSEWHERE = {"neural.lora", "neural.train", "typology.rules"}
-"""Run in test_lora.py and test_neural.py, over data graded otherwise; in test_finance_studies.py, over data of another
-contract."""
+ELSEWHERE = {"flower.app", "neural.lora", "neural.train", "typology.rules"}
+"""Run in flower/test_enrolled.py, over an app that is installed; in test_lora.py and test_neural.py, over data graded
+otherwise; in test_finance_studies.py, over data of another contract."""
 
 OF_EVERY_RUN = {"What was hidden, and why", "How it was protected", "Traffic and time"}
 """Sections of a report that say nothing of what was found."""

@@ -46,8 +46,7 @@ class FlowerApp:
 
     outputs = ("arrays", "metrics")
     late = LATE
-    opens = ("nothing is summed: the app's server half, at the institution that parameters.server names, sees each "
-             "institution's messages by themselves, updates and metrics; the app decides what they hold")
+    opens = "nothing is summed: the app's server half, at one institution, sees each one's updates and metrics"
 
     @property
     def name(self) -> str:

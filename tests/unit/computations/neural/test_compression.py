@@ -75,7 +75,7 @@ def test_the_bytes_that_are_sent_fall_as_promised(train, scheme):
 def test_a_node_that_crashes_owes_what_it_owed(train, monkeypatch):
     """Error feedback leaves nothing to chance: with what a node owes computed anew the model is the same to the bit."""
     asked = {"compression": {"bits": 4, "share": 0.25, "choose": "largest"}, "rounds": 4}
-    fault = Fault("crash", node="south", message="Opening", exchange=8, seconds=0.05)
+    fault = Fault("crash", node="south", message="Arrival", exchange=8, seconds=0.05)
     trained = []
     honest = Trainer.train
     monkeypatch.setattr(Trainer, "train", lambda self, start: trained.append(1) or honest(self, start))
