@@ -119,7 +119,7 @@ def test_a_replaced_aggregate_of_updates_opens_to_nothing_of_use() -> None:
     honest = circle.open(released)
     assert len({one.transcript.value for one in honest}) == 1
     first = honest[0]
-    other = after_sum(states[0].sum.transcript, released[0].digest, first.written[:-1] + b"x", first.binder)
+    other = after_sum(states[0].sum.transcript, released[0].digest, bytes(first.written[:-1]) + b"x", first.binder)
     assert other != first.transcript
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sealane.bench.asked import CLIP, Asked
 from sealane.bench.vectors import seed_of
 from sealane.core.ids import Fingerprint
+from sealane.core.octets import Octets, whole
 from sealane.secagg.attempt import Attempt
 from sealane.secagg.layout import decode, encode, plan
 from sealane.secagg.messages import Member
@@ -35,14 +36,14 @@ class OurScheme:
             for own in names
         ]
 
-    def encrypt(self, node: int, vector: NDArray[np.float32]) -> bytes:
+    def encrypt(self, node: int, vector: NDArray[np.float32]) -> Octets:
         """Return a node's contribution, written for the wire already."""
         values = encode(self._sum.layout, _terms(vector, self._bits), seed_of("rounding", node))
         return self.scheme.protect(self._sum, self._pairs[node], values, seed_of("protection", node))
 
-    def serialise(self, encrypted: bytes) -> list[bytes]:
-        """Return the contribution as it is."""
-        return [encrypted]
+    def serialise(self, encrypted: Octets) -> list[bytes]:
+        """Return the contribution as it is, in one piece."""
+        return [whole(encrypted)]
 
     def add(self, payloads: Sequence[Sequence[bytes]]) -> Total:
         """Check and add contributions one by one."""

@@ -375,6 +375,7 @@ class Coordination:
         self._save(state=new, **changes)
         if new.over:
             self.ended = self.now()
+            self.exchanges = None  # nobody asks for them any more, and the last aggregate may be of a model's size
 
     def _save(self, **changes: object) -> None:
         facts = replace(self.facts, tally=self.tally, **changes)  # type: ignore[arg-type]

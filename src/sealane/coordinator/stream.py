@@ -16,11 +16,12 @@ from sealane.coordinator.authentication import admit, admit_logged
 from sealane.coordinator.hub import Connection, Hub
 from sealane.coordinator.registry import Party
 from sealane.errors import ProtocolError, SealaneError, UnavailableError
-from sealane.rpc.codec import FromCoordinator, decode_from_node, encode_from_coordinator
+from sealane.rpc.codec import FromCoordinator, decode_from_node
 from sealane.rpc.frames import CHUNK_BYTES, MAXIMUM_MESSAGE_BYTES, Assembler, Outgoing, responses, well_formed
 from sealane.rpc.notices import Hello, Welcome
 from sealane.rpc.outbox import Outbox
 from sealane.rpc.peer import authenticated_peer
+from sealane.rpc.transfers import from_coordinator, read_from_node
 from sealane.telemetry.logs import get_logger, log
 
 _LOG = get_logger(__name__)
@@ -74,7 +75,7 @@ class NodeStreamServicer(NodeStreamServiceServicer):
         """Encode a message; the same for several nodes in turn, such as an aggregate, only once."""
         last, outgoing = self._last
         if last is not message:
-            outgoing = responses(encode_from_coordinator(message))
+            outgoing = from_coordinator(message)
             self._last = message, outgoing
         return outgoing
 
@@ -85,15 +86,7 @@ class NodeStreamServicer(NodeStreamServiceServicer):
         try:
             with well_formed():
                 async for request in requests:
-                    size = request.ByteSize()
-                    if request.WhichOneof("message") == "chunk":
-                        self._hub.moved(party.fingerprint)
-                        whole = assembler.add(request.chunk)
-                        if whole is None:
-                            continue
-                        size = len(whole)
-                        request = ConnectRequest.FromString(whole)  # type: ignore[arg-type]  # any buffer
-                    self._hub.receive(party, decode_from_node(request), size)
+                    self._take(request, party, assembler)
         except SealaneError as error:
             log(_LOG, "node.protocol", node=party.name, error=error)
             with contextlib.suppress(UnavailableError):  # a full disk must not hide what went wrong
@@ -101,6 +94,17 @@ class NodeStreamServicer(NodeStreamServiceServicer):
             raise
         finally:
             outbox.close()
+
+
+    def _take(self, request: ConnectRequest, party: Party, assembler: Assembler) -> None:
+        """Take in a frame, and keep no hold of a message that it completes: it may be of a model's size."""
+        if request.WhichOneof("message") != "chunk":
+            self._hub.receive(party, decode_from_node(request), request.ByteSize())
+            return
+        self._hub.moved(party.fingerprint)
+        whole = assembler.add(request.chunk)
+        if whole is not None:
+            self._hub.receive(party, read_from_node(whole), len(whole))
 
 
 async def _hello(requests: AsyncIterator[ConnectRequest]) -> Hello:

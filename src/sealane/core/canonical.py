@@ -8,6 +8,7 @@ from typing import Any
 
 import rfc8785
 
+from sealane.core.octets import Buffer, Octets, stretches
 from sealane.errors import InputError
 
 
@@ -41,12 +42,13 @@ def parse_canonical(data: bytes, *, limit: int = 1 << 20) -> Any:
     return value
 
 
-def sha256(*parts: bytes) -> bytes:
+def sha256(*parts: Octets) -> bytes:
     """Return SHA-256 over the parts, each preceded by its length as 8 big-endian bytes."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
+        for piece in [part] if isinstance(part, Buffer) else stretches(part):
+            digest.update(piece)
     return digest.digest()
 
 

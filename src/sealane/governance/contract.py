@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import pandas as pd
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -26,6 +25,9 @@ from sealane.core.canonical import content_hash
 from sealane.core.ids import CONTRACT_ID
 from sealane.errors import InputError
 from sealane.governance.fault import first_fault
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FieldType = Literal["number", "integer", "category", "boolean", "date", "text"]
 RANGED: frozenset[FieldType] = frozenset(("number", "integer", "boolean"))
@@ -294,6 +296,8 @@ def infer_contract(frames: Mapping[str, pd.DataFrame]) -> Contract:
 
 
 def _infer_field(name: str, columns: list[pd.Series[Any]]) -> Field:
+    import pandas as pd  # here only: a coordinator reads contracts and has no frame, and pandas takes 80 MB
+
     nullable = any(bool(column.isna().any()) for column in columns)
     present = [column.dropna() for column in columns]
     kinds = {_kind(column) for column in present if len(column)} or {"number"}
@@ -326,6 +330,8 @@ def _infer_field(name: str, columns: list[pd.Series[Any]]) -> Field:
 
 
 def _kind(column: pd.Series[Any]) -> str:
+    import pandas as pd
+
     if pd.api.types.is_bool_dtype(column.dtype):
         return "boolean"
     if pd.api.types.is_datetime64_any_dtype(column.dtype):

@@ -7,6 +7,7 @@ is started again after a crash runs through its finished exchanges without sendi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from sealane.core.entropy import random_bytes, random_secret
 from sealane.core.ids import Fingerprint
+from sealane.core.octets import Octets, Within, stretch, whole
 from sealane.core.secret import Secret
 from sealane.crypto.derivation import derive
 from sealane.errors import InputError, RefusedError
@@ -27,7 +29,9 @@ from sealane.secagg.terms import Term
 from sealane.secagg.transcript import Transcript
 
 BINDER_BYTES = 32
-"""What the journal holds behind each opened total; before it, in four bytes, how many vectors were summed."""
+"""What the journal holds behind each opened total."""
+ADDENDS_BYTES = 4
+"""What it holds before it: how many vectors were summed."""
 Exchanged = Contribution | Release | Proposal | Letters
 _AGREEMENT = b""
 """What the journal holds in place of a description's hash where a value was agreed on."""
@@ -147,8 +151,7 @@ class NodeCohort:
         self._send(state.message)
         if known is not None and known.digest is not None and known.share is not None:
             self._send(self._role.seal(state, known.digest, known.share))
-        arrival = await self._inbox.take(Arrival, number)
-        released = self._role.release(state, arrival)
+        released = self._role.release(state, await self._inbox.take(Arrival, number))
         self._gate.check_round(number)
         self._gate.check_release(released.survivors)
         self._gate.charge(number, layout)  # charged already where the upload was the point of no return
@@ -171,7 +174,7 @@ class NodeCohort:
 
     def _keep(self, number: int, layout: Layout, opened: Opened, addends: int) -> dict[str, NDArray[Any]]:
         self._journal.opened(self._run, self._attempt, number, opened.digest,
-                             addends.to_bytes(4, "big"), opened.written, opened.binder)
+                             addends.to_bytes(ADDENDS_BYTES, "big"), opened.written, opened.binder)
         self._go_on(number, opened.transcript, opened.binder)
         return decode(layout, opened.total, addends, overwrite=True)
 
@@ -192,7 +195,7 @@ class NodeCohort:
         if known is not None and known.total is not None:
             if len(known.total) != 8 * own.size:
                 raise _differs(number)
-            agreed = np.frombuffer(known.total, "<f8").reshape(own.shape).astype(np.float64)
+            agreed = np.frombuffer(whole(known.total), "<f8").reshape(own.shape).astype(np.float64)
         elif proposer:
             self._gate.check_round(number)
             agreed = own
@@ -261,11 +264,12 @@ class NodeCohort:
         vector = encode(layout, terms, rounding)
         state = self._role.contribute(number, self.transcript, layout, vector, common or random_secret(),
                                       common=common is not None)
-        self._journal.contributed(self._run, self._attempt, number, layout.hash(), state.seed, state.message.payload)
-        return state
+        kept = self._journal.contributed(self._run, self._attempt, number, layout.hash(), state.seed,
+                                         state.message.payload)
+        return replace(state, message=replace(state.message, payload=kept))
 
     def _replay(
-        self, number: int, layout: Layout, known: ExchangeRow, total: bytes, digest: bytes
+        self, number: int, layout: Layout, known: ExchangeRow, total: Octets, digest: bytes
     ) -> dict[str, NDArray[Any]]:
         """Take an opened total from the journal; the last one's messages are made again for peers that lag."""
         if known.seed is not None and known.payload is not None:
@@ -273,10 +277,12 @@ class NodeCohort:
             self._send(state.message)
             if known.share is not None:
                 self._send(self._role.seal(state, digest, known.share))
-        addends, written, binder = int.from_bytes(total[:4], "big"), total[4:-BINDER_BYTES], total[-BINDER_BYTES:]
+        end = len(total) - BINDER_BYTES
+        addends = int.from_bytes(stretch(total, 0, ADDENDS_BYTES), "big")
+        written, binder = Within(total, ADDENDS_BYTES, end), bytes(stretch(total, end, len(total)))
         bound = self._role.sum(number, self.transcript, layout).transcript
         self._go_on(number, after_sum(bound, digest, written, binder), binder)
-        return decode(layout, read_vector(layout, written), addends)
+        return decode(layout, read_vector(layout, written), addends, overwrite=True)
 
     def _send(self, message: Exchanged | None) -> None:
         if message is not None:

@@ -17,6 +17,7 @@ class Inbox:
 
     def __init__(self) -> None:
         self._held: dict[tuple[type, int], object] = {}
+        self._taken: set[tuple[type, int]] = set()
         self._awaited: dict[tuple[type, int], asyncio.Future[object]] = {}
         self._floor = -1  # the number before the first exchange is that of the introductions
 
@@ -27,7 +28,7 @@ class Inbox:
             ProtocolError: too many are here that nobody has asked for.
         """
         key = (type(message), number)
-        if number < self._floor or key in self._held:
+        if number < self._floor or key in self._held or key in self._taken:
             return
         if len(self._held) >= LARGEST_HELD and key not in self._awaited:
             raise ProtocolError("run.too-many-waiting", "too many messages wait for exchanges to come",
@@ -39,12 +40,13 @@ class Inbox:
             waiting.set_result(message)
 
     async def take(self, kind: type[M], number: int) -> M:
-        """Wait for the message of a kind and number."""
+        """Wait for the message of a kind and number, and hand it over: it can be taken once."""
         key = (kind, number)
         if key not in self._held:
             waiting = self._awaited.setdefault(key, asyncio.get_running_loop().create_future())
             await waiting
-        message = self._held[key]
+        message = self._held.pop(key)
+        self._taken.add(key)
         assert isinstance(message, kind)
         return message
 
@@ -52,3 +54,4 @@ class Inbox:
         """Forget all messages of exchanges up to ``number``."""
         self._floor = number + 1
         self._held = {key: message for key, message in self._held.items() if key[1] > number}
+        self._taken = {key for key in self._taken if key[1] > number}

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from sealane.core.octets import Buffer, Octets, stretches, whole
 from sealane.core.secret import Secret
 from sealane.errors import ProtocolError
 from sealane.node.database import open_database, transaction
@@ -83,10 +84,10 @@ class ExchangeRow:
 
     description_hash: bytes
     seed: Secret | None
-    payload: bytes | None
+    payload: Octets | None
     digest: bytes | None
     share: Secret | None
-    total: bytes | None
+    total: Octets | None
 
 
 class Journal:
@@ -215,25 +216,33 @@ class Journal:
                           for kept, kind in ((row[2], "payload"), (row[5], "total")))
         return ExchangeRow(row[0], seed, payload, row[3], share, total)
 
-    def _whole(self, kept: bytes | None, name: str) -> bytes | None:
+    def _whole(self, kept: bytes | None, name: str) -> Octets | None:
         return self._spool.read(name) if kept == IN_FILE and self._spool is not None else kept
 
     def contributed(
-        self, run_id: str, attempt: int, number: int, description_hash: bytes, seed: Secret, payload: bytes
-    ) -> None:
-        """Keep a contribution before it is sent; those of finished exchanges further back are dropped."""
+        self, run_id: str, attempt: int, number: int, description_hash: bytes, seed: Secret, payload: Octets
+    ) -> Octets:
+        """Keep a contribution before it is sent; those of finished exchanges further back are dropped.
+
+        Returns:
+            the payload as it is kept, which takes no memory where it lies in a file.
+        """
         spool = self._spool if len(payload) >= LONG else None
         with self._writing():
+            row = whole(payload) if spool is None else IN_FILE
             self._db.execute(
                 "INSERT INTO exchanges (run_id, attempt, number, description_hash, seed, payload) "
                 "VALUES (?, ?, ?, ?, ?, ?)",
-                (run_id, attempt, number, description_hash, seed.reveal(), payload if spool is None else IN_FILE),
+                (run_id, attempt, number, description_hash, seed.reveal(), row),
             )
             if spool is not None:  # after the row: where there is one already, its file stays as it is
-                spool.write(f"{run_id}.{attempt}.{number}.payload", [payload])
+                name = f"{run_id}.{attempt}.{number}.payload"
+                spool.write(name, stretches(payload))
                 spool.sync()
-        if spool is not None:
-            self._payloads.append((run_id, attempt, number))
+        if spool is None:
+            return payload
+        self._payloads.append((run_id, attempt, number))
+        return spool.read(name)
 
     def released(
         self, run_id: str, attempt: int, number: int, digest: bytes, share: Secret, *, whole_cohort: bool
@@ -263,7 +272,7 @@ class Journal:
         if not row[1] or not whole_cohort:
             self.settle()
 
-    def opened(self, run_id: str, attempt: int, number: int, digest: bytes, *total: bytes) -> None:
+    def opened(self, run_id: str, attempt: int, number: int, digest: bytes, *total: Buffer) -> None:
         """Keep an opened total, with the next write, and drop the contribution before it, which nobody can need.
 
         Args:

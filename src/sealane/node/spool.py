@@ -6,12 +6,15 @@ which no row tells is overwritten by the next of its name, or removed with its r
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sealane.core.octets import Buffer
 from sealane.errors import UnavailableError
 
 LONG = 1 << 18
@@ -29,7 +32,7 @@ class Spool:
         self._directory = directory
         self._unsynced: list[int] = []
 
-    def write(self, name: str, parts: Sequence[bytes]) -> None:
+    def write(self, name: str, parts: Iterable[Buffer]) -> None:
         """Write a file, which is on disk after :meth:`sync`.
 
         Raises:
@@ -71,23 +74,57 @@ class Spool:
             os.close(handle)
         self._unsynced.clear()
 
-    def read(self, name: str) -> bytes:
-        """Return what a file holds.
+    def read(self, name: str) -> Filed:
+        """Return what a file holds, to be read as it is needed.
 
         Raises:
             UnavailableError: it is not there any more.
         """
-        try:
-            return (self._directory / name).read_bytes()
-        except OSError as error:
-            raise UnavailableError("node.spool-lost", "a file of this node's run database cannot be read",
-                                   got=f"{name}: {error.strerror}",
-                                   hint="somebody removed it; the run cannot go on here: abort it") from error
+        with _lost(name):
+            return Filed(self._directory / name)
 
     def remove(self, pattern: str) -> None:
         """Remove the files of such names."""
         for path in self._directory.glob(pattern):
             path.unlink(missing_ok=True)
+
+
+class Filed:
+    """The bytes of a file as they are now: of one that is removed or replaced they stay until this is let go."""
+
+    def __init__(self, path: Path) -> None:
+        self._name = path.name
+        self._handle = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._handle)
+        self._size = os.fstat(self._handle).st_size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def read(self, start: int, stop: int) -> Buffer:
+        """Return bytes ``start`` to ``stop``; threads may read side by side.
+
+        Raises:
+            UnavailableError: they are not there any more.
+        """
+        with _lost(self._name):
+            found = os.pread(self._handle, stop - start, start)
+            while len(found) < stop - start:
+                more = os.pread(self._handle, stop - start - len(found), start + len(found))
+                if not more:
+                    raise OSError(errno.EIO, "it was cut short")
+                found += more
+        return found
+
+
+@contextmanager
+def _lost(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UnavailableError("node.spool-lost", "a file of this node's run database cannot be read",
+                               got=f"{name}: {error.strerror}",
+                               hint="somebody removed it; the run cannot go on here: abort it") from error
 
 
 @contextmanager

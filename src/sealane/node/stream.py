@@ -11,12 +11,13 @@ import grpc.aio
 from sealane.api.stream.v1.stream_pb2 import ConnectRequest, ConnectResponse
 from sealane.api.stream.v1.stream_pb2_grpc import NodeStreamServiceStub
 from sealane.errors import InputError, UnavailableError
-from sealane.rpc.codec import FromCoordinator, FromNode, decode_from_coordinator, encode_from_node
-from sealane.rpc.frames import MAXIMUM_MESSAGE_BYTES, Assembler, malformed, requests, well_formed
+from sealane.rpc.codec import FromCoordinator, FromNode, decode_from_coordinator
+from sealane.rpc.frames import MAXIMUM_MESSAGE_BYTES, Assembler, malformed
 from sealane.rpc.identity import Identity
 from sealane.rpc.outbox import Outbox
 from sealane.rpc.status import from_rpc_error
 from sealane.rpc.tls import secure_channel
+from sealane.rpc.transfers import from_node, read_from_coordinator
 
 
 class Link:
@@ -34,7 +35,7 @@ class Link:
         Raises:
             InputError: it is larger than the coordinator said, in its welcome, that it takes.
         """
-        request = requests(encode_from_node(message))
+        request = from_node(message)
         if request.size > self.largest:
             raise InputError("payload.over-agreed-limit", "a message is larger than the coordinator takes",
                              got=f"{request.size} bytes", expected=f"at most {self.largest} bytes",
@@ -52,18 +53,23 @@ class Link:
         assembler = Assembler()
         try:
             async for response in self._call:
-                if response is None:
-                    raise malformed()  # what gRPC makes of bytes that do not parse, at this end
-                if response.WhichOneof("message") == "chunk":
-                    whole = assembler.add(response.chunk)
-                    if whole is None:
-                        continue
-                    with well_formed():
-                        response = ConnectResponse.FromString(whole)  # type: ignore[arg-type]  # any buffer
-                yield decode_from_coordinator(response)
+                message = _read(response, assembler)
+                if message is not None:
+                    yield message
+                del message  # it may be of a model's size, and the next may be long in coming
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error, self.address) from None
         raise UnavailableError("coordinator.closed", "the coordinator ended the stream", got=self.address)
+
+
+def _read(response: ConnectResponse | None, assembler: Assembler) -> FromCoordinator | None:
+    """Return the message that a frame holds or completes, if it does."""
+    if response is None:
+        raise malformed()  # what gRPC makes of bytes that do not parse, at this end
+    if response.WhichOneof("message") != "chunk":
+        return decode_from_coordinator(response)
+    whole = assembler.add(response.chunk)
+    return None if whole is None else read_from_coordinator(whole)
 
 
 @asynccontextmanager

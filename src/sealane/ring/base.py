@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sealane.core.octets import Octets
 from sealane.core.secret import Secret
 from sealane.ring.packing import Packing
 from sealane.ring.primes import Ring
@@ -66,7 +67,7 @@ class Backend(Protocol):
         public_seed: bytes,
         key: NDArray[np.int32],
         error_seed: Secret,
-    ) -> bytes:
+    ) -> Octets:
         """Return the payload of a vector: the blocks of its groups, one after the other.
 
         Raises:
@@ -86,7 +87,7 @@ class Backend(Protocol):
         """
         ...
 
-    def write(self, packing: Packing, length: int, total: NDArray[np.uint32]) -> bytes:
+    def write(self, packing: Packing, length: int, total: NDArray[np.uint32]) -> Octets:
         """Return a total in the form of a payload."""
         ...
 

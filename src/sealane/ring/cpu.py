@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterable, Iterator
-from io import BytesIO
 from typing import Any
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from sealane.core.octets import Octets, gathered
 from sealane.core.secret import Secret
 from sealane.errors import InputError, ProtocolError
 from sealane.ring.base import Block, Values
@@ -33,6 +33,7 @@ from sealane.ring.streams import error_words, key_words
 Words = NDArray[np.uint32]
 Spread = Callable[[Callable[[int], Any], Iterable[int]], Iterable[Any]]
 _STRETCH = 8192  # positions that are read back as one task
+_WRITTEN = 1 << 17  # residues of a total that are written as one piece
 
 
 def warm_up() -> None:
@@ -71,18 +72,16 @@ class CpuBackend:
         public_seed: bytes,
         key: NDArray[np.int32],
         error_seed: Secret,
-    ) -> bytes:
+    ) -> Octets:
         """Return the payload of a vector."""
         length, bits = len(values), packing.ring.bits
-
-        def fill(payload: Words) -> None:
-            with Masks(packing.ring, key, public_seed) as masks:
-                for group in range(packing.groups(length)):
-                    begin = packing.offset(group) * bits // 32
-                    block = payload[begin : begin + packing.block_bytes(length, group) // 4]
-                    self._encrypt_group(packing, values, group, masks, error_seed, block)
-
-        return _written(packing.payload_bytes(length), fill)
+        payload = np.empty(packing.payload_bytes(length) // 4, dtype=np.uint32)
+        with Masks(packing.ring, key, public_seed) as masks:
+            for group in range(packing.groups(length)):
+                begin = packing.offset(group) * bits // 32
+                block = payload[begin : begin + packing.block_bytes(length, group) // 4]
+                self._encrypt_group(packing, values, group, masks, error_seed, block)
+        return gathered([payload.view(np.uint8).data])
 
     def _encrypt_group(
         self, packing: Packing, values: Values, group: int, masks: Masks, error_seed: Secret, block: Words
@@ -134,12 +133,16 @@ class CpuBackend:
                                     got=f"row {index} of group {group}", expected=f"residues below {prime}")
         self._each(lambda index: add_row(rows[index], bits, sums[index], np.uint32(primes[index])), len(primes))
 
-    def write(self, packing: Packing, length: int, total: Words) -> bytes:
+    def write(self, packing: Packing, length: int, total: Words) -> Octets:
         """Return a total in the form of a payload."""
         _check_total(packing, length, total)
-        # rows fill whole words, so all of them are one long row
-        return _written(
-            packing.payload_bytes(length), lambda payload: write_row(total, packing.ring.bits, payload))
+        written, bits = [], packing.ring.bits
+        for start in range(0, total.size, _WRITTEN):  # rows fill whole words, so all of them are one long row
+            row = total[start : start + _WRITTEN]
+            words = np.empty(row.size * bits // 32, dtype=np.uint32)
+            write_row(row, bits, words)
+            written.append(words.view(np.uint8).data)
+        return gathered(written)
 
     def open(
         self,
@@ -185,19 +188,6 @@ class CpuBackend:
     def _each(self, function: Callable[[int], None], count: int) -> None:
         for _ in self._spread(function, range(count)):
             pass
-
-
-def _written(size: int, fill: Callable[[Words], None]) -> bytes:
-    """Return ``size`` bytes that ``fill`` writes as words, where it writes them: no second copy is made."""
-    if size == 0:
-        return b""
-    buffer = BytesIO()
-    buffer.seek(size - 1)
-    buffer.write(bytes(1))
-    view = buffer.getbuffer()
-    fill(np.frombuffer(view, dtype=np.uint32))
-    view.release()
-    return buffer.getvalue()
 
 
 def _read(values: Values, start: int, stop: int) -> Words:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from sealane.api.stream.v1 import stream_pb2 as pb
 from sealane.core.ids import Fingerprint
+from sealane.core.octets import whole
 from sealane.crypto.agreement import CIPHERTEXT_BYTES, PUBLIC_KEY_BYTES
 from sealane.errors import ProtocolError
 from sealane.governance.catalog_statement import CatalogStatement, SignedPublication, SignedWithdrawal
@@ -93,7 +94,7 @@ def encode_from_node(message: FromNode) -> pb.ConnectRequest:
         case Contribution():
             return pb.ConnectRequest(contribution=pb.Contribution(
                 run_id=message.run_id, attempt=message.attempt, exchange=message.exchange,
-                description_hash=message.description_hash, signature=message.signature, payload=message.payload,
+                description_hash=message.description_hash, signature=message.signature, payload=whole(message.payload),
                 relay_whole=message.relay_whole, word_bits=message.word_bits, shares=_text_keys(message.shares),
                 opens_on_arrival=message.opens_on_arrival))
         case Release():
@@ -202,8 +203,8 @@ def encode_from_coordinator(message: FromCoordinator) -> pb.ConnectResponse:
                        for e in message.entries]
             return pb.ConnectResponse(arrival=pb.Arrival(
                 run_id=message.run_id, attempt=message.attempt, exchange=message.exchange, entries=entries,
-                payloads=_text_keys(message.payloads), aggregate=message.aggregate,
-                shares=_text_keys(message.shares)))
+                payloads={str(f): whole(data) for f, data in message.payloads.items()},
+                aggregate=whole(message.aggregate), shares=_text_keys(message.shares)))
         case Opening():
             return pb.ConnectResponse(opening=pb.Opening(
                 run_id=message.run_id, attempt=message.attempt, exchange=message.exchange,

@@ -10,10 +10,13 @@ from typing import Generic, TypeVar
 from google.protobuf.message import DecodeError, Message
 
 from sealane.api.stream.v1.stream_pb2 import Chunk, ConnectRequest, ConnectResponse
+from sealane.core.octets import Octets, Pieces, stretch
 from sealane.errors import ProtocolError
 
 M = TypeVar("M", bound=Message)
 CHUNK_BYTES = 1 << 20
+SHORT_BYTES = 1 << 16
+"""Chunks below this are joined before they are kept."""
 MAXIMUM_MESSAGE_BYTES = 512 << 20
 _transfers = count(1)
 
@@ -41,51 +44,57 @@ class Outgoing(Generic[M]):
     """A message on its way out, cut into frames as they are taken. Several streams may share one.
 
     Args:
-        message: the whole.
+        message: the whole, or its bytes where it has more than fit a frame.
         framed: puts a part of it into a frame.
 
     Attributes:
         size: of the message in bytes.
     """
 
-    def __init__(self, message: M, framed: Callable[[Chunk], M]) -> None:
-        self.size = message.ByteSize()
-        self._whole: M | bytes = message
+    def __init__(self, message: M | Octets, framed: Callable[[Chunk], M]) -> None:
+        self.size = message.ByteSize() if isinstance(message, Message) else len(message)
+        self._whole = message
         self._framed = framed
 
     def frames(self) -> Iterator[M]:
         """Give the message itself, or parts of it if it is too long for one frame."""
-        if not isinstance(self._whole, bytes):
+        if isinstance(self._whole, Message):
             if self.size <= CHUNK_BYTES:
                 yield self._whole
                 return
             self._whole = self._whole.SerializeToString()
         data, transfer = self._whole, next(_transfers)
-        for offset in range(0, len(data), CHUNK_BYTES):
-            yield self._framed(Chunk(transfer=transfer, total_bytes=len(data), offset=offset,
-                                     data=data[offset : offset + CHUNK_BYTES]))
+        for offset in range(0, self.size, CHUNK_BYTES):
+            part = stretch(data, offset, min(offset + CHUNK_BYTES, self.size))
+            yield self._framed(Chunk(transfer=transfer, total_bytes=self.size, offset=offset, data=bytes(part)))
 
 
-def requests(message: ConnectRequest) -> Outgoing[ConnectRequest]:
+def requests(message: ConnectRequest | Octets) -> Outgoing[ConnectRequest]:
     """Return a node's message, to be cut."""
     return Outgoing(message, lambda part: ConnectRequest(chunk=part))
 
 
-def responses(message: ConnectResponse) -> Outgoing[ConnectResponse]:
+def responses(message: ConnectResponse | Octets) -> Outgoing[ConnectResponse]:
     """Return a coordinator's message, to be cut."""
     return Outgoing(message, lambda part: ConnectResponse(chunk=part))
 
 
 class Assembler:
-    """Puts one direction's chunks together. A stream is ordered, so only one transfer is open at a time."""
+    """Puts one direction's chunks together. A stream is ordered, so only one transfer is open at a time.
+
+    Chunks stay the pieces that they came in: joined, they would be copied, and take twice their memory meanwhile. Short
+    ones are joined all the same, or a peer that sends a byte at a time would make this side hold an object for each.
+    """
 
     def __init__(self, limit: int = MAXIMUM_MESSAGE_BYTES) -> None:
         self._limit = limit
         self._transfer = 0
         self._total = 0
-        self._held = bytearray()
+        self._held = 0
+        self._pieces: list[bytes] = []
+        self._short = bytearray()
 
-    def add(self, chunk: Chunk) -> bytearray | None:
+    def add(self, chunk: Chunk) -> Pieces | None:
         """Take in a chunk, and return the message that it completes, if it does.
 
         Raises:
@@ -97,12 +106,29 @@ class Assembler:
                                     got=f"{chunk.total_bytes} bytes", expected=f"at most {self._limit} bytes",
                                     hint="the limit was agreed when the stream was opened")
             self._transfer, self._total = chunk.transfer, chunk.total_bytes
-        continues = (chunk.transfer, chunk.total_bytes, chunk.offset) == (self._transfer, self._total, len(self._held))
-        if not (continues and chunk.data and len(self._held) + len(chunk.data) <= self._total):
+        data = chunk.data  # a copy each time it is asked for
+        continues = (chunk.transfer, chunk.total_bytes, chunk.offset) == (self._transfer, self._total, self._held)
+        if not (continues and data and self._held + len(data) <= self._total):
             raise ProtocolError("payload.chunk-out-of-order", "a part of a message does not continue the one before",
-                                got=f"offset {chunk.offset}", expected=f"offset {len(self._held)} of {self._total}")
-        self._held += chunk.data
-        if len(self._held) < self._total:
+                                got=f"offset {chunk.offset}", expected=f"offset {self._held} of {self._total}")
+        self._keep(data)
+        if self._held < self._total:
             return None
-        whole, self._held = self._held, bytearray()
-        return whole
+        self._flush()
+        message, self._held, self._pieces = Pieces(self._pieces), 0, []
+        return message
+
+    def _keep(self, data: bytes) -> None:
+        self._held += len(data)
+        if len(data) >= SHORT_BYTES:
+            self._flush()
+            self._pieces.append(data)
+            return
+        self._short += data
+        if len(self._short) >= SHORT_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._short:
+            self._pieces.append(bytes(self._short))
+            self._short.clear()

@@ -50,6 +50,8 @@ class Outbox(Generic[M]):
                 self._waiting -= message.size
                 for frame in message.frames():
                     yield frame
+                    del frame  # or its megabyte, and the whole message, would be held until there is another
+                del message
             self._filled.clear()
             if not self._messages and not self.closed:
                 await self._filled.wait()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from sealane.core.canonical import sha256
 from sealane.core.ids import Fingerprint
+from sealane.core.octets import Octets
 from sealane.errors import ProtocolError
 from sealane.secagg.attempt import Attempt
 from sealane.secagg.messages import Arrival, Contribution, Entry, Opening, Release, shares_hash
@@ -28,7 +29,7 @@ class Arrived:
 
     entry: Entry
     digest: bytes
-    payload: bytes = field(repr=False)
+    payload: Octets = field(repr=False)
     shares: Mapping[Fingerprint, bytes] = field(repr=False)
 
 
@@ -63,7 +64,7 @@ class Announced:
     """
 
     gathered: Gathering
-    aggregate: bytes = field(repr=False)
+    aggregate: Octets = field(repr=False)
     openers: frozenset[Fingerprint]
     replies: int
     releases: Mapping[Fingerprint, Release] = field(default_factory=dict)
@@ -199,7 +200,7 @@ def opening(announced: Announced, to: Fingerprint) -> Opening:
 
 def _announced(gathered: Gathering) -> Announced:
     scheme = get_scheme(gathered.attempt.scheme)
-    aggregate = b"" if gathered.total is None else gathered.total.write()
+    aggregate: Octets = b"" if gathered.total is None else gathered.total.write()
     gathered = replace(gathered, total=None)
     if gathered.form is not None and gathered.form.opens_on_arrival:
         return Announced(gathered, aggregate, frozenset(), 0)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sealane.core.canonical import content_hash
+from sealane.core.octets import Buffer, Octets, stretches, whole
 from sealane.core.secret import Secret
 from sealane.crypto.derivation import derive
 from sealane.errors import InputError, ProtocolError
@@ -115,25 +116,31 @@ class Layout:
         return _description_hash(self)
 
 
-def write_vector(layout: Layout, vector: Vector) -> bytes:
-    """Write an opened sum: statistics as on the wire, updates as 32-bit little-endian entries."""
+def write_vector(layout: Layout, vector: Vector) -> Buffer:
+    """Write an opened sum: statistics as on the wire, updates as 32-bit little-endian entries, where they lie."""
     if isinstance(vector, np.ndarray):
         return to_bytes(vector, layout.width)
-    return vector.read(0, layout.length).astype("<u4", copy=False).tobytes()
+    entries = np.ascontiguousarray(vector.read(0, layout.length), dtype="<u4")
+    return entries.view(np.uint8).data
 
 
-def read_vector(layout: Layout, data: bytes) -> Vector:
+def read_vector(layout: Layout, data: Octets) -> Vector:
     """Read what :func:`write_vector` wrote.
 
     Raises:
         ProtocolError: it has another length.
     """
     if not layout.most:
-        return from_bytes(data, layout.width, layout.length)
+        return from_bytes(whole(data), layout.width, layout.length)
     if len(data) != 4 * layout.length:
         raise ProtocolError("words.wrong-length", "vector has the wrong length", got=f"{len(data)} bytes",
                             expected=f"{4 * layout.length} bytes")
-    return ArrayValues(np.frombuffer(data, "<u4"))
+    entries = np.empty(layout.length, dtype="<u4")
+    at = 0
+    for part in stretches(data):
+        entries.view(np.uint8)[at : at + len(part)] = np.frombuffer(part, dtype=np.uint8)
+        at += len(part)
+    return ArrayValues(entries)
 
 
 class Joined:
@@ -218,7 +225,7 @@ def encode(layout: Layout, terms: Mapping[str, Term], rounding_seed: Secret) -> 
             _check_bound(place.name, np.abs(values.astype(np.float64)), place.bound)
             parts.append(encode_integers(_noised(place, values, rounding_seed), layout.width))
             continue
-        if not np.isfinite(values).all():
+        if not all(np.isfinite(values[low : low + _CHUNK]).all() for low in range(0, values.size, _CHUNK)):
             raise InputError("sum.not-finite", f"term {place.name!r} holds a value that is not finite",
                              expected="finite numbers", hint="missing values must be handled before a sum")
         if place.kind == "real":

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from sealane.core.canonical import sha256
 from sealane.core.ids import Fingerprint
+from sealane.core.octets import Octets
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class Contribution:
     exchange: int
     description_hash: bytes
     signature: bytes
-    payload: bytes = field(repr=False)
+    payload: Octets = field(repr=False)
     word_bits: int
     relay_whole: bool
     shares: Mapping[Fingerprint, bytes] = field(default_factory=dict, repr=False)
@@ -120,8 +121,8 @@ class Arrival:
     attempt: int
     exchange: int
     entries: tuple[Entry, ...]
-    payloads: Mapping[Fingerprint, bytes] = field(default_factory=dict, repr=False)
-    aggregate: bytes = field(default=b"", repr=False)
+    payloads: Mapping[Fingerprint, Octets] = field(default_factory=dict, repr=False)
+    aggregate: Octets = field(default=b"", repr=False)
     shares: Mapping[Fingerprint, bytes] = field(default_factory=dict, repr=False)
 
 

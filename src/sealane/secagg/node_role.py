@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from sealane.core.canonical import sha256
 from sealane.core.ids import Fingerprint
+from sealane.core.octets import Buffer, Octets
 from sealane.core.secret import Secret
 from sealane.crypto.agreement import AgreementKey
 from sealane.crypto.derivation import derive
@@ -86,7 +87,7 @@ class Opened:
 
     Attributes:
         total: the sum of the survivors' vectors.
-        written: the same, as bytes.
+        written: the same, as bytes: of an update a view, which shows what the total's memory holds.
         binder: 32 bytes that only the nodes can know. The transcript absorbs it too: otherwise whoever sees
             signatures over the transcript could test guesses of the total.
         digest: of the contributions that it is of.
@@ -94,7 +95,7 @@ class Opened:
     """
 
     total: Vector = field(repr=False)
-    written: bytes = field(repr=False)
+    written: Buffer = field(repr=False)
     binder: bytes = field(repr=False)
     digest: bytes
     transcript: Transcript = field(repr=False)
@@ -154,7 +155,7 @@ class NodeRole:
         return self.restore(exchange, transcript, layout, seed, payload, common=common)
 
     def restore(
-        self, exchange: int, transcript: Transcript, layout: Layout, seed: Secret, payload: bytes, *,
+        self, exchange: int, transcript: Transcript, layout: Layout, seed: Secret, payload: Octets, *,
         common: bool = False,
     ) -> Contributed:
         """Rebuild the state of a contribution from what was kept of it: the same bytes, the same signature."""
@@ -358,7 +359,7 @@ class NodeRole:
                       sender.encode(), receiver.encode())
 
 
-def after_sum(transcript: Transcript, digest: bytes, written: bytes, binder: bytes) -> Transcript:
+def after_sum(transcript: Transcript, digest: bytes, written: Octets, binder: bytes) -> Transcript:
     """Return the transcript after a sum was opened: it commits to the contributions, to the total and to the binder."""
     return transcript.absorb("opened", digest, sha256(written), binder)
 

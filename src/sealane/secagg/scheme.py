@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from sealane.core.ids import Fingerprint
+from sealane.core.octets import Octets
 from sealane.core.secret import Secret
 from sealane.errors import InputError
 from sealane.secagg.attempt import Attempt
@@ -60,14 +61,14 @@ def form_of(message: Contribution) -> Form:
 class Total(Protocol):
     """Protected vectors added up as they come: it takes the memory of one, however many there are."""
 
-    def add(self, payload: bytes) -> None:
+    def add(self, payload: Octets) -> None:
         """Add a protected vector, or a total that was written.
 
         Raises:
             ProtocolError: it is not exactly of the form that it must have. The total is spoilt.
         """
 
-    def write(self) -> bytes:
+    def write(self) -> Octets:
         """Return the total, in the form of a protected vector."""
 
 
@@ -96,7 +97,7 @@ class Scheme(Protocol):
     def word_bits(self, sum_: Sum) -> int:
         """Return the bits of a word on the wire: what a coordinator must know to add up."""
 
-    def protect(self, sum_: Sum, pairs: Pairs, vector: Vector, seed: Secret) -> bytes:
+    def protect(self, sum_: Sum, pairs: Pairs, vector: Vector, seed: Secret) -> Octets:
         """Return the protected vector. ``seed`` is fresh for every contribution and on disk before this is sent."""
 
     def key_shares(self, sum_: Sum, seed: Secret) -> Mapping[Fingerprint, bytes]:

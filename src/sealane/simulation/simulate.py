@@ -158,7 +158,7 @@ class Simulation:
             verify_endorsement(endorsement, engine.nodes[fingerprint].key.public_key, study.hash, result_hash(result))
         shown = get(study.computation).present(parse_canonical(unsalted(result), limit=MAXIMUM_RESULT))
         names = {n.fingerprint: n.name for n in engine.nodes.values()}
-        rounds = coordination.exchanges.finished if coordination.exchanges is not None else 0
+        rounds = coordination.tally.exchanges
         shown.trace = Trace(engine.run_id, study.hash, tuple(names[f] for f in coordination.cohort), rounds,
                             {names[f]: count for f, count in coordination.bytes_sent.items()}, seconds)
         return shown

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealane.api.stream.v1.stream_pb2 import Chunk, ConnectRequest, ConnectResponse, Contribution, Opening
+from sealane.core import octets
 from sealane.errors import ProtocolError
-from sealane.rpc.frames import CHUNK_BYTES, Assembler, requests, responses
+from sealane.rpc.frames import CHUNK_BYTES, SHORT_BYTES, Assembler, requests, responses
 
 
 def test_short_messages_are_one_frame() -> None:
@@ -27,7 +28,7 @@ def test_long_messages_come_back_whole(size: int) -> None:
     whole = [assembler.add(frame.chunk) for frame in frames]
     assert whole[:-1] == [None] * (len(frames) - 1)
     assert whole[-1] is not None
-    assert ConnectRequest.FromString(whole[-1]) == message
+    assert ConnectRequest.FromString(octets.whole(whole[-1])) == message
 
 
 def test_the_coordinators_messages_are_cut_alike() -> None:
@@ -35,7 +36,7 @@ def test_the_coordinators_messages_are_cut_alike() -> None:
     assembler = Assembler()
     whole = [assembler.add(frame.chunk) for frame in responses(message).frames()][-1]
     assert whole is not None
-    assert ConnectResponse.FromString(whole) == message
+    assert ConnectResponse.FromString(octets.whole(whole)) == message
 
 
 def test_several_streams_share_one_message() -> None:
@@ -47,7 +48,19 @@ def test_several_streams_share_one_message() -> None:
         assembler = Assembler()
         whole = [assembler.add(pair[number].chunk) for pair in taken][-1]
         assert whole is not None
-        assert ConnectResponse.FromString(whole) == message
+        assert ConnectResponse.FromString(octets.whole(whole)) == message
+
+
+@pytest.mark.parametrize("size", [1, 1000, SHORT_BYTES - 1, SHORT_BYTES, SHORT_BYTES + 1])
+def test_a_peer_that_sends_little_at_a_time_makes_few_pieces(size: int) -> None:
+    data = bytes(range(256)) * 1000
+    assembler, most = Assembler(), 0
+    for offset in range(0, len(data), size):
+        found = assembler.add(part(1, len(data), offset, data[offset : offset + size]))
+        most = max(most, len(assembler._pieces))
+    assert found is not None
+    assert octets.whole(found) == data
+    assert most <= len(data) // SHORT_BYTES + 1
 
 
 def part(transfer: int, total: int, offset: int, data: bytes) -> Chunk:

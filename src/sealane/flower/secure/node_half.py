@@ -172,7 +172,7 @@ class NodeHalf:
         released = role.release(state, wire.read(self._sum.need("arrival", "open"), Arrival))
         opened = role.open(released, wire.read(step.get("opening"), Opening))
         return {"hash": sha256(opened.written), "nodes": len(released.survivors),
-                "total": opened.written if step.get("whole") is True else b""}
+                "total": bytes(opened.written) if step.get("whole") is True else b""}
 
     def _contributed(self) -> tuple[NodeRole, Contributed]:
         role, transcript, attempt = self._role()

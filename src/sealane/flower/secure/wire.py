@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from sealane.core.ids import FINGERPRINT, RUN_ID, Fingerprint
+from sealane.core.octets import Octets
 from sealane.errors import ProtocolError
 
 M = TypeVar("M")
@@ -95,7 +96,7 @@ class _Reader:
                 raise ValueError("a number is out of range")
             return kind(number)
         data = self._take(self._count(len(self._data)))
-        if kind is bytes:
+        if kind is bytes or kind == Octets:
             return data
         text = data.decode()
         if kind is Fingerprint and not FINGERPRINT.fullmatch(text):

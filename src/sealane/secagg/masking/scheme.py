@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from sealane.core.ids import Fingerprint
+from sealane.core.octets import Octets, whole
 from sealane.core.secret import Secret
 from sealane.crypto.derivation import derive
 from sealane.errors import ProtocolError
@@ -50,7 +51,7 @@ class Masking:
         layout = sum_.layout
         return word_bits(slot_width(layout.most)) if layout.most else layout.width
 
-    def protect(self, sum_: Sum, pairs: Pairs, vector: Vector, seed: Secret) -> bytes:
+    def protect(self, sum_: Sum, pairs: Pairs, vector: Vector, seed: Secret) -> Octets:
         """Return the vector under its self mask and one mask for every peer."""
         keys = [(_self_mask(sum_, seed, pairs.own), True), *_pair_masks(sum_, pairs)]
         layout = sum_.layout
@@ -110,9 +111,9 @@ class WordsTotal:
         self.length = payload_bytes // (width // 8)
         self.words = np.zeros((limbs_of(width), self.length), dtype=np.uint64)
 
-    def add(self, payload: bytes) -> None:
+    def add(self, payload: Octets) -> None:
         """Add a vector as it came on the wire."""
-        add(self.words, from_bytes(payload, self.width, self.length), self.width)
+        add(self.words, from_bytes(whole(payload), self.width, self.length), self.width)
 
     def write(self) -> bytes:
         """Return the total as on the wire."""

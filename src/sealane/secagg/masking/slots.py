@@ -14,12 +14,12 @@ Source: NIST SP 800-38A section 6.5 (CTR), SP 800-38D section 7.1 (its use in GC
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from io import BytesIO
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 from numpy.typing import NDArray
 
+from sealane.core.octets import Octets, gathered, stretch
 from sealane.core.secret import Secret
 from sealane.errors import InputError, ProtocolError
 from sealane.ring.base import Values
@@ -56,7 +56,7 @@ def words_for(length: int, width: int) -> int:
     return -(-length // (64 // width))
 
 
-def mask(values: Values, width: int, keys: Keys) -> bytes:
+def mask(values: Values, width: int, keys: Keys) -> Octets:
     """Return the masked vector, in the form for the wire.
 
     Args:
@@ -71,14 +71,14 @@ def mask(values: Values, width: int, keys: Keys) -> bytes:
     wire = Wire(words_for(length, width), word_bits(width))
     words, scratch = np.empty((2, min(BLOCK, wire.words)), dtype=np.uint64)
     masks = _Masks(keys)
-    payload = _Payload(wire.size)
+    payload = np.empty(wire.size, dtype=np.uint8)
     for place, written in wire.blocks():
         block = words[: place.stop - place.start]
         start = place.start * slots
         _pack(values.read(start, min(start + block.size * slots, length)), width, block, scratch)
         masks.apply(block)
-        wire.write(block, payload.array[written])
-    return payload.finish()
+        wire.write(block, payload[written])
+    return gathered([payload.data])
 
 
 class MaskedTotal:
@@ -102,7 +102,7 @@ class MaskedTotal:
         """
         return cls(words_in(size, bits), bits)
 
-    def add(self, payload: bytes | bytearray | memoryview) -> None:
+    def add(self, payload: Octets) -> None:
         """Add a masked vector, or a total that was written.
 
         Raises:
@@ -111,16 +111,13 @@ class MaskedTotal:
         if len(payload) != self._wire.size:
             raise ProtocolError("masking.wrong-length", "a masked vector has the wrong length",
                                 got=f"{len(payload)} bytes", expected=f"{self._wire.size} bytes")
-        received = np.frombuffer(payload, dtype=np.uint8)
         for place, written in self._wire.blocks():
-            self._wire.add(self._words[place], received[written])
+            received = np.frombuffer(stretch(payload, written.start, written.stop), dtype=np.uint8)
+            self._wire.add(self._words[place], received)
 
-    def write(self) -> bytes:
+    def write(self) -> Octets:
         """Return the total, in the form of a masked vector."""
-        payload = _Payload(self._wire.size)
-        for place, written in self._wire.blocks():
-            self._wire.write(self._words[place], payload.array[written])
-        return payload.finish()
+        return gathered([_written(self._wire, self._words[place], written) for place, written in self._wire.blocks()])
 
     def unmask(self, length: int, width: int, keys: Keys) -> Iterator[NDArray[np.uint32]]:
         """Yield the sums of ``length`` values in order, uint32, with the masks of ``keys`` taken off again.
@@ -169,22 +166,11 @@ class _Masks:
             combine(words, mask, out=words)
 
 
-class _Payload:
-    """Bytes of a known size, written in place and handed over without a copy.
-
-    A copy would touch as many fresh pages again, which takes longer than the arithmetic.
-    """
-
-    def __init__(self, size: int) -> None:
-        self._buffer = BytesIO()
-        self._buffer.seek(max(size - 1, 0))
-        self._buffer.write(bytes(min(size, 1)))
-        self.array = np.frombuffer(self._buffer.getbuffer(), dtype=np.uint8)
-
-    def finish(self) -> bytes:
-        """Return the bytes; nothing can be written any more."""
-        del self.array  # its view would keep the buffer from giving up the bytes
-        return self._buffer.getvalue()
+def _written(wire: Wire, block: Words, place: slice) -> memoryview:
+    """Return the bytes of a block, in memory of their own."""
+    out = np.empty(place.stop - place.start, dtype=np.uint8)
+    wire.write(block, out)
+    return out.data
 
 
 def _stream(key: Secret) -> CipherContext:

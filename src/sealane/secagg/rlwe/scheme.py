@@ -17,6 +17,7 @@ import numpy as np
 
 from sealane.core.canonical import sha256
 from sealane.core.ids import Fingerprint
+from sealane.core.octets import Octets
 from sealane.core.secret import Secret
 from sealane.crypto.derivation import derive
 from sealane.errors import ProtocolError
@@ -53,7 +54,7 @@ class Rlwe:
         """Return the bits of a residue."""
         return _cohort(sum_.attempt).ring.bits
 
-    def protect(self, sum_: Sum, pairs: Pairs, vector: Vector, seed: Secret) -> bytes:
+    def protect(self, sum_: Sum, pairs: Pairs, vector: Vector, seed: Secret) -> Octets:
         """Return the ciphertext of the vector, under the key that the seed gives in this sum."""
         found = _parameters(sum_)
         values: Values = (ArrayValues(digits(vector, sum_.layout.width)) if isinstance(vector, np.ndarray) else vector)

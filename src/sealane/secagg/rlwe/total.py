@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sealane.core.octets import Octets, stretch
 from sealane.errors import ProtocolError
 from sealane.ring.base import Backend
 from sealane.ring.packing import Packing
@@ -25,18 +26,18 @@ class ResidueTotal:
         self._backend = backend
         self.residues = backend.total(self._packing, self._positions)
 
-    def add(self, payload: bytes) -> None:
+    def add(self, payload: Octets) -> None:
         """Add a ciphertext, or a total that was written."""
         packing, positions = self._packing, self._positions
         if len(payload) != self.payload_bytes:
             raise ProtocolError("rlwe.wrong-length", "a ciphertext has the wrong length",
                                 got=f"{len(payload)} bytes", expected=f"{self.payload_bytes} bytes")
-        rest = memoryview(payload)
+        start = 0
         for group in range(packing.groups(positions)):
-            size = packing.block_bytes(positions, group)
-            self._backend.add(packing, positions, self.residues, group, rest[:size])
-            rest = rest[size:]
+            stop = start + packing.block_bytes(positions, group)
+            self._backend.add(packing, positions, self.residues, group, stretch(payload, start, stop))
+            start = stop
 
-    def write(self) -> bytes:
+    def write(self) -> Octets:
         """Return the total in the form of a ciphertext."""
         return self._backend.write(self._packing, self._positions, self.residues)

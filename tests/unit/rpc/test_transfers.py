@@ -1,0 +1,124 @@
+"""Updates go around protobuf, on a wire that is protobuf's still, and nothing malformed passes for a message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sealane.api.stream.v1 import stream_pb2 as pb
+from sealane.core.ids import Fingerprint
+from sealane.core.octets import Pieces, whole
+from sealane.errors import ProtocolError
+from sealane.rpc.codec import encode_from_coordinator, encode_from_node
+from sealane.rpc.frames import CHUNK_BYTES, Assembler, Outgoing
+from sealane.rpc.transfers import from_coordinator, from_node, read_from_coordinator, read_from_node
+from sealane.secagg.messages import Arrival, Contribution, Entry
+
+RUN = "r-aaaaaaaaaaaaaaaa"
+NODE, OTHER = Fingerprint("a" * 52), Fingerprint("b" * 51 + "a")
+LONG = bytes(range(251)) * (3 * CHUNK_BYTES // 251)
+CONTRIBUTION = Contribution(RUN, 1, 2, b"d" * 32, b"s" * 64, LONG, 54, False, {NODE: b"one", OTHER: b"two"})
+ARRIVAL = Arrival(RUN, 1, 2, (Entry(NODE, b"p" * 32, b"d" * 32, b"s" * 64, b"h" * 32),), {}, LONG, {NODE: b"one"})
+PAYLOAD_KEY = bytes([pb.Contribution.DESCRIPTOR.fields_by_name["payload"].number << 3 | 2])
+
+
+def sent(outgoing: Outgoing[Any]) -> Pieces:
+    """What the peer puts together."""
+    assembler = Assembler()
+    found = [assembler.add(frame.chunk) for frame in outgoing.frames()]
+    assert found[:-1] == [None] * (len(found) - 1)
+    assert found[-1] is not None
+    return found[-1]
+
+
+def test_a_contribution_comes_back_and_is_protobuf_on_the_wire() -> None:
+    outgoing = from_node(CONTRIBUTION)
+    frame = sent(outgoing)
+    assert len(frame) == outgoing.size == encode_from_node(CONTRIBUTION).ByteSize()
+    assert pb.ConnectRequest.FromString(whole(frame)) == encode_from_node(CONTRIBUTION)
+    message = read_from_node(frame)
+    assert isinstance(message, Contribution)
+    assert whole(message.payload) == LONG
+    assert encode_from_node(message) == encode_from_node(CONTRIBUTION)
+
+
+def test_an_arrival_comes_back_and_is_protobuf_on_the_wire() -> None:
+    frame = sent(from_coordinator(ARRIVAL))
+    assert pb.ConnectResponse.FromString(whole(frame)) == encode_from_coordinator(ARRIVAL)
+    message = read_from_coordinator(frame)
+    assert isinstance(message, Arrival)
+    assert whole(message.aggregate) == LONG
+    assert encode_from_coordinator(message) == encode_from_coordinator(ARRIVAL)
+
+
+def test_fields_in_protobufs_own_order_are_read_too() -> None:
+    request, response = encode_from_node(CONTRIBUTION), encode_from_coordinator(ARRIVAL)
+    assert read_from_node(request.SerializeToString()) == CONTRIBUTION
+    assert read_from_coordinator(response.SerializeToString()) == ARRIVAL
+
+
+def test_other_long_messages_are_read_as_before() -> None:
+    statistics = Contribution(RUN, 0, 0, b"d" * 32, b"s" * 64, b"", 128, True, {NODE: LONG[:60_000]})
+    assert read_from_node(encode_from_node(statistics).SerializeToString()) == statistics
+    relayed = Arrival(RUN, 0, 0, (), {OTHER: LONG})
+    assert read_from_coordinator(encode_from_coordinator(relayed).SerializeToString()) == relayed
+
+
+def test_a_second_payload_does_not_replace_the_first() -> None:
+    inner = PAYLOAD_KEY + b"\x02xx" + encode_from_node(CONTRIBUTION).contribution.SerializeToString()
+    frame = pb.ConnectRequest.DESCRIPTOR.fields_by_name["contribution"].number << 3 | 2
+    for read in (inner, PAYLOAD_KEY + b"\x02xx" + PAYLOAD_KEY + b"\x01y"):
+        with pytest.raises(ProtocolError) as caught:
+            read_from_node(bytes([frame]) + varint(len(read)) + read)
+        assert caught.value.code.startswith("wire.")
+
+
+@pytest.mark.parametrize("change", [
+    lambda data: data[:-1],
+    lambda data: data + b"\x00",
+    lambda data: data[:1] + b"\xff" * 12 + data[1:],
+    lambda data: data[:5] + PAYLOAD_KEY + b"\xff\xff\xff\xff\x7f" + data[11:],
+    lambda data: data[:3],
+])
+def test_lengths_that_lie_are_refused(change: Any) -> None:
+    data = whole(sent(from_node(CONTRIBUTION)))
+    with pytest.raises(ProtocolError) as caught:
+        read_from_node(change(data))
+    assert caught.value.code == "wire.malformed"
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=4), st.integers(0, 300))
+def test_changed_bytes_are_a_message_or_refused(changes: list[tuple[int, int]], cut: int) -> None:
+    short = Contribution(RUN, 1, 2, b"d" * 32, b"s" * 64, b"", 54, False, {NODE: b"one"})
+    rest = encode_from_node(short).contribution.SerializeToString()
+    inner = PAYLOAD_KEY + b"\x08payloads" + rest
+    data = bytearray(whole(Pieces([encode_key(), varint(len(inner)), inner])))
+    for at, value in changes:
+        data[at % len(data)] = value
+    try:
+        expected = pb.ConnectRequest.FromString(bytes(data[:cut or len(data)]))
+    except Exception:
+        expected = None
+    try:
+        message = read_from_node(bytes(data[:cut or len(data)]))
+    except ProtocolError:
+        return
+    assert expected is not None
+    if isinstance(message, Contribution):
+        assert whole(message.payload) == expected.contribution.payload
+
+
+def encode_key() -> bytes:
+    return bytes([pb.ConnectRequest.DESCRIPTOR.fields_by_name["contribution"].number << 3 | 2])
+
+
+def varint(value: int) -> bytes:
+    out = []
+    while value > 127:
+        out.append(value % 128 + 128)
+        value //= 128
+    return bytes([*out, value])
