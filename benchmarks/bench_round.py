@@ -1,11 +1,13 @@
 """A small encrypted sum over three nodes on loopback: real processes, mutual TLS, journals with full fsync.
 
     python benchmarks/bench_round.py [--rounds 200] [--nodes 3] [--entries 16] [--sandbox]
-    python benchmarks/bench_round.py --rounds 20 --entries 10000000 --bits 16 --scheme rlwe
+    python benchmarks/bench_round.py --rounds 20 --entries 10000000 --bits 16 --scheme rlwe [--peers PYTHON]
 
 With ``--bits`` the sum is of a model's update, quantised to so many bits, instead of counts.
 Every node runs the same number of sums in one run and notes when each opened; printed is the time between one opened
-sum and the next, over all runs. A benchmark is not a test: the machine's other work is in the figures.
+sum and the next, over all runs. With ``--peers`` Flower's own deployment in that Python (no TLS, no encryption) then
+averages a model of as many float32 entries over as many nodes, by its FedAvg, ten times. A benchmark is not a test: the
+machine's other work is in the figures.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from typing import Any
 
 import pandas as pd
 
+from flower_deployment import PeerError, flower_deployment, last_lines, run_app
 from processes import Federation, Timed, federation, sandbox, serve
 from rounds import Rounds
 from sealane.client.connection import Connection
@@ -33,6 +36,8 @@ from sealane.node.execution import Execution, Unconfined
 from sealane.sectors.registry import contract
 
 CONTRACT = "finance.credit-application/v1"
+HERE = Path(__file__).parent
+FLOWER_ROUNDS = 10
 
 
 class TimedCohort:
@@ -67,13 +72,17 @@ def main() -> None:
     parser.add_argument("--bits", type=int, default=0, help="of an update's entry; 0 sums counts")
     parser.add_argument("--scheme", default="masking")
     parser.add_argument("--sandbox", action="store_true", help="run the computation in the nodes' sandbox")
+    parser.add_argument("--peers", metavar="PYTHON", help="a Python that has flwr")
     parser.add_argument("--serve", nargs=2, metavar=("ROLE", "HOME"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.serve:
         asyncio.run(serve(asked.serve[0], Path(asked.serve[1]), lambda: _execution(sandboxed=asked.sandbox)))
         return
     with tempfile.TemporaryDirectory() as root:
-        print(json.dumps(_bench(Path(root), asked), indent=2))
+        found = _bench(Path(root), asked)
+        if asked.peers:
+            found["flower"] = _flower(Path(root), asked, found["milliseconds_per_round"]["median"] / 1000)
+        print(json.dumps(found, indent=2))
 
 
 def _execution(*, sandboxed: bool) -> Execution:
@@ -87,6 +96,19 @@ def _bench(root: Path, asked: argparse.Namespace) -> dict[str, Any]:
         pd.DataFrame([row] * 40).to_csv(path, index=False)
     with federation(__file__, root, tables, CONTRACT, options=["--sandbox"] * asked.sandbox) as running:
         return _measure(running, asked)
+
+
+def _flower(root: Path, asked: argparse.Namespace, ours: float) -> dict[str, Any]:
+    out = root / "flower.json"
+    with flower_deployment(asked.peers, root, [f"place={k}" for k in range(asked.nodes)]) as environment:
+        said = run_app(HERE / "flower_rounds", environment, {
+            "values": asked.entries, "rounds": FLOWER_ROUNDS, "nodes": asked.nodes, "out": str(out)})
+    if not out.exists():
+        raise PeerError(last_lines(said))
+    times = json.loads(out.read_text())
+    return {"rounds": len(times), "seconds_per_round": {
+        "first": round(times[0], 2), "median": round(statistics.median(times), 2), "fastest": round(min(times), 2)},
+        "times_ours": round(statistics.median(times) / ours, 1), "load": os.getloadavg()[0]}
 
 
 def _measure(running: Federation, asked: argparse.Namespace) -> dict[str, Any]:

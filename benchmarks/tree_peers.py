@@ -6,25 +6,19 @@ Neither is imported here: flower_trees/ is the app that Flower runs, nvflare_tre
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from processes import await_port, stop
-from sealane.cli.local_federation import free_ports
+from flower_deployment import PeerError, environment_of, flower_deployment, last_lines, run, run_app
 from tree_rows import OUTCOME
 
 HERE = Path(__file__).parent
 NEEDED = {"flower": ("flwr", "xgboost"), "nvflare": ("nvflare", "tensorboard", "xgboost")}
-LIMIT = 900.0
 VERSIONS = """
 import importlib.metadata as m, json, sys
 print(json.dumps({name: next(iter(d.version for d in m.distributions(name=name)), None) for name in sys.argv[1:]}))
@@ -34,10 +28,6 @@ import sys, numpy, xgboost
 model = xgboost.Booster(model_file=sys.argv[1])
 numpy.save(sys.argv[3], model.predict(xgboost.DMatrix(numpy.load(sys.argv[2])["x"])))
 """
-
-
-class PeerError(Exception):
-    """A peer is missing or has failed; says which command would help, or what it wrote last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +55,7 @@ class Finished:
 
 def versions(python: str, peer: str) -> dict[str, str]:
     """Return the versions of what a peer needs."""
-    found = json.loads(_run([python, "-c", VERSIONS, *NEEDED[peer]], {}))
+    found = json.loads(run([python, "-c", VERSIONS, *NEEDED[peer]], {}))
     missing = [name for name, version in found.items() if version is None]
     if missing:
         raise PeerError(f"not installed; pip install {' '.join(missing)}, and name that Python by --peers")
@@ -82,43 +72,20 @@ def write_rows(path: Path, frame: pd.DataFrame) -> None:
 def predict(python: str, model: Path, rows: Path) -> np.ndarray:
     """Return an XGBoost model's scores of rows."""
     scores = model.with_suffix(".npy")
-    _run([python, "-c", PREDICT, str(model), str(rows), str(scores)], {})
+    run([python, "-c", PREDICT, str(model), str(rows), str(scores)], {})
     return np.asarray(np.load(scores))
 
 
 def run_flower(python: str, root: Path, tables: Sequence[Path], rounds: int, shape: Shape) -> Finished:
     """Start a SuperLink and SuperNodes, without TLS and telemetry, and run the app once they have met."""
-    link, *nodes = free_ports(len(tables) + 1)
-    environment = _environment(python, root) | {"FLWR_HOME": str(root / "flwr"), "FLWR_TELEMETRY_ENABLED": "0"}
-    (root / "flwr").mkdir()
-    (root / "flwr" / "config.toml").write_text(
-        f'[superlink]\ndefault = "bench"\n[superlink.bench]\naddress = "{link}"\ninsecure = true\n')
-    log = root / "superlink.log"
     began = time.time()
-    with ExitStack() as stack:
-
-        def start(name: str, command: Sequence[str], address: str) -> None:
-            host, _, port = address.rpartition(":")
-            with (root / f"{name}.log").open("wb") as file:
-                process = subprocess.Popen([*command, "--insecure", "--host", host, "--port", port], env=environment,
-                                           stdout=file, stderr=subprocess.STDOUT)
-            stack.callback(stop, [process])
-
-        start("superlink", ["flower-superlink", "--disable-runtime-dependency-installation"], link)
-        await_port(link)
-        for k, (address, table) in enumerate(zip(nodes, tables, strict=True)):
-            start(f"node{k}", ["flower-supernode", "--superlink", link, "--node-config", f'rows="{table}"'], address)
-        while log.read_text().count("Activated node_id") < len(tables):
-            if time.time() > began + 120:
-                raise PeerError(f"the SuperNodes did not come up: {_last_lines(log.read_text())}")
-            time.sleep(0.2)
+    with flower_deployment(python, root, [f'rows="{table}"' for table in tables]) as environment:
         asked = time.time()
         settings = {"rounds": rounds, "nodes": len(tables), "leaves": shape.leaves, "bins": shape.bins,
                     "rate": shape.rate, "out": str(root)}
-        said = _run(["flwr", "run", str(HERE / "flower_trees"), "bench", "--stream", "--run-config",
-                     " ".join(f"{name}={json.dumps(value)}" for name, value in settings.items())], environment)
+        said = run_app(HERE / "flower_trees", environment, settings)
         if not (root / "moments.json").exists():
-            raise PeerError(_last_lines(said))
+            raise PeerError(last_lines(said))
         moments = json.loads((root / "moments.json").read_text())
         return Finished(asked - began, (root / "moments.json").stat().st_mtime - asked, moments[0] - asked,
                         np.diff(moments).tolist(), root / "model.json")
@@ -128,8 +95,8 @@ def run_nvflare(python: str, root: Path, tables: Sequence[Path], rounds: int, sh
     """Provision a server and sites with mutual TLS, start them and run the job."""
     for k, table in enumerate(tables):
         (root / f"site-{k + 1}.npz").symlink_to(table)
-    environment = _environment(python, root) | {"NVFLARE_POC_WORKSPACE": str(root / "poc")}
-    said = _run([python, str(HERE / "nvflare_trees.py"), *map(str, (root, len(tables), rounds, shape.leaves, shape.bins,
+    environment = environment_of(python, root) | {"NVFLARE_POC_WORKSPACE": str(root / "poc")}
+    said = run([python, str(HERE / "nvflare_trees.py"), *map(str, (root, len(tables), rounds, shape.leaves, shape.bins,
                                                                     shape.rate))], environment)
     found = json.loads(said.strip().splitlines()[-1])
     models = list((root / "poc").glob("*/prod_00/site-1/*/model.json"))
@@ -138,23 +105,3 @@ def run_nvflare(python: str, root: Path, tables: Sequence[Path], rounds: int, sh
     moments = json.loads((root / "site-1.moments").read_text())
     return Finished(found["submitted"] - found["began"], found["ended"] - found["submitted"],
                     moments[0] - found["submitted"], np.diff(moments).tolist(), models[0])
-
-
-def _environment(python: str, root: Path) -> dict[str, str]:
-    """Return an environment whose commands are that Python's, and whose home is thrown away."""
-    return os.environ | {"PATH": f"{Path(python).parent}:{os.environ['PATH']}", "HOME": str(root)}
-
-
-def _run(command: Sequence[str], environment: Mapping[str, Any]) -> str:
-    try:
-        done = subprocess.run(command, env=os.environ | dict(environment), capture_output=True, text=True,
-                              timeout=LIMIT, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise PeerError(f"took longer than {LIMIT:.0f} s: {' '.join(command[:3])}") from error
-    if done.returncode:
-        raise PeerError(_last_lines(done.stdout + done.stderr))
-    return done.stdout
-
-
-def _last_lines(text: str) -> str:
-    return " / ".join(line.strip() for line in text.strip().splitlines()[-3:])

@@ -1,0 +1,1 @@
+"""Rounds of a model without training, for Flower's own deployment."""
