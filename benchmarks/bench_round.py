@@ -33,6 +33,7 @@ from sealane.client.connection import Connection
 from sealane.computations.base import Cohort
 from sealane.governance.study_file import StudyFile
 from sealane.node.execution import Execution, Unconfined
+from sealane.secagg.masking import scheme, slots
 from sealane.sectors.registry import contract
 
 CONTRACT = "finance.credit-application/v1"
@@ -70,12 +71,15 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--entries", type=int, default=16)
     parser.add_argument("--bits", type=int, default=0, help="of an update's entry; 0 sums counts")
-    parser.add_argument("--scheme", default="masking")
+    parser.add_argument("--scheme", default="masking", help="masking, rlwe, or clear: masking without any mask, "
+                                                            "to compare with; for updates, and here only")
     parser.add_argument("--sandbox", action="store_true", help="run the computation in the nodes' sandbox")
     parser.add_argument("--peers", metavar="PYTHON", help="a Python that has flwr")
     parser.add_argument("--serve", nargs=2, metavar=("ROLE", "HOME"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.serve:
+        if asked.scheme == "clear":
+            _leave_masks_out()
         asyncio.run(serve(asked.serve[0], Path(asked.serve[1]), lambda: _execution(sandboxed=asked.sandbox)))
         return
     with tempfile.TemporaryDirectory() as root:
@@ -83,6 +87,13 @@ def main() -> None:
         if asked.peers:
             found["flower"] = _flower(Path(root), asked, found["milliseconds_per_round"]["median"] / 1000)
         print(json.dumps(found, indent=2))
+
+
+def _leave_masks_out() -> None:
+    """Have this process send updates as they are: quantised, packed, signed and journaled, but not encrypted."""
+    masked, unmask = slots.mask, slots.MaskedTotal.unmask
+    scheme.mask = lambda values, width, keys: masked(values, width, [])
+    slots.MaskedTotal.unmask = lambda total, length, width, keys: unmask(total, length, width, [])  # type: ignore[method-assign]
 
 
 def _execution(*, sandboxed: bool) -> Execution:
@@ -94,7 +105,8 @@ def _bench(root: Path, asked: argparse.Namespace) -> dict[str, Any]:
     tables = {f"node{k}": root / f"node{k}.csv" for k in range(asked.nodes)}
     for path in tables.values():
         pd.DataFrame([row] * 40).to_csv(path, index=False)
-    with federation(__file__, root, tables, CONTRACT, options=["--sandbox"] * asked.sandbox) as running:
+    options = ["--scheme", asked.scheme, *["--sandbox"] * asked.sandbox]
+    with federation(__file__, root, tables, CONTRACT, options=options) as running:
         return _measure(running, asked)
 
 
@@ -115,8 +127,8 @@ def _measure(running: Federation, asked: argparse.Namespace) -> dict[str, Any]:
     with Connection(running.root / "analyst") as analyst:
         study = running.agree(analyst, StudyFile(
             name="bench", sector="finance", purpose="credit-risk", data_contract=CONTRACT, computation=Rounds.name,
-            parameters={"rounds": asked.rounds, "entries": asked.entries, "bits": asked.bits}, scheme=asked.scheme,
-            rounds=asked.rounds + 1, valid_days=1))
+            parameters={"rounds": asked.rounds, "entries": asked.entries, "bits": asked.bits},
+            scheme="masking" if asked.scheme == "clear" else asked.scheme, rounds=asked.rounds + 1, valid_days=1))
         runs = []
         analyst.finish(analyst.session.start(study))  # warms every process up
         before = running.cpu_seconds()
