@@ -148,10 +148,11 @@ class Coordination:
             self._start(self.participants)  # everybody had joined when the disk was full
             return
         silence = now - self.progress
-        connected = any(self.connected(f) for f in self.waiting_for)
-        if silence > (self.patience.silent_s or self.patience.round_s) or (
-            silence > self.patience.round_s and not connected
-        ):
+        waiting = self.waiting_for
+        away = [node for node in waiting if not self.connected(node)]
+        # Where all compute, the others may wait for a value that the one that is away is to propose.
+        lost = len(away) == len(waiting) or (away and set(waiting) == set(self.cohort))
+        if silence > (self.patience.silent_s or self.patience.round_s) or (silence > self.patience.round_s and lost):
             self._out_of_patience()
         elif now - max(self.progress, self.nudged, self.moved) > self.patience.nudge_s * 2**self.nudges:
             self.nudged = now

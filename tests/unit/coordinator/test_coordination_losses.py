@@ -97,6 +97,21 @@ def test_after_something_may_have_opened_nobody_is_left_out(office: Office) -> N
     assert [message for _, message in office.drain()] == [arrivals[name] for name in office.names]
 
 
+def test_a_node_that_is_lost_before_it_proposes_pauses_the_run(office: Office) -> None:
+    """Between sums all compute, or wait for a value that one of them is to propose: the coordinator cannot tell."""
+    office.start()
+    office.sum()
+    office.away = {office.names[0]}
+    office.time += 9
+    office.run.tick()
+    assert office.state is RunState.RUNNING
+    office.time += 2
+    office.run.tick()
+    assert office.state is RunState.PAUSED
+    assert office.run.facts.error is not None
+    assert office.run.facts.error.got == "n0"
+
+
 def test_a_node_that_joins_late_starts_a_paused_run_and_what_paused_it_is_over(office: Office) -> None:
     office.away = {office.names[3]}
     office.run.begin()
