@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -189,12 +190,30 @@ def _start(processes: dict[str, subprocess.Popen[bytes]], names: Sequence[str], 
     for name in names:
         role = COORDINATOR if name == COORDINATOR else "node"
         # A session of its own: Ctrl-C reaches this process only, which then stops the others in order.
-        with (root / f"{name}.log").open("ab") as log:
+        with (root / f"{name}.log").open("ab") as log, _uninterrupted():
             processes[name] = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, "-m", "sealane.cli", role, "serve", "--home", str(root / name)],
                 env=ONE_THREAD | os.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
                 start_new_session=True)
     _await_ready({name: processes[name] for name in names}, root)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C and SIGTERM back: a process that was started but not noted yet would be left behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: came.append(number))
+              for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for one in came:
+        signal.raise_signal(one)
 
 
 def _stop(processes: Mapping[str, subprocess.Popen[bytes]]) -> None:
