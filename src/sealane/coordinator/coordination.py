@@ -147,11 +147,10 @@ class Coordination:
         if self.exchanges is None and len(self.joins) == len(self.participants):
             self._start(self.participants)  # everybody had joined when the disk was full
             return
-        silence = now - self.progress
-        waiting = self.waiting_for
-        away = [node for node in waiting if not self.connected(node)]
-        # Where all compute, the others may wait for a value that the one that is away is to propose.
-        lost = len(away) == len(waiting) or (away and set(waiting) == set(self.cohort))
+        silence, waiting = now - self.progress, self.waiting_for
+        present = [node for node in waiting if self.connected(node)]
+        # Where all compute, those present may wait for a value that one who is away is to propose.
+        lost = not present or len(present) < len(waiting) == len(self.cohort)
         if silence > (self.patience.silent_s or self.patience.round_s) or (silence > self.patience.round_s and lost):
             self._out_of_patience()
         elif now - max(self.progress, self.nudged, self.moved) > self.patience.nudge_s * 2**self.nudges:
@@ -394,7 +393,7 @@ class Coordination:
 
     def _named(self, sender: Fingerprint, error: SealaneError) -> SealaneError:
         """Say which node an error came from, and never let a node pass one off as another branch's."""
-        name = self._names([sender])[0]
+        name, = self._names([sender])
         branch = type(error) if isinstance(error, SealaneError) else RefusedError
         return branch(error.code, f"node {name}: {error.message}", got=error.got, expected=error.expected,
                       hint=error.hint)
