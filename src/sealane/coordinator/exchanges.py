@@ -21,6 +21,7 @@ from sealane.secagg.coordinator_role import (
     opening,
 )
 from sealane.secagg.messages import Arrival, Contribution, Delivery, Letters, Opening, Proposal, Release
+from sealane.secagg.unsecured import NAME as UNSECURED
 
 Relay = Arrival | Opening | Proposal | Delivery
 LARGEST_HELD = 256
@@ -129,7 +130,7 @@ class Exchanges:
         Raises:
             ProtocolError: the study secures its sums, or the letters do not fit the attempt.
         """
-        if self.attempt.scheme != "none":
+        if self.attempt.scheme != UNSECURED:
             raise ProtocolError("run.letters-refused", "a node wrote letters in a run that secures its sums",
                                 got=f"node {sender}", expected="scheme none")
         self._check_held(message.exchange)
@@ -138,19 +139,24 @@ class Exchanges:
             return
         _check_ahead(sender, message.exchange, (n for n, one in self.letters.items()
                                                 if one.missing and sender in one.messages))
-        written = self.letters.setdefault(message.exchange, Written(self.attempt))
+        written = self.letters.setdefault(message.exchange, Written(self.attempt, message.exchange))
         if not written.add(sender, message):
             self.duplicate += 1
             return
         self.accepted += 1
         if not written.missing:
             self._settle(message.exchange)
-            yield from written.told()
+            for member in self.cohort:
+                told = written.told(member)
+                if told is not None:
+                    yield member, told
 
     def again(self, member: Fingerprint) -> Iterator[Relay]:
         """Repeat to one member everything it may have missed."""
         for written in self.letters.values():
-            yield from (told for receiver, told in written.told() if receiver == member)
+            told = written.told(member)
+            if told is not None:
+                yield told
         for number in sorted({*self.sums, *self.proposals}):
             if number in self.proposals:
                 if member != self.attempt.first:

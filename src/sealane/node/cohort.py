@@ -27,6 +27,7 @@ from sealane.secagg.messages import Arrival, Contribution, Delivery, Letters, Op
 from sealane.secagg.node_role import Contributed, NodeRole, Opened, after_agreement, after_sum
 from sealane.secagg.terms import Term
 from sealane.secagg.transcript import Transcript
+from sealane.secagg.unsecured import NAME as UNSECURED
 
 BINDER_BYTES = 32
 """What the journal holds behind each opened total."""
@@ -214,7 +215,7 @@ class NodeCohort:
     async def correspond(self, letters: Mapping[str, bytes]) -> dict[str, bytes]:
         """Write to single members. See :class:`sealane.computations.base.Cohort`."""
         number, attempt = self._next(), self._role.attempt
-        if attempt.scheme != "none":
+        if attempt.scheme != UNSECURED:
             raise RefusedError("cohort.letters-refused", "a study that secures its sums passes no letters",
                                got=attempt.scheme, expected="scheme none", hint="letters show what each node says")
         to = {self._peers[name]: text for name, text in letters.items()}
