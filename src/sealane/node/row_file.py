@@ -22,6 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sealane.computations.base import Dataset
+from sealane.core.handles import write_all
 from sealane.errors import ProtocolError, RefusedError, UnavailableError
 from sealane.governance.contract import Contract, Field
 
@@ -77,7 +78,7 @@ def lay_down(directory: Path, contract: Contract, columns: Sequence[str], chunks
             for place, field in enumerate(fields):
                 words[:, place], gap = _words(chunk[field.name], field)
                 gaps |= {field.name} if gap else set()
-            _write(handle, words.reshape(-1).view(np.uint8).data)
+            write_all(handle, words.reshape(-1).view(np.uint8).data)
             rows += len(chunk)
         whole = tuple(f.name for f in fields if f.type in ("integer", "boolean") and f.name not in gaps)
         laid = Laid(handle, rows, tuple(columns), whole)
@@ -182,8 +183,3 @@ def _words(series: pd.Series[Any], field: Field) -> tuple[NDArray[np.int64], boo
         return moments.view(np.int64), bool(np.isnat(moments).any())
     values = series.to_numpy(np.float64, na_value=np.nan)
     return values.view(np.int64), bool(np.isnan(values).any())
-
-
-def _write(handle: int, data: memoryview) -> None:
-    while data:
-        data = data[os.write(handle, data):]

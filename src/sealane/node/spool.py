@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sealane.core.handles import write_all
 from sealane.core.octets import Buffer
 from sealane.errors import UnavailableError
 
@@ -43,9 +44,7 @@ class Spool:
             handle, path = tempfile.mkstemp(dir=self._directory)  # mode 0600
             self._unsynced.append(handle)
             for part in parts:
-                view = memoryview(part)
-                while view:
-                    view = view[os.write(handle, view):]
+                write_all(handle, part)
             os.replace(path, self._directory / name)
 
     def sync(self) -> None:

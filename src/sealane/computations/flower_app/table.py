@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ import pandas as pd
 
 from sealane.computations.base import Dataset
 from sealane.computations.flower_app.parameters import FlowerParameters
+from sealane.core.handles import sealed_memory
 
 DATA_PATH = "data-path"
 """Under this name a ClientApp finds the path in its ``node_config``."""
@@ -27,19 +27,8 @@ def table_at(made: str, data: Dataset, params: FlowerParameters) -> Iterator[str
     if made or not params.columns:
         yield made
         return
-    handle = sealed_file(write_table(data.frame(params.columns)))
+    handle = sealed_memory("table", [write_table(data.frame(params.columns))])
     try:
         yield f"/proc/self/fd/{handle}"
     finally:
         os.close(handle)
-
-
-def sealed_file(data: bytes) -> int:
-    """Return a handle of a file in memory that nobody can change any more."""
-    handle = os.memfd_create("table", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(handle, rest):]
-    fcntl.fcntl(handle, fcntl.F_ADD_SEALS,
-                fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)
-    return handle

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from sealane.computations.base import Dataset
 from sealane.computations.registry import get, read_parameters
 from sealane.core.canonical import canonical_bytes
+from sealane.core.handles import write_all
 from sealane.core.memory import keep_freed_memory
 from sealane.errors import RefusedError
 from sealane.governance.contract import Contract
@@ -56,9 +57,7 @@ class Wire:
         """Send a frame."""
         head = write_head(frame)
         for part in (head + frame.body,) if len(frame.body) <= SMALL else (head, frame.body):
-            rest = memoryview(part)
-            while rest:
-                rest = rest[os.write(WIRE, rest):]
+            write_all(WIRE, part)
 
     def receive(self) -> Frame:
         """Wait for a frame; the node is trusted to send what it means."""

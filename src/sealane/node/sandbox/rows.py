@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import mmap
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sealane.computations.flower_app.table import sealed_file
+from sealane.core.handles import sealed_memory
 from sealane.errors import ProtocolError, RefusedError
 from sealane.governance.contract import Contract
 from sealane.node.gate import Admission
 
-SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 MISSING = -1
 """Length of a text that is missing."""
 _PAD = 8
@@ -32,25 +29,24 @@ def seal_rows(frame: pd.DataFrame) -> tuple[int, list[dict[str, Any]]]:
     Raises:
         ProtocolError: a column is neither numbers, dates nor texts.
     """
-    handle = os.memfd_create("rows", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    try:
-        columns: list[dict[str, Any]] = []
+    columns: list[dict[str, Any]] = []
+
+    def written() -> Iterator[bytes]:
         at = 0
         for position, name in enumerate(frame.columns):
             kind, parts = _parts(frame.iloc[:, position])
             column: dict[str, Any] = {"name": str(name), "type": kind, "rows": len(frame), "parts": []}
             for part in parts:
+                gap = bytes(-len(part) % _PAD)
                 column["parts"].append([at, len(part)])
-                _write(handle, part + bytes(-len(part) % _PAD))
-                at += len(part) + -len(part) % _PAD
+                at += len(part) + len(gap)
+                yield part
+                yield gap
             columns.append(column)
         if at == 0:
-            _write(handle, bytes(_PAD))  # empty memory cannot be mapped
-        fcntl.fcntl(handle, fcntl.F_ADD_SEALS, SEALS)
-    except BaseException:
-        os.close(handle)
-        raise
-    return handle, columns
+            yield bytes(_PAD)  # empty memory cannot be mapped
+
+    return sealed_memory("rows", written()), columns
 
 
 def hands_on(admission: Admission) -> bool:
@@ -64,7 +60,7 @@ def table_of(admission: Admission, frame: pd.DataFrame) -> int | None:
         return None
     computation: Any = admission.computation
     data = computation.write_table(frame, admission.parameters)
-    return None if data is None else sealed_file(data)
+    return None if data is None else sealed_memory("table", [data])
 
 
 class SealedRows:
@@ -128,9 +124,3 @@ def _parts(series: pd.Series[Any]) -> tuple[str, list[bytes]]:
     encoded = [None if text is None else text.encode("utf-8", "surrogatepass") for text in texts]
     lengths = np.array([MISSING if text is None else len(text) for text in encoded], dtype="<i8")
     return "text", [lengths.tobytes(), b"".join(text for text in encoded if text is not None)]
-
-
-def _write(handle: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(handle, rest):]
