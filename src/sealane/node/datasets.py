@@ -21,11 +21,11 @@ from sealane.governance.study import Study
 from sealane.node.conformance import ROW_RULES, Checked, Failure, check_rows, narrow
 from sealane.node.mapping import Mapped, full_mapping
 from sealane.node.profiling import count_rows
-from sealane.node.reading import read_table
+from sealane.node.reading import hash_of, read_table, state_of
 from sealane.node.register import DatasetEntry, Register
 from sealane.node.repairing import Repaired, repair_columns
 from sealane.node.sources import parse_source
-from sealane.node.streamed import StreamedFile, absent, can_stream, hash_of, state_of
+from sealane.node.streamed import StreamedFile, can_stream, require
 from sealane.sectors.registry import contract as find_contract
 from sealane.telemetry.logs import get_logger, log
 
@@ -154,10 +154,7 @@ class NodeDataset:
             InputError: the contract has no such field.
             RefusedError: the dataset has no column for it.
         """
-        for name in columns:
-            self._contract.field(name)
-            if name not in self._frame.columns:
-                raise absent(self._name, name)
+        require(self._contract, self._name, self._frame.columns, columns)
 
     def __repr__(self) -> str:
         return f"NodeDataset({self._name}, {self.rows} rows)"
@@ -294,8 +291,8 @@ def _open_streamed(register: Register, name: str, version: str | None) -> Stream
     if version is not None:
         check_version(entry, version)
     contract, source = contract_of(entry), parse_source(entry.source)
-    state = state_of(source)
-    found = _version(hash_of(source), entry.mapping, contract, drop_invalid=entry.drop_invalid, repair="")
+    state = state_of(source.path)
+    found = _version(hash_of(source.path), entry.mapping, contract, drop_invalid=entry.drop_invalid, repair="")
     if found != entry.version:
         raise _changed(entry, "its content", found, entry.version)
     return StreamedFile(entry, contract, state)

@@ -20,6 +20,8 @@ from sealane.node.reading_sqlite import read_sqlite
 from sealane.node.sources import Source
 from sealane.node.table import Choose, Table
 
+State = tuple[int, int, int]
+
 
 def read_table(source: Source, choose: Choose, contract: Contract) -> Table:
     """Read the chosen columns of a source, all rows, as one consistent state.
@@ -59,29 +61,50 @@ def check_file(path: Path) -> os.stat_result:
     try:
         state = path.stat()
     except OSError as error:
-        raise InputError("dataset.not-found", "the file cannot be read", got=error.strerror,
-                         expected=path.name) from error
+        raise _not_found(path, error) from error
     if not path.is_file():
         raise InputError("dataset.not-found", "the source is no regular file", got=path.name)
     return state
 
 
+def state_of(path: Path) -> State:
+    """Return what changes when a file is written to. Raises as :func:`check_file` does."""
+    state = check_file(path)
+    return state.st_ino, state.st_size, state.st_mtime_ns
+
+
+def hash_of(path: Path) -> str:
+    """Return SHA-256, hex, over a file's bytes.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise _not_found(path, error) from error
+
+
+def changing(path: Path) -> RefusedError:
+    """Return the refusal of a file that somebody writes to."""
+    return RefusedError("dataset.changing", "the file changed while it was read", got=path.name,
+                        hint="let whatever writes it finish, then try again")
+
+
 def _read_file(source: Source, choose: Choose) -> Table:
     path = source.path
-    before = check_file(path)
+    before = state_of(path)
     if set("*?[") & set(source.location):
         # DuckDB takes them as wildcards; it may read this one file only and would fail without saying why.
         raise InputError("dataset.wildcard", "the path holds a character that the reader takes as a wildcard",
                          got=path.name, expected="a path without * ? [", hint="rename the file, or link to it")
-    try:
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError("dataset.not-found", "the file cannot be read", got=error.strerror,
-                         expected=path.name) from error
+    content = hash_of(path)
     names, frame = (read_csv if source.kind == "csv" else read_parquet)(path, choose)
-    after = check_file(path)
-    if (before.st_ino, before.st_size, before.st_mtime_ns) != (after.st_ino, after.st_size, after.st_mtime_ns):
-        raise RefusedError("dataset.changing", "the file changed while it was read", got=path.name,
-                           hint="let whatever writes it finish, then try again")
+    if state_of(path) != before:
+        raise changing(path)
     return Table(names, frame, content)
+
+
+def _not_found(path: Path, error: OSError) -> InputError:
+    return InputError("dataset.not-found", "the file cannot be read", got=error.strerror, expected=path.name)

@@ -6,8 +6,7 @@ same contract keep it, so a file whose every row did is hashed, and only the col
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -18,12 +17,10 @@ from sealane.core.clock import from_text
 from sealane.errors import RefusedError
 from sealane.governance.contract import Contract
 from sealane.node.conformance import check_rows, narrow
-from sealane.node.reading import check_file
+from sealane.node.reading import State, changing, state_of
 from sealane.node.reading_files import read_chunks
 from sealane.node.register import DatasetEntry
 from sealane.node.sources import Source, parse_source
-
-State = tuple[int, int, int]
 
 
 def can_stream(entry: DatasetEntry) -> bool:
@@ -46,6 +43,10 @@ class StreamedFile:
     state: State
 
     @property
+    def _source(self) -> Source:
+        return parse_source(self.entry.source)
+
+    @property
     def rows(self) -> int:
         """The number of rows."""
         return self.entry.rows
@@ -61,10 +62,7 @@ class StreamedFile:
             InputError: the contract has no such field.
             RefusedError: the dataset has no column for it.
         """
-        for name in columns:
-            self.contract.field(name)
-            if name not in self.entry.mapping:
-                raise absent(self.entry.name, name)
+        require(self.contract, self.entry.name, self.entry.mapping, columns)
 
     def chunks(self, columns: Sequence[str], size: int) -> Iterator[pd.DataFrame]:
         """Yield the named columns of some rows after others, typed.
@@ -74,41 +72,32 @@ class StreamedFile:
             RefusedError: the dataset has no column for it, or the file changed since it was hashed.
         """
         self.require(columns)
-        source, today = parse_source(self.entry.source), from_text(self.entry.added_at).date()
+        source, today = self._source, from_text(self.entry.added_at).date()
         rows = 0
         for chunk in read_chunks(source.path, source.kind, [self.entry.mapping[name] for name in columns], size):
             rows += len(chunk)
             yield self._typed(chunk, columns, today)
-        if state_of(source) != self.state or rows != self.entry.rows:
-            raise _changing(source)
+        if state_of(source.path) != self.state or rows != self.entry.rows:
+            raise changing(source.path)
 
     def _typed(self, chunk: pd.DataFrame, columns: Sequence[str], today: date) -> pd.DataFrame:
         raw: dict[str, pd.Series[Any]] = {name: chunk.iloc[:, place] for place, name in enumerate(columns)}
         checked = check_rows(self.contract, raw, len(chunk), today)
         if checked.invalid.any():
-            raise _changing(parse_source(self.entry.source))
+            raise changing(self._source.path)
         return checked.frame[list(columns)]
 
 
-def state_of(source: Source) -> State:
-    """Return what changes when a file is written to."""
-    state = check_file(source.path)
-    return state.st_ino, state.st_size, state.st_mtime_ns
+def require(contract: Contract, dataset: str, held: Container[str], columns: Sequence[str]) -> None:
+    """Check that a dataset holds the named fields.
 
-
-def hash_of(source: Source) -> str:
-    """Return SHA-256, hex, over a file's bytes."""
-    with source.path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def absent(dataset: str, name: str) -> RefusedError:
-    """Return the refusal of a field that a dataset has no column for."""
-    return RefusedError("dataset.column-absent", f"dataset {dataset} has no column for the field", got=repr(name),
-                        expected="a field that the source fills",
-                        hint="map a column to it and add the dataset again, or leave the field out")
-
-
-def _changing(source: Source) -> RefusedError:
-    return RefusedError("dataset.changing", "the file changed while it was read", got=source.path.name,
-                        hint="let whatever writes it finish, then try again")
+    Raises:
+        InputError: the contract has no such field.
+        RefusedError: the dataset has no column for it.
+    """
+    for name in columns:
+        contract.field(name)
+        if name not in held:
+            raise RefusedError("dataset.column-absent", f"dataset {dataset} has no column for the field",
+                               got=repr(name), expected="a field that the source fills",
+                               hint="map a column to it and add the dataset again, or leave the field out")

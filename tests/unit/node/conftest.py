@@ -13,9 +13,12 @@ from sealane.crypto.signing import SigningKey
 from sealane.governance.contract import Contract, load_contract
 from sealane.governance.study import Participant, Study, make_study
 from sealane.node import datasets
+from sealane.node.datasets import Report, add_dataset
+from sealane.node.mapping import Mapped
 from sealane.node.register import Register
 from sealane.sectors import registry
 
+Add = Callable[..., Report]
 CONTRACT = load_contract(b"""
 id = "test.loans/v1"
 [[fields]]
@@ -84,3 +87,11 @@ def make(keys: dict[str, SigningKey]) -> Callable[..., Study]:
         }
         return make_study(**(fields | changes))
     return build
+
+
+@pytest.fixture
+def add(register: Register, contract: Contract, clock: ManualClock) -> Add:
+    def run(source: object, mapping: dict[str, Mapped] | None = None, *, drop_invalid: bool = False) -> Report:
+        return add_dataset(register, "loans", str(source), contract.id, mapping or {}, now=clock(),
+                           drop_invalid=drop_invalid)
+    return run

@@ -19,26 +19,17 @@ from sealane.errors import InputError, RefusedError, SealaneError
 from sealane.governance.contract import Contract
 from sealane.governance.study import Study
 from sealane.node import reading
-from sealane.node.datasets import NodeDataset, Report, add_dataset, check_dataset, open_approved, open_dataset
+from sealane.node.datasets import Report, add_dataset, check_dataset, open_approved, open_dataset
 from sealane.node.mapping import Mapped
 from sealane.node.register import Register
-from sealane.node.streamed import StreamedFile
 
+Add = Callable[..., Report]
 CANARY = "CANARY-8842"
 GOOD = """bad,income,loans,grade,opened,note
 0,50000,3,A,2026-01-01,one
 1,12000.5,,NA,,"a, ""b"" c"
 0,0,1,B,2025-12-31,
 """
-Add = Callable[..., Report]
-
-
-@pytest.fixture
-def add(register: Register, contract: Contract, clock: ManualClock) -> Add:
-    def run(source: object, mapping: dict[str, Mapped] | None = None, *, drop_invalid: bool = False) -> Report:
-        return add_dataset(register, "loans", str(source), contract.id, mapping or {}, now=clock(),
-                           drop_invalid=drop_invalid)
-    return run
 
 
 def write(path: Path, text: str) -> Path:
@@ -250,64 +241,6 @@ def test_only_what_was_approved_is_opened(tmp_path: Path, register: Register, ad
     assert open_approved(register, approval, study).rows == 3
     other = make(data_contract="test.others/v1")
     assert refused(lambda: open_approved(register, approval, other)).code == "dataset.other-contract"
-
-
-FIELDS = ["bad", "income", "loans", "grade", "opened", "note"]
-
-
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_a_file_that_is_streamed_gives_what_one_that_is_held_gives(
-    kind: str, tmp_path: Path, register: Register, add: Add, contract: Contract, make: Callable[..., Study],
-    keys: dict[str, SigningKey]
-) -> None:
-    many = 3 * 2048 + 17
-    frame = pd.DataFrame({
-        "bad": np.arange(many) % 2, "Income": np.arange(many) * 0.25,
-        "grade": np.array(["A", "B", "NA"])[np.arange(many) % 3],
-        "loans": np.where(np.arange(many) < 5000, np.nan, np.arange(many) % 100), "opened": pd.Timestamp("2026-01-01"),
-        "note": "x"})
-    path = tmp_path / f"loans.{kind}"
-    if kind == "csv":
-        frame.to_csv(path, index=False)
-    else:
-        write_parquet(path, frame)
-    report = add(path, {"income": Mapped("Income")})
-    approval = signed.agreed(make(), keys["north"], "north", version=report.version)
-    streamed = open_approved(register, approval, make(), streamed=True)
-    assert isinstance(streamed, StreamedFile)
-    held = open_approved(register, approval, make())
-    assert streamed.rows == held.rows == many
-    pd.testing.assert_frame_equal(streamed.frame(FIELDS), held.frame(FIELDS))
-    for dataset in (streamed, held):
-        chunks = list(dataset.chunks(["grade", "income"], 2048))
-        assert max(map(len, chunks)) <= 2048
-        pd.testing.assert_frame_equal(pd.concat(chunks, ignore_index=True), held.frame(["grade", "income"]))
-    assert refused(lambda: streamed.require(["other"]), InputError).code == "contract.unknown-field"
-    path.write_bytes(path.read_bytes() + b"\n")
-    assert refused(lambda: open_approved(register, approval, make(), streamed=True)).code == "dataset.changed"
-    assert refused(lambda: streamed.frame(["bad"]), SealaneError).code in ("dataset.changing", "dataset.unreadable")
-
-
-def test_rows_that_were_left_out_are_not_streamed(tmp_path: Path, register: Register, add: Add, contract: Contract,
-                                                  make: Callable[..., Study], keys: dict[str, SigningKey]) -> None:
-    """Which rows break a rule is known once all columns are read."""
-    report = add(write(tmp_path / "loans.csv", "bad,income,grade\n0,1,A\n1,-3,B\n1,3,B\n"), drop_invalid=True)
-    approval = signed.agreed(make(), keys["north"], "north", version=report.version)
-    opened = open_approved(register, approval, make(), streamed=True)
-    assert isinstance(opened, NodeDataset)
-    assert opened.frame(["income"])["income"].tolist() == [1.0, 3.0]
-
-
-def test_a_field_without_a_column_is_refused_when_streamed(
-    tmp_path: Path, register: Register, add: Add, contract: Contract, make: Callable[..., Study],
-    keys: dict[str, SigningKey]
-) -> None:
-    report = add(write(tmp_path / "loans.csv", "bad,income,grade\n0,1,A\n"))
-    approval = signed.agreed(make(), keys["north"], "north", version=report.version)
-    streamed = open_approved(register, approval, make(), streamed=True)
-    assert refused(lambda: streamed.frame(["note"])).code == "dataset.column-absent"
-    other = make(data_contract="test.others/v1")
-    assert refused(lambda: open_approved(register, approval, other, streamed=True)).code == "dataset.other-contract"
 
 
 @pytest.mark.parametrize(("name", "content", "code"), [
