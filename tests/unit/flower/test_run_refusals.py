@@ -68,6 +68,14 @@ def test_arrays_are_numbers() -> None:
         read_arrays({"data": "", "names": ["a"], "dtypes": ["<U4"], "shapes": [[1]]})
 
 
+@pytest.mark.parametrize("bad", [
+    {"shapes": [[-1]]}, {"shapes": [[1 << 60]]}, {"shapes": [["x"]]}, {"shapes": [5]}, {"shapes": []}, {"data": "!"},
+    {"dtypes": ["nonsense("]}, {"dtypes": [["<f4"]]}])
+def test_arrays_that_are_none_are_a_typed_error(bad: dict[str, object]) -> None:
+    with expected_error("flower.result-malformed"):
+        read_arrays({"data": "AAAAAA==", "names": ["a"], "dtypes": ["<f4"], "shapes": [[1]]} | bad)
+
+
 def test_an_app_in_memory_has_no_directory() -> None:
     project = project_of((EXAMPLE / "pyproject.toml").read_bytes())
     assert (project.name, project.client) == ("linear-model", "linear_model.client_app:app")

@@ -80,16 +80,26 @@ def read_payload(data: bytes, params: FlowerParameters) -> Payload:
 
 
 def read_arrays(written: Mapping[str, Any]) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
-    """Return arrays by name."""
-    data, at = base64.b64decode(written["data"]), 0
+    """Return arrays by name.
+
+    Raises:
+        ProtocolError: the node with the server half wrote what is no array of numbers.
+    """
     out: dict[str, np.ndarray[Any, np.dtype[Any]]] = {}
-    for name, text, shape in zip(written["names"], written["dtypes"], written["shapes"], strict=True):
-        dtype = np.dtype(text)
-        if dtype.kind not in KINDS:
-            raise ProtocolError("flower.result-malformed", "what was released as an array is none", got=str(text)[:40])
-        count = math.prod(shape)
-        out[name] = np.frombuffer(data, dtype, count, at).reshape(shape)
-        at += count * dtype.itemsize
+    try:
+        data, at = base64.b64decode(written["data"], validate=True), 0
+        for name, text, shape in zip(written["names"], written["dtypes"], written["shapes"], strict=True):
+            dtype, count = np.dtype(str(text)), math.prod(shape)
+            if dtype.kind not in KINDS:
+                raise ProtocolError("flower.result-malformed", "what was released as an array is none",
+                                    got=str(text)[:40])
+            if count < 0:
+                raise ValueError
+            out[name] = np.frombuffer(data, dtype, count, at).reshape(shape)
+            at += count * dtype.itemsize
+    except (ValueError, TypeError, KeyError, SyntaxError, OverflowError) as error:
+        raise ProtocolError("flower.result-malformed", "what was released as arrays is none",
+                            got=type(error).__name__) from None
     return out
 
 
