@@ -15,9 +15,10 @@ from sealane.coordinator.home import AUTHORITY, IDENTITY, CoordinatorHome, issue
 from sealane.coordinator.settings import FILE, Settings
 from sealane.core.clock import Clock, system_clock
 from sealane.core.entropy import random_bytes, random_secret
+from sealane.core.handles import sync_directory
 from sealane.errors import RefusedError, UnavailableError
 from sealane.rpc.identity import write_tls
-from sealane.rpc.keyfiles import make_private_directory, sync_directory, write_private
+from sealane.rpc.keyfiles import make_private_directory, write_private
 
 
 def initialise(home: Path, settings: Settings | None = None, *, clock: Clock = system_clock) -> CoordinatorHome:

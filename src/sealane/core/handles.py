@@ -1,10 +1,11 @@
-"""Open handles: writing all of something, and memory that nobody can change any more."""
+"""Open handles: writing all of something, names that stay, and memory that nobody can change any more."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 from collections.abc import Iterable
+from pathlib import Path
 
 from sealane.core.octets import Buffer
 
@@ -16,6 +17,15 @@ def write_all(handle: int, data: Buffer) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(handle, rest):]
+
+
+def sync_directory(directory: Path) -> None:
+    """Return once the names in a directory are on disk."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def sealed_memory(name: str, parts: Iterable[Buffer]) -> int:

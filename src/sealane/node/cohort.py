@@ -266,7 +266,7 @@ class NodeCohort:
         state = self._role.contribute(number, self.transcript, layout, vector, common or random_secret(),
                                       common=common is not None)
         kept = self._journal.contributed(self._run, self._attempt, number, layout.hash(), state.seed,
-                                         state.message.payload)
+                                         state.message.payload, on_arrival=common is not None)
         return replace(state, message=replace(state.message, payload=kept))
 
     def _replay(

@@ -9,7 +9,8 @@ round can be opened again from the same messages. Long contributions and totals 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,47 +19,16 @@ from sealane.core.octets import Buffer, Octets, stretches, whole
 from sealane.core.secret import Secret
 from sealane.errors import ProtocolError
 from sealane.node.database import open_database, transaction
+from sealane.node.journal_schema import SCHEMA
 from sealane.node.spool import LONG, Spool
-
-SCHEMA = (
-    """
-    CREATE TABLE runs (
-        run_id TEXT PRIMARY KEY,
-        study_hash TEXT NOT NULL,
-        agreement_seed BLOB NOT NULL,
-        attempt INTEGER NOT NULL DEFAULT -1,
-        start BLOB,
-        state TEXT NOT NULL DEFAULT 'ACTIVE' CHECK (state IN ('ACTIVE', 'ENDED')),
-        released INTEGER NOT NULL DEFAULT 0
-    ) STRICT;
-    CREATE TABLE exchanges (
-        run_id TEXT NOT NULL REFERENCES runs,
-        attempt INTEGER NOT NULL,
-        number INTEGER NOT NULL,
-        description_hash BLOB NOT NULL,
-        seed BLOB,
-        payload BLOB,
-        digest BLOB,
-        total BLOB,
-        PRIMARY KEY (run_id, attempt, number)
-    ) STRICT;
-    """,
-    "ALTER TABLE exchanges ADD COLUMN share BLOB;",
-    """
-    CREATE TABLE introductions (
-        run_id TEXT NOT NULL REFERENCES runs,
-        attempt INTEGER NOT NULL,
-        sent BLOB NOT NULL,
-        acquainted BLOB,
-        PRIMARY KEY (run_id, attempt)
-    ) STRICT;
-    """,
-    "ALTER TABLE runs ADD COLUMN used BLOB;",
-)
-
+from sealane.node.steps import Steps
 
 IN_FILE = b""
 """Stands in a row for what its file holds."""
+STEP_BYTES = 1 << 19
+"""Contributions below this that open on arrival are appended to their attempt's steps, and stay there until its end."""
+USED_S = 1.0
+"""What a run used is written at least so often while it sums."""
 _FORGET = (
     "UPDATE exchanges SET seed = NULL, payload = NULL, share = NULL WHERE run_id = ?",
     "DELETE FROM introductions WHERE run_id = ?",
@@ -96,7 +66,11 @@ class Journal:
     def __init__(self, path: Path | str) -> None:
         self._db: sqlite3.Connection = open_database(path, SCHEMA)
         self._deferred: list[tuple[str, tuple[object, ...]]] = []
-        self._spool = None if path == ":memory:" else Spool(Path(path).parent / "runs")
+        self._used: dict[str, Callable[[], bytes]] = {}
+        self._used_at = time.monotonic()
+        self._directory = None if path == ":memory:" else Path(path).parent / "runs"
+        self._spool = None if self._directory is None else Spool(self._directory)
+        self._steps: tuple[str, Steps] | None = None
         self._payloads: list[tuple[str, int, int]] = []
         self._removed: list[str] = []
 
@@ -105,18 +79,23 @@ class Journal:
         try:
             self.settle()
         finally:
+            self._leave_steps()
             self._db.close()
 
     def settle(self) -> None:
         """Write what was deferred: before anything is said that rests on it."""
-        if self._deferred:
+        if self._deferred or self._used:
             with self._writing():
                 pass
+        if self._steps is not None:
+            self._steps[1].settle()
 
     def lose(self) -> None:
         """Forget what is not on disk yet, as a kill would: for simulation."""
         self._deferred.clear()
+        self._used.clear()
         self._removed.clear()
+        self._leave_steps()
         if self._spool is not None:
             self._spool.lose()
 
@@ -170,7 +149,7 @@ class Journal:
         with self._writing():
             self._db.execute("UPDATE runs SET attempt = ?, start = ? WHERE run_id = ?", (attempt, start, run_id))
             self._forget(run_id)
-            self._removed.append(f"{run_id}.*")
+            self._remove_files(run_id)
 
     def introduction(self, run_id: str, attempt: int) -> tuple[Secret, Secret | None] | None:
         """Return this node's introduction with its secrets, and what it took up of all; None before it made one."""
@@ -190,20 +169,31 @@ class Journal:
             self._db.execute("UPDATE introductions SET acquainted = ? WHERE run_id = ? AND attempt = ?",
                              (kept.reveal(), run_id, attempt))
 
-    def use(self, run_id: str, used: bytes) -> None:
-        """Keep what a run has used so far, with the next write."""
-        self._deferred.append(("UPDATE runs SET used = ? WHERE run_id = ?", (used, run_id)))
+    def use(self, run_id: str, used: Callable[[], bytes]) -> None:
+        """Keep what a run has used so far, with the next write to the database."""
+        self._used[run_id] = used
 
     def used(self, run_id: str) -> tuple[bytes | None, int]:
         """Return what a run has used, and how many exchanges of its last attempt are finished."""
         self.settle()
         row = self._db.execute(
             "SELECT used, (SELECT count(*) FROM exchanges WHERE exchanges.run_id = runs.run_id "
-            "AND exchanges.attempt = runs.attempt AND total NOT NULL) FROM runs WHERE run_id = ?", (run_id,)).fetchone()
-        return (None, 0) if row is None else (row[0], int(row[1]))
+            "AND exchanges.attempt = runs.attempt AND total NOT NULL), attempt FROM runs WHERE run_id = ?",
+            (run_id,)).fetchone()
+        if row is None:
+            return None, 0
+        steps = self._steps_of(run_id, row[2])
+        return row[0], int(row[1]) + (0 if steps is None else steps.opened_count())
 
     def exchange(self, run_id: str, attempt: int, number: int) -> ExchangeRow | None:
         """Return what is known of an exchange."""
+        steps = self._steps_of(run_id, attempt)
+        step = None if steps is None else steps.get(number)
+        if steps is not None and step is not None:
+            sent = number >= steps.newest  # that of an earlier one nobody can need
+            return ExchangeRow(step.description_hash, step.seed if sent else None,
+                               steps.held(step.payload) if sent else None, step.digest, None,
+                               None if step.total is None else steps.held(step.total))
         row = self._db.execute(
             "SELECT description_hash, seed, payload, digest, share, total FROM exchanges "
             "WHERE run_id = ? AND attempt = ? AND number = ?",
@@ -219,14 +209,46 @@ class Journal:
     def _whole(self, kept: bytes | None, name: str) -> Octets | None:
         return self._spool.read(name) if kept == IN_FILE and self._spool is not None else kept
 
+    def _steps_of(self, run_id: str, attempt: int) -> Steps | None:
+        """Return the steps of an attempt, where there is a place for them."""
+        if self._directory is None:
+            return None
+        name = f"{run_id}.{attempt}.steps"
+        if self._steps is None or self._steps[0] != name:
+            self._leave_steps()
+            self._steps = name, Steps(self._directory / name)
+        return self._steps[1]
+
+    def _leave_steps(self) -> None:
+        if self._steps is not None:
+            self._steps[1].close()
+            self._steps = None
+
     def contributed(
-        self, run_id: str, attempt: int, number: int, description_hash: bytes, seed: Secret, payload: Octets
+        self, run_id: str, attempt: int, number: int, description_hash: bytes, seed: Secret, payload: Octets, *,
+        on_arrival: bool = False,
     ) -> Octets:
         """Keep a contribution before it is sent; those of finished exchanges further back are dropped.
+
+        Args:
+            run_id: of the run.
+            attempt: of the exchange.
+            number: of the exchange.
+            description_hash: of what is summed.
+            seed: of the contribution.
+            payload: of the contribution.
+            on_arrival: whether the sum opens on arrival; of short ones there are many.
 
         Returns:
             the payload as it is kept, which takes no memory where it lies in a file.
         """
+        steps = self._steps_of(run_id, attempt) if on_arrival and len(payload) < STEP_BYTES else None
+        if steps is not None:
+            if self._deferred or time.monotonic() - self._used_at > USED_S:
+                with self._writing():
+                    pass
+            steps.sent(number, description_hash, seed, payload)
+            return payload
         spool = self._spool if len(payload) >= LONG else None
         with self._writing():
             row = whole(payload) if spool is None else IN_FILE
@@ -282,6 +304,10 @@ class Journal:
             digest: of the contributions that it is of.
             total: parts of what is kept, in order.
         """
+        steps = self._steps_of(run_id, attempt)
+        if steps is not None and steps.get(number) is not None:
+            steps.opened(number, digest, b"".join(total))
+            return
         if self._spool is None or sum(map(len, total)) < LONG:
             kept = b"".join(total)
         else:
@@ -330,7 +356,11 @@ class Journal:
         with self._writing():
             self._db.execute("UPDATE runs SET state = 'ENDED', agreement_seed = x'' WHERE run_id = ?", (run_id,))
             self._forget(run_id)
-            self._removed.append(f"{run_id}.*")
+            self._remove_files(run_id)
+
+    def _remove_files(self, run_id: str) -> None:
+        self._leave_steps()
+        self._removed.append(f"{run_id}.*")
 
     def _forget(self, run_id: str) -> None:
         for statement in _FORGET:
@@ -343,8 +373,12 @@ class Journal:
         with transaction(self._db):
             for statement, values in self._deferred:
                 self._db.execute(statement, values)
+            for run_id, used in self._used.items():
+                self._db.execute("UPDATE runs SET used = ? WHERE run_id = ?", (used(), run_id))
             yield
         self._deferred.clear()
+        self._used.clear()
+        self._used_at = time.monotonic()
         if self._spool is not None:
             for pattern in self._removed:
                 self._spool.remove(pattern)

@@ -1,6 +1,6 @@
 """What one run uses at this node, counted while it goes on and kept with the journal's writes, so also across a kill.
 
-A crash loses what was used since the journal's last write: a moment's time, at most one round's messages.
+A crash loses what was used since the journal's last write: a second's at the most while a run sums.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class RunMeter:
         self._used.cpu_us += (cpu - self._cpu_ns) // 1000
         self._used.wall_us += (wall - self._wall_ns) // 1000
         self._cpu_ns, self._wall_ns = cpu, wall
-        self._journal.use(self._run_id, canonical_bytes(asdict(self._used)))
+        self._journal.use(self._run_id, lambda: canonical_bytes(asdict(self._used)))
 
     def close(self) -> None:
         """Count up to now, for the last time."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sealane.core.handles import write_all
+from sealane.core.handles import sync_directory, write_all
 from sealane.core.octets import Buffer
 from sealane.errors import UnavailableError
 
@@ -39,7 +39,7 @@ class Spool:
         Raises:
             UnavailableError: the disk takes nothing more.
         """
-        with _full_disk():
+        with full_disk():
             self._directory.mkdir(mode=0o700, exist_ok=True)
             handle, path = tempfile.mkstemp(dir=self._directory)  # mode 0600
             self._unsynced.append(handle)
@@ -55,17 +55,13 @@ class Spool:
         """
         if not self._unsynced:
             return
-        with _full_disk():
+        with full_disk():
             try:
                 for handle in self._unsynced:
                     os.fsync(handle)
             finally:
                 self.lose()
-            place = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(place)
-            finally:
-                os.close(place)
+            sync_directory(self._directory)
 
     def lose(self) -> None:
         """Wait for nothing that was written."""
@@ -127,7 +123,12 @@ def _lost(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _full_disk() -> Iterator[None]:
+def full_disk() -> Iterator[None]:
+    """Write within this block.
+
+    Raises:
+        UnavailableError: the disk takes nothing more.
+    """
     try:
         yield
     except OSError as error:

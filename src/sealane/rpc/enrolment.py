@@ -16,6 +16,7 @@ from sealane.api.enrolment.v1.enrolment_pb2 import EnrolRequest, EnrolResponse
 from sealane.api.enrolment.v1.enrolment_pb2_grpc import EnrolmentServiceStub
 from sealane.core.clock import Clock, system_clock
 from sealane.core.entropy import random_secret
+from sealane.core.handles import sync_directory
 from sealane.core.ids import fingerprint
 from sealane.core.secret import Secret
 from sealane.crypto.sealing import sealing_public_key
@@ -24,7 +25,7 @@ from sealane.errors import InputError, ProtocolError, RefusedError
 from sealane.rpc.certificates import certificate_request, check_issued, new_tls_key, read_chain
 from sealane.rpc.identity import DIRECTORY, Identity, PublicPart, load_identity, read_seed, write_public, write_tls
 from sealane.rpc.invitation import Invitation, check_address, parse_invitation
-from sealane.rpc.keyfiles import make_private_directory, read_private, sync_directory, write_private
+from sealane.rpc.keyfiles import make_private_directory, read_private, write_private
 from sealane.rpc.proofs import ENROLMENT_KIND, enrolment_body, token_hash
 from sealane.rpc.status import from_rpc_error
 from sealane.rpc.tls import MAX_ENROLMENT_BYTES, TlsFiles, secure_channel

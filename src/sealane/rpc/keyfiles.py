@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from sealane.core.entropy import random_bytes
+from sealane.core.handles import sync_directory
 from sealane.errors import InputError, RefusedError, SealaneError, UnavailableError
 
 MAX_KEY_FILE_BYTES = 64 << 10
@@ -83,15 +84,6 @@ def write_private(path: Path, data: bytes) -> None:
         sync_directory(path.parent)
     except OSError as error:
         raise _unavailable(path, error) from error
-
-
-def sync_directory(path: Path) -> None:
-    """Make renames inside a directory durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _unavailable(path: Path, error: OSError) -> SealaneError:

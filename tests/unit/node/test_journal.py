@@ -356,3 +356,40 @@ def test_a_disk_that_takes_no_file_keeps_no_row(
     assert caught.value.code == "disk.full"
     assert journal.exchange(RUN, 0, 0) is None
     journal.contributed(RUN, 0, 0, b"h" * 32, SEED, LONG_PAYLOAD)
+
+
+def test_sums_that_open_on_arrival_lie_in_a_file_until_the_run_ends(journal: Journal, path: Path) -> None:
+    journal.begin_attempt(RUN, 0, b"zero")
+    contributed(journal, 0)
+    journal.released(RUN, 0, 0, DIGEST, SHARE, whole_cohort=True)
+    journal.opened(RUN, 0, 0, DIGEST, b"total")
+    for number in (1, 2, 4):
+        journal.contributed(RUN, 0, number, b"h" * 32, SEED, b"payload", on_arrival=True)
+        journal.opened(RUN, 0, number, DIGEST, b"to", b"tal")
+        if number == 2:
+            journal.adopted(RUN, 0, 3, b"value")
+    again = killed(journal, path)
+    rows = [again.exchange(RUN, 0, number) for number in range(5)]
+    assert [None if row is None or row.total is None else whole(row.total) for row in rows] == [
+        b"total", b"total", b"total", b"value", None]
+    assert [row is not None and row.payload is not None for row in rows] == [True, False, True, False, True]
+    assert again.used(RUN) == (None, 4)
+    again.opened(RUN, 0, 4, DIGEST, b"total")
+    assert again.used(RUN) == (None, 5)
+    file = path.parent / "runs" / f"{RUN}.0.steps"
+    assert file.exists()
+    again.end(RUN)
+    assert not file.exists()
+
+
+def test_what_a_run_used_is_kept_now_and_then_while_it_sums(
+    journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal.begin_attempt(RUN, 0, b"zero")
+    used = iter([b"first", b"second"])
+    journal.use(RUN, lambda: next(used))
+    journal.contributed(RUN, 0, 1, b"h" * 32, SEED, b"payload", on_arrival=True)
+    assert Journal(path).used(RUN)[0] is None
+    monkeypatch.setattr("sealane.node.journal.USED_S", 0.0)
+    journal.contributed(RUN, 0, 2, b"h" * 32, SEED, b"payload", on_arrival=True)
+    assert Journal(path).used(RUN)[0] == b"first"

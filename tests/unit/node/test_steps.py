@@ -1,0 +1,129 @@
+"""The file of an attempt's sums: what is on disk before anything leaves, and what a crash may take away."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sealane.core.octets import whole
+from sealane.core.secret import Secret
+from sealane.errors import ProtocolError, UnavailableError
+from sealane.node import steps as module
+from sealane.node.steps import Steps
+
+HASH, DIGEST, SEED = b"h" * 32, b"d" * 32, Secret(b"s" * 32)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "runs" / "r.0.steps"
+
+
+def fill(steps: Steps, sums: int) -> None:
+    for number in range(1, sums + 1):
+        steps.sent(number, HASH, SEED, bytes([number]) * 50)
+        steps.opened(number, DIGEST, bytes([number]) * (40 + number))
+
+
+def test_what_was_sent_is_there_after_a_kill_and_what_was_opened_with_the_next(path: Path) -> None:
+    fill(Steps(path), 3)
+    again = Steps(path)
+    for number in (1, 2):
+        step = again.get(number)
+        assert step is not None
+        assert step.total is not None
+        assert (step.description_hash, step.seed, step.digest) == (HASH, SEED, DIGEST)
+        assert whole(again.held(step.payload)) == bytes([number]) * 50
+        assert whole(again.held(step.total)) == bytes([number]) * (40 + number)
+    last = again.get(3)
+    assert last is not None
+    assert (last.total, last.digest) == (None, None)
+    assert whole(again.held(last.payload)) == bytes([3]) * 50
+    assert (again.opened_count(), again.newest) == (2, 2)
+    assert again.get(4) is None
+
+
+def test_settled_totals_are_there_too(path: Path) -> None:
+    steps = Steps(path)
+    fill(steps, 2)
+    steps.settle()
+    assert Steps(path).opened_count() == 2
+
+
+def test_a_read_goes_on_where_the_file_grows(path: Path) -> None:
+    steps = Steps(path)
+    for number in (1, 2):
+        steps.sent(number, HASH, SEED, bytes([number]) * 50)
+        step = steps.get(number)
+        assert step is not None
+        assert whole(steps.held(step.payload)) == bytes([number]) * 50
+
+
+def test_nobody_else_can_read_it(path: Path) -> None:
+    fill(Steps(path), 1)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_second_contribution_for_a_round_is_not_written(path: Path) -> None:
+    steps = Steps(path)
+    fill(steps, 1)
+    with pytest.raises(ProtocolError) as caught:
+        steps.sent(1, HASH, SEED, b"other")
+    assert caught.value.code == "run.illegal-transition"
+
+
+@given(st.data())
+def test_a_torn_tail_takes_only_what_was_not_waited_for(tmp_path_factory: pytest.TempPathFactory,
+                                                        data: st.DataObject) -> None:
+    """Cut anywhere, or with pages that never came, the last write is gone as a whole or to a record's border."""
+    path = tmp_path_factory.mktemp("torn") / "r.0.steps"
+    steps = Steps(path)
+    fill(steps, 2)
+    kept = path.stat().st_size
+    steps.sent(3, HASH, SEED, b"3" * 50)  # with the total of the second
+    written = path.read_bytes()
+    cut, blank = (data.draw(st.integers(kept, len(written)), name) for name in ("cut", "blank from"))
+    torn = written[:cut][:blank].ljust(cut, b"\0")
+    path.write_bytes(torn)
+    again = Steps(path)
+    first, second, third = (again.get(number) for number in (1, 2, 3))
+    assert first is not None
+    assert first.total is not None
+    assert second is not None
+    assert (third is None) == (torn != written)
+    if third is None:
+        again.sent(3, HASH, SEED, b"4" * 50)
+        third = Steps(path).get(3)
+        assert third is not None
+        assert whole(again.held(third.payload)) == b"4" * 50
+
+
+def test_a_full_disk_leaves_nothing_behind_and_the_next_try_goes_on(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = Steps(path)
+    fill(steps, 2)
+    before = path.stat().st_size
+
+    def half(handle: int, data: bytes) -> None:
+        os.write(handle, data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "write_all", half)
+        with pytest.raises(UnavailableError) as caught:
+            steps.sent(3, HASH, SEED, b"3" * 50)
+        assert caught.value.code == "disk.full"
+        assert path.stat().st_size == before
+    steps.sent(3, HASH, SEED, b"4" * 50)
+    again = Steps(path)
+    step = again.get(3)
+    assert step is not None
+    assert whole(again.held(step.payload)) == b"4" * 50
+    assert again.opened_count() == 2
