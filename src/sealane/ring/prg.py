@@ -13,11 +13,20 @@ from sealane.core.secret import Secret
 
 SEED_BYTES = 32
 _FROM_ZERO = modes.CTR(bytes(16))
+_ZEROS = memoryview(bytes(1 << 16))
 
 
 def expand(seed: Secret, words: int) -> NDArray[np.uint64]:
     """Return ``words`` pseudorandom 64-bit words, little-endian, shape ``(words,)``."""
-    encryptor = Cipher(algorithms.AES256(seed.reveal()), _FROM_ZERO).encryptor()
     stream = np.empty(words, dtype="<u8")
-    encryptor.update_into(bytes(8 * words), memoryview(stream.data).cast("B"))
+    fill(seed, stream)
     return stream
+
+
+def fill(seed: Secret, stream: NDArray[np.uint64]) -> None:
+    """Write the stream over an array of its own memory, in its order."""
+    encryptor = Cipher(algorithms.AES256(seed.reveal()), _FROM_ZERO).encryptor()
+    out = memoryview(stream.reshape(-1).data).cast("B")
+    for start in range(0, len(out), len(_ZEROS)):
+        part = out[start : start + len(_ZEROS)]
+        encryptor.update_into(_ZEROS[: len(part)], part)

@@ -20,7 +20,7 @@ from sealane.core.secret import Secret
 from sealane.crypto.derivation import derive
 from sealane.errors import ProtocolError
 from sealane.ring.base import ArrayValues
-from sealane.ring.prg import SEED_BYTES, expand
+from sealane.ring.prg import SEED_BYTES, fill
 from sealane.ring.words import WIDTHS, Width, Words, add, from_bytes, limbs_of, reduce, subtract, to_bytes
 from sealane.secagg.attempt import Attempt
 from sealane.secagg.layout import Vector
@@ -133,7 +133,7 @@ def _self_mask(sum_: Sum, seed: Secret, of: Fingerprint) -> Secret:
 
 
 def _apply(vector: Words, width: Width, keys: list[Key]) -> None:
-    limbs, length = vector.shape
+    stream = np.empty(vector.shape, "<u8")
     for key, adds in keys:
-        stream = reduce(expand(key, limbs * length).reshape(limbs, length), width)
-        (add if adds else subtract)(vector, stream, width)
+        fill(key, stream)
+        (add if adds else subtract)(vector, reduce(stream, width), width)
