@@ -68,15 +68,26 @@ def test_an_old_proposal_at_a_later_exchange(federation: Federate) -> None:
     assert error.code == "signature.invalid"
 
 
-@pytest.mark.parametrize(("lie", "code"), [
-    (lambda m: replace(m, payloads={f: bytes(len(p)) for f, p in m.payloads.items()}), "run.payload-differs"),
-    (lambda m: replace(m, payloads={}), "run.payload-differs"),
+LIES: list[tuple[Callable[[Arrival], Arrival], str]] = [
     (lambda m: replace(m, entries=m.entries[1:]), "run.arrival-incomplete"),
     (lambda m: replace(m, entries=tuple(replace(e, payload_hash=sha256(b"x")) for e in m.entries)),
      "run.contribution-replaced"),
     (lambda m: replace(m, entries=tuple(replace(e, description_hash=bytes(32)) for e in m.entries)),
      "run.descriptions-differ"),
-])
+]
+
+
+def changed(at: int) -> Callable[[Arrival], Arrival]:
+    def lie(message: Arrival) -> Arrival:
+        data = bytearray(message.aggregate)
+        data[at] ^= 1
+        return replace(message, aggregate=bytes(data))
+    return lie
+
+
+@pytest.mark.parametrize(("lie", "code"), [
+    (lambda m: replace(m, payloads={f: bytes(len(p)) for f, p in m.payloads.items()}), "run.payload-differs"),
+    (lambda m: replace(m, payloads={}), "run.payload-differs"), *LIES])
 def test_an_announcement_that_lies_ends_the_run(lie: Callable[[Arrival], Arrival], code: str,
                                                 federation: Federate) -> None:
     fed = federation()
@@ -84,9 +95,17 @@ def test_an_announcement_that_lies_ends_the_run(lie: Callable[[Arrival], Arrival
     assert error.code == code
     assert "west" in str(error)
     assert not [name for name, _ in fed.seen(Release) if name == "west"]
-    # A sum that opens on arrival is held against the same.
-    later = federation()
-    error = later.fails(Fault("replace", node="west", message="Arrival", exchange=2, times=-1, lie=lie))
+
+
+@pytest.mark.parametrize(("lie", "code"), [
+    (changed(0), "sum.total-changed"), (changed(-40), "sum.total-changed"), (changed(7), "sum.total-changed"),
+    (lambda m: replace(m, aggregate=bytes(len(m.aggregate))), "sum.total-changed"),
+    (lambda m: replace(m, aggregate=m.aggregate[:-8]), "words.wrong-length"),
+    (lambda m: replace(m, aggregate=b""), "words.wrong-length"), *LIES])
+def test_an_announcement_that_lies_of_what_opens_on_arrival(lie: Callable[[Arrival], Arrival], code: str,
+                                                            federation: Federate) -> None:
+    fed = federation()
+    error = fed.fails(Fault("replace", node="west", message="Arrival", exchange=2, times=-1, lie=lie))
     assert error.code == code
     assert "west" in str(error)
 

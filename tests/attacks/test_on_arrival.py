@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -10,10 +11,12 @@ from circle import Circle, announce, integers, seed_of
 from reference import hkdf, stream
 
 from sealane.computations.base import count
+from sealane.core.secret import Secret
 from sealane.errors import ProtocolError
-from sealane.ring.words import from_bytes
-from sealane.secagg.layout import Layout, encode, plan
+from sealane.ring.words import add, from_bytes, to_bytes
+from sealane.secagg.layout import Layout, decode, encode, plan
 from sealane.secagg.node_role import Contributed, Opened
+from sealane.secagg.tags import ENTRIES, tagged
 from sealane.secagg.transcript import Transcript
 
 SIZE, LIAR = 4, 3
@@ -36,10 +39,15 @@ def contributed(circle: Circle, k: int, transcript: Transcript | None = None, va
 
 
 def words(state: Contributed) -> np.ndarray:
-    return np.array(integers(from_bytes(state.message.payload, 64, LAYOUT.length), 64), dtype=object)
+    """The entries of a payload, without its tag."""
+    payload = from_bytes(state.message.payload, 64, LAYOUT.length + ENTRIES)
+    return np.array(integers(payload, 64)[:-ENTRIES], dtype=object)
 
 
 def self_mask(circle: Circle, state: Contributed, k: int) -> np.ndarray:
+    """The one self mask of a sum is on the first member's contribution."""
+    if k:
+        return np.zeros(LAYOUT.length, dtype=object)
     key = hkdf(COMMON.reveal(), "self mask", state.sum.transcript.value, circle.names[k].encode())
     return np.array(stream(key, 1, LAYOUT.length), dtype=object)
 
@@ -98,7 +106,7 @@ def test_members_that_were_told_different_sums_open_nothing_together(circle: Cir
     arrival = announce([*after, contributed(circle, LIAR, told[0].transcript, exchange=2)])[circle.names[0]]
     with pytest.raises(ProtocolError) as caught:
         circle.roles[0].open_on_arrival(after[0], arrival)
-    assert caught.value.code == "signature.invalid"
+    assert caught.value.code == "sum.total-changed"
 
 
 def test_each_sum_has_masks_of_its_own(circle: Circle) -> None:
@@ -107,3 +115,31 @@ def test_each_sum_has_masks_of_its_own(circle: Circle) -> None:
         one, other = contributed(circle, k, exchange=1), contributed(circle, k, exchange=2)
         assert (words(one) != words(other)).all()
         assert (bare(circle, one, k, known=()) != bare(circle, other, k, known=())).all()
+
+
+def test_a_member_led_on_alone_shows_nothing(circle: Circle) -> None:
+    """With member 3's keys the coordinator can make member 0 believe any total, as a member's lie could before.
+
+    It goes on to a round that no honest member shares, where its masks do not cancel.
+    """
+    states = [contributed(circle, k) for k in range(SIZE)]
+    arrivals = announce(states)
+    bound = states[0].sum.transcript.value
+    key = Secret(hkdf(COMMON.reveal(), "sum tag", bound))
+    total = from_integers(stream(hkdf(COMMON.reveal(), "self mask", bound, circle.names[0].encode()), 1, 3 + ENTRIES))
+    made_up = encode(LAYOUT, {"n": count([9, 9, 9], 100)}, COMMON)
+    for _ in range(SIZE):
+        add(total, tagged(made_up, 64, SIZE, key), 64)
+    arrival = replace(arrivals[circle.names[0]], aggregate=to_bytes(total, 64))
+    misled = circle.roles[0].open_on_arrival(states[0], arrival)
+    assert decode(LAYOUT, misled.total, SIZE)["n"].tolist() == [36, 36, 36]  # the control
+    right = circle.roles[1].open_on_arrival(states[1], arrivals[circle.names[1]]).transcript
+    after = [contributed(circle, k, right if k else misled.transcript, exchange=2) for k in HONEST]
+    for size in (1, 2, 3):
+        for who in combinations(HONEST, size):
+            found = sum(bare(circle, after[k], k) for k in who)
+            assert all(value % 2**64 != right for value, right in zip(found, plain(*who), strict=True))
+
+
+def from_integers(values: list[int]) -> np.ndarray:
+    return np.array([values], dtype=np.uint64)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from reference import wire
 
 from sealane.core.canonical import sha256
 from sealane.core.ids import Fingerprint
@@ -122,7 +123,8 @@ def announce(
     who = list(names) if names is not None else names_of(states)
     first = states[0].message
     entries = tuple(entry(state, name) for name, state in zip(who, states, strict=True))
-    aggregate = b"" if first.relay_whole else added([state.message.payload for state in states], first.word_bits)
+    adds = added_words if first.tagged else added
+    aggregate = b"" if first.relay_whole else adds([state.message.payload for state in states], first.word_bits)
     return {
         name: Arrival(first.run_id, first.attempt, first.exchange, entries,
                       {n: s.message.payload for n, s in zip(who, states, strict=True) if n != name}
@@ -136,6 +138,19 @@ def added(payloads: Sequence[bytes], bits: int) -> bytes:
     """Add packed payloads of at most 2^15 words, as whole integers of Python: see ``masking/wire.py``."""
     total = [sum(column) % 2**bits for column in zip(*(unplaned(payload, bits) for payload in payloads), strict=True)]
     return planed(total, bits)
+
+
+def added_words(payloads: Sequence[bytes], width: int) -> bytes:
+    """Add statistics as they lie on the wire, as integers of Python."""
+    vectors = [unwired(payload, width) for payload in payloads]
+    return wire([sum(column) % 2**width for column in zip(*vectors, strict=True)], width)
+
+
+def unwired(payload: bytes, width: int) -> list[int]:
+    entries, high = len(payload) * 8 // width, (width - 64) // 8
+    return [int.from_bytes(payload[8 * k : 8 * k + 8], "little")
+            + (int.from_bytes(payload[8 * entries + high * k : 8 * entries + high * (k + 1)], "little") << 64)
+            for k in range(entries)]
 
 
 def planes(bits: int) -> list[int]:

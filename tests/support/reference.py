@@ -43,6 +43,16 @@ def stream(key: bytes, limbs: int, entries: int) -> list[int]:
     return [sum(words[limb * entries + k] << (64 * limb) for limb in range(limbs)) for k in range(entries)]
 
 
+def poly1305(r: bytes, data: bytes) -> int:
+    """RFC 8439, section 2.5.1, with s = 0."""
+    clamped = int.from_bytes(r, "little") & 0x0FFFFFFC0FFFFFFC0FFFFFFC0FFFFFFF
+    accumulator = 0
+    for at in range(0, len(data), 16):
+        block = data[at : at + 16] + b"\x01"
+        accumulator = (accumulator + int.from_bytes(block, "little")) * clamped % (2**130 - 5)
+    return accumulator % 2**128
+
+
 def wire(values: list[int], width: int) -> bytes:
     """Low limbs first, each 8 bytes; then the high limbs, 4 bytes each at 96 bits and 8 at 128."""
     out = b"".join((value % 2**64).to_bytes(8, "little") for value in values)
@@ -128,8 +138,20 @@ class Sum:
         key = hkdf(own.shared(other), "pair mask", self.transcript, low.encode(), high.encode())
         return stream(key, 1 if self.width == 64 else 2, entries)
 
-    def protect(self, own: Party, values: list[int]) -> list[int]:
-        out = [value + mask for value, mask in zip(values, self.self_mask(own, len(values)), strict=True)]
+    def tagged(self, values: list[int], common: bytes) -> list[int]:
+        """The values with their tag behind them: of the values made non-negative, under a key of this sum."""
+        shift = 2 ** (self.width - 1) // len(self.parties)
+        size = 8 if self.width == 64 else 16
+        data = b"".join(((value + shift) % 2**self.width).to_bytes(size, "little") for value in values)
+        tag = poly1305(hkdf(common, "sum tag", self.transcript)[:16], data)
+        return [*values, *(tag >> (32 * place) & 0xFFFFFFFF for place in range(4))]
+
+    def protect(self, own: Party, values: list[int], common: bytes = b"") -> list[int]:
+        """Where a seed is common to all, its mask is put on by the first member alone, and the values are tagged."""
+        values = self.tagged(values, common) if common else values
+        out = list(values)
+        if not common or own is self.parties[0]:
+            out = [value + mask for value, mask in zip(values, self.self_mask(own, len(values)), strict=True)]
         for other in self.parties:
             if other is not own:
                 sign = 1 if own.fingerprint < other.fingerprint else -1

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import signed
+from circle import added_words
 from reference import hash_parts
 
 import sealane.computations.registry as registry
@@ -407,6 +408,10 @@ class Stage:
         """What an honest coordinator would announce to one node."""
         said = {self.fingerprint(n): self.heard(n, Contribution, exchange, attempt, run_id) for n in who or self.names}
         entries = tuple(Entry(f, sha256(c.payload), c.description_hash, c.signature) for f, c in sorted(said.items()))
+        first = next(iter(said.values()))
+        if first.tagged:
+            whole = added_words([c.payload for c in said.values()], first.word_bits)
+            return Arrival(run_id, attempt, exchange, entries, aggregate=whole)
         others = {f: c.payload for f, c in said.items() if f != self.fingerprint(to)}
         return Arrival(run_id, attempt, exchange, entries, others)
 

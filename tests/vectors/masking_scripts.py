@@ -42,12 +42,21 @@ LIES: dict[str, tuple[str, str, str]] = {
 }
 
 
-ON_ARRIVAL = ("missing-entry", "replaced-own-contribution", "changed-payload-byte", "changed-hash", "wrong-transcript")
-"""The lies that are also told of a sum that opens on arrival."""
+CHANGED = "sum.total-changed"
+ON_ARRIVAL = {
+    "missing-entry": LIES["missing-entry"],
+    "replaced-own-contribution": LIES["replaced-own-contribution"],
+    "wrong-transcript": ("contribute", CHANGED, LIES["wrong-transcript"][2]),
+    "left-out-payload": ("announce", CHANGED, "the aggregate is of members 0 and 1 only"),
+    "changed-entry": ("announce", CHANGED, "the first entry of the aggregate is one more"),
+    "changed-tag": ("announce", CHANGED, "the last entry of the aggregate, of the tags, is one more"),
+    "short-aggregate": ("announce", "words.wrong-length", "the aggregate is one word short"),
+}
+"""The lies that are told of a sum that opens on arrival."""
 
 
 def good(name: str, size: int, width: int, terms: list[dict[str, Any]], members: tuple[Party, ...] = (), *,
-         exchange: int = 0) -> dict[str, Any]:
+         exchange: int = 0, common: bytes = b"") -> dict[str, Any]:
     """Terms are in order of name, as they lie in the vector."""
     members = members or parties(size)
     facts = Sum(bytes.fromhex(STUDY), RUN, 0, exchange, members, description(width, size, terms))
@@ -55,7 +64,7 @@ def good(name: str, size: int, width: int, terms: list[dict[str, Any]], members:
         [int(v) if t["kind"] == "count" else encode_real(v, t["fraction"]) for t in terms for v in t["values"][k]]
         for k in range(size)
     ]
-    payloads = [wire(facts.protect(own, values), width) for own, values in zip(members, plain, strict=True)]
+    payloads = [wire(facts.protect(own, values, common), width) for own, values in zip(members, plain, strict=True)]
     return {
         "name": name,
         "study_hash": STUDY,
@@ -86,8 +95,9 @@ def on_arrival(name: str, steps: list[str]) -> dict[str, Any]:
     common = hash_parts(b"sealane binder v1", *(p.mask_seed for p in before))
     members = tuple(replace(p, mask_seed=common) for p in before)
     made = good(name, 3, 96, [count_term("n", 100, [[4], [5], [6]]),
-                              real_term("x", 1024, 82, [[1.25, -3.0], [0.5, 0.0], [-1.0, 7.0]])], members, exchange=1)
-    made["expected"]["binder"] = hash_parts(b"sealane binder v1", common, common, common).hex()
+                              real_term("x", 1024, 82, [[1.25, -3.0], [0.5, 0.0], [-1.0, 7.0]])],
+                members, exchange=1, common=common)
+    made["expected"]["binder"] = hash_parts(b"sealane binder v1", common).hex()
     return made | {"common": True, "steps": steps}
 
 
@@ -107,8 +117,7 @@ def vectors() -> list[dict[str, Any]]:
         good("twelve-members", 12, 64, [count_term("n", 10, [[k - 5] for k in range(12)])]),
         on_arrival("opens-on-arrival", ["join", "contribute", "announce", "open"]),
     ]
-    for lie in ON_ARRIVAL:
-        _, verdict, told = LIES[lie]
+    for lie, (_, verdict, told) in ON_ARRIVAL.items():
         steps = ["join", "contribute", "announce", f"lie: {lie}"]
         made.append(on_arrival(f"bad-{lie}-on-arrival", steps) | {"told": told, "verdict": verdict})
     for lie, (step, verdict, told) in LIES.items():

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from circle import announce, integers, relay
-from reference import signed
+from circle import added_words, announce, integers, relay, unwired
+from reference import signed, wire
 from vector_cast import Cast, flipped
 
 from sealane.core.canonical import sha256
@@ -30,6 +30,7 @@ from sealane.secagg.node_role import Contributed, Released
 HERE = Path(__file__).parent
 FILES = sorted((HERE / "v1" / "masking").glob("*.json"))
 generator: dict[str, Any] = runpy.run_path(str(HERE / "generate.py"))
+TOLD = generator["SCHEMES"]["masking"].LIES.keys() | generator["SCHEMES"]["masking"].ON_ARRIVAL.keys()
 
 
 def test_the_files_are_what_the_second_writing_gives() -> None:
@@ -223,14 +224,38 @@ def wrong_seed(play: Play) -> None:
     play.see(s1=play.sealed_by_1(bytes(32)))
 
 
+def with_aggregate(play: Play, change: Callable[[list[int]], object]) -> None:
+    arrival = play.arrivals[play.names[0]]
+    entries = unwired(arrival.aggregate, play.layout.width)
+    change(entries)
+    play.hear(replace(arrival, aggregate=wire(entries, play.layout.width)))
+
+
+def left_out_payload(play: Play) -> None:
+    aggregate = added_words([state.message.payload for state in play.states[:2]], play.layout.width)
+    play.hear(replace(play.arrivals[play.names[0]], aggregate=aggregate))
+
+
+def changed_entry(play: Play) -> None:
+    with_aggregate(play, lambda entries: entries.__setitem__(0, entries[0] + 1))
+
+
+def changed_tag(play: Play) -> None:
+    with_aggregate(play, lambda entries: entries.__setitem__(-1, entries[-1] + 1))
+
+
+def short_aggregate(play: Play) -> None:
+    with_aggregate(play, list.pop)
+
+
 LIES: dict[str, Callable[[Play], None]] = {
     name.replace("_", "-"): lie for name, lie in list(globals().items())
-    if name.replace("_", "-") in generator["SCHEMES"]["masking"].LIES
+    if name.replace("_", "-") in TOLD
 }
 
 
 def test_every_lie_is_played() -> None:
-    assert LIES.keys() == generator["SCHEMES"]["masking"].LIES.keys()
+    assert LIES.keys() == TOLD
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -96,7 +96,7 @@ def encode_from_node(message: FromNode) -> pb.ConnectRequest:
                 run_id=message.run_id, attempt=message.attempt, exchange=message.exchange,
                 description_hash=message.description_hash, signature=message.signature, payload=whole(message.payload),
                 relay_whole=message.relay_whole, word_bits=message.word_bits, shares=_text_keys(message.shares),
-                opens_on_arrival=message.opens_on_arrival))
+                opens_on_arrival=message.opens_on_arrival, tagged=message.tagged))
         case Release():
             return pb.ConnectRequest(release=pb.Release(
                 run_id=message.run_id, attempt=message.attempt, exchange=message.exchange,
@@ -147,7 +147,7 @@ def decode_from_node(request: pb.ConnectRequest) -> FromNode:
             return Contribution(*_exchange(c),
                                 bounds.exact(c.description_hash, 32, "description hash"),
                                 bounds.exact(c.signature, 64, "signature"), c.payload, c.word_bits, c.relay_whole,
-                                _sealed(c.shares, _MAXIMUM_SHARE), c.opens_on_arrival)
+                                _sealed(c.shares, _MAXIMUM_SHARE), c.opens_on_arrival, c.tagged)
         case "release":
             r = request.release
             return Release(*_exchange(r), _sealed(r.sealed, _MAXIMUM_SHARE))

@@ -61,12 +61,14 @@ class Announced:
 
     Attributes:
         aggregate: the payloads added up, where they are not relayed whole.
+        same: the announcement, where all are told the same: then it is written once.
     """
 
     gathered: Gathering
     aggregate: Octets = field(repr=False)
     openers: frozenset[Fingerprint]
     replies: int
+    same: Arrival | None = field(default=None, repr=False)
     releases: Mapping[Fingerprint, Release] = field(default_factory=dict)
 
     @property
@@ -182,6 +184,8 @@ def announced_of(state: Announced | Relayed) -> Announced:
 
 def announcement(announced: Announced, to: Fingerprint) -> Arrival:
     """Write the announcement for a node: the survivors' hashes, the others' payloads or the sum of all, its shares."""
+    if announced.same is not None:
+        return announced.same
     first = announced.gathered.first
     assert first is not None
     arrived = dict(sorted(announced.gathered.arrived.items()))
@@ -203,5 +207,10 @@ def _announced(gathered: Gathering) -> Announced:
     aggregate: Octets = b"" if gathered.total is None else gathered.total.write()
     gathered = replace(gathered, total=None)
     if gathered.form is not None and gathered.form.opens_on_arrival:
-        return Announced(gathered, aggregate, frozenset(), 0)
-    return Announced(gathered, aggregate, frozenset(scheme.openers(gathered.attempt)), scheme.replies(gathered.attempt))
+        announced = Announced(gathered, aggregate, frozenset(), 0)
+    else:
+        announced = Announced(gathered, aggregate, frozenset(scheme.openers(gathered.attempt)),
+                              scheme.replies(gathered.attempt))
+    if aggregate and not any(one.shares for one in gathered.arrived.values()):
+        return replace(announced, same=announcement(announced, gathered.attempt.first))
+    return announced

@@ -81,6 +81,7 @@ class Contribution:
         relay_whole: True where every node is sent every payload, to check and add for itself.
         shares: of this contribution's key, sealed to each opener; none where the scheme has no such.
         opens_on_arrival: True where the members open the sum once all contributions arrived, without a release.
+        tagged: True of statistics that are added up, with a tag behind them by which the members check the total.
     """
 
     run_id: str
@@ -93,6 +94,7 @@ class Contribution:
     relay_whole: bool
     shares: Mapping[Fingerprint, bytes] = field(default_factory=dict, repr=False)
     opens_on_arrival: bool = False
+    tagged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ from sealane.secagg.messages import (
     shares_hash,
 )
 from sealane.secagg.scheme import Pairs, Sum, Total, form_of, get_scheme
+from sealane.secagg.tags import tagged, untagged
 from sealane.secagg.transcript import Transcript
 
 RELATIVE_TOLERANCE = 1e-9
@@ -151,7 +152,10 @@ class NodeRole:
             seed: fresh, or ``common`` to all members and known to nobody else: then the sum opens on arrival.
         """
         sum_ = self.sum(exchange, transcript, layout)
-        payload = self.scheme.protect(sum_, self._pairs, vector, seed)
+        if common and layout.verified:
+            assert isinstance(vector, np.ndarray)
+            vector = tagged(vector, layout.width, self.attempt.size, _tag_key(sum_, seed))
+        payload = self.scheme.protect(sum_, self._pairs, vector, seed, common=common)
         return self.restore(exchange, transcript, layout, seed, payload, common=common)
 
     def restore(
@@ -170,7 +174,8 @@ class NodeRole:
         over_shares = shares_hash(shares)
         signature = self._key.sign(CONTRIBUTION, _contribution_body(sum_.transcript, payload_hash, over_shares))
         message = Contribution(self.attempt.run_id, self.attempt.number, exchange, layout.hash(), signature, payload,
-                               self.scheme.word_bits(sum_), layout.verified, shares, common)
+                               self.scheme.word_bits(sum_), layout.verified and not common, shares, common,
+                               layout.verified and common)
         entry = Entry(self.own, payload_hash, layout.hash(), signature, over_shares)
         return Contributed(exchange, sum_, seed, message, entry, own_share)
 
@@ -189,14 +194,15 @@ class NodeRole:
                         self.seal(state, digest, Secret(share)))
 
     def open_on_arrival(self, state: Contributed, arrival: Arrival) -> Opened:
-        """Check an announcement, and open the sum of contributions whose seeds all members know.
+        """Check an announcement, and open the sum of contributions whose seed all members know.
 
         Raises:
-            ProtocolError: as for :meth:`release`.
+            ProtocolError: as for :meth:`release`, or the total is not that of the members' contributions.
         """
         announced, digest, total = self._announced(state, arrival)
-        share = self.scheme.share(state.sum, state.seed, {})
-        return self._open(state.sum, total, frozenset(announced), digest, dict.fromkeys(self._openers, share))
+        shares = {self.attempt.first: self.scheme.share(state.sum, state.seed, {})}
+        return self._open(state.sum, total, frozenset(announced), digest, shares,
+                          _tag_key(state.sum, state.seed) if state.message.tagged else None)
 
     def _announced(self, state: Contributed, arrival: Arrival) -> tuple[dict[Fingerprint, Entry], bytes, Total]:
         """Check an announcement: return the survivors' entries, the digest over them and their total, still closed."""
@@ -241,8 +247,11 @@ class NodeRole:
         return self._open(sum_, state.total, state.survivors, state.digest, shares)
 
     def _open(self, sum_: Sum, total: Total, survivors: frozenset[Fingerprint], digest: bytes,
-              shares: Mapping[Fingerprint, bytes]) -> Opened:
+              shares: Mapping[Fingerprint, bytes], tag_key: Secret | None = None) -> Opened:
         vector, common = self.scheme.open(sum_, total, survivors, shares)
+        if tag_key is not None:
+            assert isinstance(vector, np.ndarray)
+            vector = untagged(vector, sum_.layout.width, self.attempt.size, tag_key)
         binder = sha256(b"sealane binder v1", *common)
         written = write_vector(sum_.layout, vector)
         return Opened(vector, written, binder, digest, after_sum(sum_.transcript, digest, written, binder))
@@ -311,7 +320,7 @@ class NodeRole:
         if announced.get(self.own, state.entry) != state.entry:
             raise ProtocolError("run.contribution-replaced", "this node's own contribution was replaced")
         for survivor, entry in announced.items():
-            if survivor != self.own:
+            if survivor != self.own and not state.message.tagged:
                 body = _contribution_body(state.sum.transcript, entry.payload_hash, entry.shares_hash)
                 verify(self.attempt.member(survivor).signing_key, CONTRIBUTION, body, entry.signature)
 
@@ -367,6 +376,10 @@ def after_sum(transcript: Transcript, digest: bytes, written: Octets, binder: by
 def after_agreement(exchange: int, transcript: Transcript, value: bytes) -> Transcript:
     """Return the transcript after a value was adopted."""
     return transcript.absorb("agreed", str(exchange).encode(), value)
+
+
+def _tag_key(sum_: Sum, common: Secret) -> Secret:
+    return derive(common, "sum tag", sum_.transcript.value)
 
 
 def _contribution_body(transcript: Transcript, payload_hash: bytes, shares_hash: bytes) -> bytes:

@@ -51,11 +51,12 @@ class Form:
     payload_bytes: int
     relay_whole: bool
     opens_on_arrival: bool = False
+    tagged: bool = False
 
 
 def form_of(message: Contribution) -> Form:
     """Return the form of a contribution's payload."""
-    return Form(message.word_bits, len(message.payload), message.relay_whole, message.opens_on_arrival)
+    return Form(message.word_bits, len(message.payload), message.relay_whole, message.opens_on_arrival, message.tagged)
 
 
 class Total(Protocol):
@@ -97,8 +98,16 @@ class Scheme(Protocol):
     def word_bits(self, sum_: Sum) -> int:
         """Return the bits of a word on the wire: what a coordinator must know to add up."""
 
-    def protect(self, sum_: Sum, pairs: Pairs, vector: Vector, seed: Secret) -> Octets:
-        """Return the protected vector. ``seed`` is fresh for every contribution and on disk before this is sent."""
+    def protect(self, sum_: Sum, pairs: Pairs, vector: Vector, seed: Secret, *, common: bool = False) -> Octets:
+        """Return the protected vector.
+
+        Args:
+            sum_: that it is for.
+            pairs: secrets shared with the other members.
+            vector: of this node; statistics may have a tag behind them.
+            seed: fresh for every contribution, and on disk before this is sent; or ``common`` to all members.
+            common: whether it is: of schemes that open for the whole cohort only.
+        """
 
     def key_shares(self, sum_: Sum, seed: Secret) -> Mapping[Fingerprint, bytes]:
         """Return the share of this contribution's key for each opener, itself included; none where keys are whole."""

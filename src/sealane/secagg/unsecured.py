@@ -33,7 +33,7 @@ class Unsecured:
         """Refuse."""
         raise no_sums()
 
-    def protect(self, sum_: Sum, pairs: Pairs, vector: Vector, seed: Secret) -> bytes:
+    def protect(self, sum_: Sum, pairs: Pairs, vector: Vector, seed: Secret, *, common: bool = False) -> bytes:
         """Refuse."""
         raise no_sums()
 

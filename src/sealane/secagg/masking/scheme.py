@@ -6,6 +6,9 @@ mask, a coordinator that falsely reports a drop-out would obtain two sums that d
 
 Source: Bonawitz et al., "Practical Secure Aggregation for Privacy-Preserving Machine Learning" (CCS 2017), section 4,
 without its recovery of pairwise keys: an attempt that is not whole stays closed.
+
+Where all members know the seed already, one self mask hides the sum from the coordinator as well as many would: the
+first member's contribution carries it.
 """
 
 from __future__ import annotations
@@ -51,9 +54,11 @@ class Masking:
         layout = sum_.layout
         return word_bits(slot_width(layout.most)) if layout.most else layout.width
 
-    def protect(self, sum_: Sum, pairs: Pairs, vector: Vector, seed: Secret) -> Octets:
-        """Return the vector under its self mask and one mask for every peer."""
-        keys = [(_self_mask(sum_, seed, pairs.own), True), *_pair_masks(sum_, pairs)]
+    def protect(self, sum_: Sum, pairs: Pairs, vector: Vector, seed: Secret, *, common: bool = False) -> Octets:
+        """Return the vector under one mask for every peer and its self mask, where it has one."""
+        keys = list(_pair_masks(sum_, pairs))
+        if not common or pairs.own == sum_.attempt.first:
+            keys.append((_self_mask(sum_, seed, pairs.own), True))
         layout = sum_.layout
         if not isinstance(vector, np.ndarray):
             return mask(vector, slot_width(layout.most), keys)
@@ -66,8 +71,8 @@ class Masking:
         return {}
 
     def total(self, attempt: Attempt, form: Form) -> Total:
-        """Return a total of zeros: of packed updates, or of statistics, which are relayed whole."""
-        if not form.relay_whole:
+        """Return a total of zeros: of packed updates, or of statistics."""
+        if not form.relay_whole and not form.tagged:
             return MaskedTotal.for_payloads(form.payload_bytes, form.word_bits)
         for width in WIDTHS:
             if form.word_bits == width:
@@ -82,13 +87,13 @@ class Masking:
     def open(
         self, sum_: Sum, total: Total, survivors: frozenset[Fingerprint], shares: Mapping[Fingerprint, bytes]
     ) -> tuple[Vector, list[bytes]]:
-        """Take off every member's self mask."""
+        """Take off the self masks of those whose seeds are given."""
         for released in shares.values():
             if len(released) != SEED_BYTES:
                 raise ProtocolError("masking.bad-share", "a released seed has the wrong length",
                                     got=f"{len(released)} bytes", expected=f"{SEED_BYTES} bytes")
-        masks = [_self_mask(sum_, Secret(shares[member]), member) for member in sorted(survivors)]
-        common = [shares[member] for member in sorted(survivors)]
+        masks = [_self_mask(sum_, Secret(shares[member]), member) for member in sorted(shares)]
+        common = [shares[member] for member in sorted(shares)]
         layout = sum_.layout
         if isinstance(total, MaskedTotal):
             sums = np.empty(layout.length, dtype=np.uint32)

@@ -54,8 +54,9 @@ class Rlwe:
         """Return the bits of a residue."""
         return _cohort(sum_.attempt).ring.bits
 
-    def protect(self, sum_: Sum, pairs: Pairs, vector: Vector, seed: Secret) -> Octets:
-        """Return the ciphertext of the vector, under the key that the seed gives in this sum."""
+    def protect(self, sum_: Sum, pairs: Pairs, vector: Vector, seed: Secret, *, common: bool = False) -> Octets:
+        """Return the ciphertext of the vector, under the key that the seed gives in this sum: never a common one."""
+        assert not common
         found = _parameters(sum_)
         values: Values = (ArrayValues(digits(vector, sum_.layout.width)) if isinstance(vector, np.ndarray) else vector)
         key = self._backend.secret_key(found.ring, _key_seed(sum_, seed))

@@ -224,7 +224,7 @@ class Introduced(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., attempt: _Optional[int] = ..., entries: _Optional[_Iterable[_Union[IntroductionEntry, _Mapping]]] = ..., sealed: _Optional[_Mapping[str, bytes]] = ...) -> None: ...
 
 class Contribution(_message.Message):
-    __slots__ = ("run_id", "attempt", "exchange", "description_hash", "signature", "payload", "relay_whole", "word_bits", "shares", "opens_on_arrival")
+    __slots__ = ("run_id", "attempt", "exchange", "description_hash", "signature", "payload", "relay_whole", "word_bits", "shares", "opens_on_arrival", "tagged")
     class SharesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -242,6 +242,7 @@ class Contribution(_message.Message):
     WORD_BITS_FIELD_NUMBER: _ClassVar[int]
     SHARES_FIELD_NUMBER: _ClassVar[int]
     OPENS_ON_ARRIVAL_FIELD_NUMBER: _ClassVar[int]
+    TAGGED_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     attempt: int
     exchange: int
@@ -252,7 +253,8 @@ class Contribution(_message.Message):
     word_bits: int
     shares: _containers.ScalarMap[str, bytes]
     opens_on_arrival: bool
-    def __init__(self, run_id: _Optional[str] = ..., attempt: _Optional[int] = ..., exchange: _Optional[int] = ..., description_hash: _Optional[bytes] = ..., signature: _Optional[bytes] = ..., payload: _Optional[bytes] = ..., relay_whole: _Optional[bool] = ..., word_bits: _Optional[int] = ..., shares: _Optional[_Mapping[str, bytes]] = ..., opens_on_arrival: _Optional[bool] = ...) -> None: ...
+    tagged: bool
+    def __init__(self, run_id: _Optional[str] = ..., attempt: _Optional[int] = ..., exchange: _Optional[int] = ..., description_hash: _Optional[bytes] = ..., signature: _Optional[bytes] = ..., payload: _Optional[bytes] = ..., relay_whole: _Optional[bool] = ..., word_bits: _Optional[int] = ..., shares: _Optional[_Mapping[str, bytes]] = ..., opens_on_arrival: _Optional[bool] = ..., tagged: _Optional[bool] = ...) -> None: ...
 
 class Entry(_message.Message):
     __slots__ = ("fingerprint", "payload_hash", "description_hash", "signature", "shares_hash")
