@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     func,
     insert,
     select,
@@ -22,7 +23,7 @@ from sqlalchemy import (
 
 from sealane.audit import tree
 from sealane.audit.entry import MAXIMUM_DETAIL, Entry, parse_entry
-from sealane.audit.merkle import leaf_hash
+from sealane.audit.merkle import EMPTY_ROOT, leaf_hash
 from sealane.coordinator.database import metadata, reading, writing
 from sealane.core.clock import Clock, to_text
 
@@ -53,6 +54,21 @@ cosignatures = Table(
 
 _APPENDING = 0x5EA1A9E
 """PostgreSQL's lock under which leaves are numbered; SQLite has one writer anyway."""
+MOST_REMEMBERED = 1 << 14
+"""Hashes of complete subtrees that a log keeps in memory: those over its newest leaves are asked for all the time."""
+
+# Written once: to put a statement together takes longer than to ask a database.
+_NEWEST = select(func.max(leaves.c.position))
+_HASH = select(hashes.c.value).where(hashes.c.level == bindparam("level"), hashes.c.position == bindparam("position"))
+_NEW_HASH = insert(hashes)
+_NEW_LEAF = insert(leaves)
+_ONCE = select(leaves.c.position).where(leaves.c.once == bindparam("once"))
+_OF_A_KIND = (
+    select(leaves.c.position, leaves.c.entry)
+    .where(leaves.c.kind == bindparam("kind"), leaves.c.subject == bindparam("subject"))
+    .order_by(leaves.c.position.desc()))
+_NEWEST_OF_A_KIND = _OF_A_KIND.limit(1)
+_COSIGNED = select(cosignatures.c.witness, cosignatures.c.line).where(cosignatures.c.size == bindparam("size"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +84,23 @@ class Event:
 
 
 class _Hashes:
-    """The tree's hashes, within a transaction."""
+    """The tree's hashes, within a transaction; what was read is remembered, for it never changes."""
 
-    def __init__(self, db: Connection) -> None:
+    def __init__(self, db: Connection, remembered: dict[tuple[int, int], bytes]) -> None:
         self._db = db
+        self._remembered = remembered
 
     def read(self, level: int, index: int) -> bytes:
-        query = select(hashes.c.value).where(hashes.c.level == level, hashes.c.position == index)
-        return bytes(self._db.execute(query).scalar_one())
+        found = self._remembered.get((level, index))
+        if found is None:
+            found = bytes(self._db.execute(_HASH, {"level": level, "position": index}).scalar_one())
+            if len(self._remembered) >= MOST_REMEMBERED:
+                self._remembered.clear()
+            self._remembered[level, index] = found
+        return found
 
     def write(self, level: int, index: int, value: bytes) -> None:
-        self._db.execute(insert(hashes).values(level=level, position=index, value=value))
+        self._db.execute(_NEW_HASH, {"level": level, "position": index, "value": value})
 
 
 def append(db: Connection, clock: Clock, kind: str, party: str, subject: str, detail: str = "", *,
@@ -90,24 +112,22 @@ def append(db: Connection, clock: Clock, kind: str, party: str, subject: str, de
     """
     if db.dialect.name == "postgresql":
         db.execute(select(func.pg_advisory_xact_lock(_APPENDING)))
-    if once is not None and db.execute(select(leaves.c.position).where(leaves.c.once == once)).first() is not None:
+    if once is not None and db.execute(_ONCE, {"once": once}).first() is not None:
         return
     entry = Entry(to_text(clock()), kind, party, subject, detail[:MAXIMUM_DETAIL]).canonical()
     position = _size(db)
-    db.execute(insert(leaves).values(position=position, kind=kind, subject=subject, entry=entry, once=once))
-    tree.append(_Hashes(db), position, leaf_hash(entry))
+    db.execute(_NEW_LEAF, {"position": position, "kind": kind, "subject": subject, "entry": entry, "once": once})
+    tree.append(_Hashes(db, {}), position, leaf_hash(entry))  # remembers nothing: the transaction may fail
 
 
 def newest_detail(db: Connection, kind: str, subject: str) -> str | None:
     """Return what the newest leaf of a kind about a subject says, or None; within the caller's transaction."""
-    query = (select(leaves.c.entry).where(leaves.c.kind == kind, leaves.c.subject == subject)
-             .order_by(leaves.c.position.desc()).limit(1))
-    found = db.execute(query).scalar_one_or_none()
-    return None if found is None else parse_entry(bytes(found)).detail
+    found = db.execute(_NEWEST_OF_A_KIND, {"kind": kind, "subject": subject}).one_or_none()
+    return None if found is None else parse_entry(bytes(found.entry)).detail
 
 
 def _size(db: Connection) -> int:
-    newest = db.execute(select(func.max(leaves.c.position))).scalar_one()
+    newest = db.execute(_NEWEST).scalar_one()
     return 0 if newest is None else int(newest) + 1
 
 
@@ -116,36 +136,39 @@ class Log:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._head = 0, EMPTY_ROOT
+        self._remembered: dict[tuple[int, int], bytes] = {}
 
     def head(self) -> tuple[int, bytes]:
         """Return the newest size and its root."""
         with reading(self._engine) as db:
-            size = _size(db)
-            return size, tree.root(_Hashes(db), size)
+            size = _size(db)  # another process may have appended
+            if size != self._head[0]:
+                self._head = size, tree.root(self._hashes(db), size)
+            return self._head
 
     def root(self, size: int) -> bytes:
         """Return the root over the first leaves."""
         with reading(self._engine) as db:
-            return tree.root(_Hashes(db), size)
+            return tree.root(self._hashes(db), size)
 
     def consistency(self, old: int, new: int) -> tuple[bytes, ...]:
         """Return the proof that the log of ``new`` leaves continues that of ``old``."""
         with reading(self._engine) as db:
-            return tree.consistency(_Hashes(db), old, new)
+            return tree.consistency(self._hashes(db), old, new)
 
     def inclusion(self, position: int, size: int) -> tuple[bytes, ...]:
         """Return the proof that a leaf is in the log of ``size`` leaves."""
         with reading(self._engine) as db:
-            return tree.inclusion(_Hashes(db), position, size)
+            return tree.inclusion(self._hashes(db), position, size)
 
     def newest(self, kind: str, subject: str, detail: str | None = None) -> tuple[int, bytes] | None:
         """Return position and bytes of the newest leaf of a kind about a subject, or None."""
-        query = (select(leaves.c.position, leaves.c.entry).where(leaves.c.kind == kind, leaves.c.subject == subject)
-                 .order_by(leaves.c.position.desc()))
+        query = _NEWEST_OF_A_KIND if detail is None else _OF_A_KIND
         with reading(self._engine) as db:
-            for row in db.execute(query).mappings():
-                if detail in (None, parse_entry(bytes(row["entry"])).detail):
-                    return row["position"], bytes(row["entry"])
+            for position, entry in db.execute(query, {"kind": kind, "subject": subject}):
+                if detail in (None, parse_entry(bytes(entry)).detail):
+                    return position, bytes(entry)
         return None
 
     def about(self, *subjects: str) -> list[tuple[int, bytes]]:
@@ -176,9 +199,8 @@ class Log:
 
     def cosigned(self, size: int) -> dict[str, str]:
         """Return the signature lines over the checkpoint of a size, by witness."""
-        query = select(cosignatures.c.witness, cosignatures.c.line).where(cosignatures.c.size == size)
         with reading(self._engine) as db:
-            return {row["witness"]: row["line"] for row in db.execute(query).mappings()}
+            return {row.witness: row.line for row in db.execute(_COSIGNED, {"size": size})}
 
     def cosigned_sizes(self, least: int, by: Collection[str] | None = None, quorum: int = 1) -> list[int]:
         """Return the sizes, from ``least`` on, of checkpoints that so many witnesses cosigned, newest first.
@@ -194,6 +216,9 @@ class Log:
         query = query.group_by(cosignatures.c.size).having(func.count() >= quorum).order_by(cosignatures.c.size.desc())
         with reading(self._engine) as db:
             return [int(size) for size in db.execute(query).scalars()]
+
+    def _hashes(self, db: Connection) -> _Hashes:
+        return _Hashes(db, self._remembered)
 
 
 def _event(row: Mapping[Any, Any]) -> Event:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from sealane.coordinator.database import certificates, parties, reading, writing
@@ -21,6 +21,11 @@ from sealane.errors import InputError, RefusedError
 from sealane.rpc.certificates import Certificate
 
 Status = Literal["enrolled", "quarantined", "removed"]
+
+# Put together once: it is asked at every call, and each second for every stream.
+_HOLDER = (
+    select(parties).join(certificates, certificates.c.party == parties.c.fingerprint)
+    .where(certificates.c.serial == bindparam("serial"), certificates.c.certificate_hash == bindparam("hash")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +96,9 @@ class Registry:
 
     def holder(self, certificate: Certificate) -> Party | None:
         """Return the party that a certificate was issued to, if that certificate is still accepted."""
-        query = (select(parties).join(certificates, certificates.c.party == parties.c.fingerprint)
-                 .where(certificates.c.serial == certificate.serial,
-                        certificates.c.certificate_hash == certificate.fingerprint))
+        shown = {"serial": certificate.serial, "hash": certificate.fingerprint}
         with reading(self.engine) as connection:
-            row = connection.execute(query).mappings().one_or_none()
+            row = connection.execute(_HOLDER, shown).mappings().one_or_none()
         return None if row is None else _party(row)
 
     def get(self, name: str) -> Party:
