@@ -14,7 +14,6 @@ from sealane.api.enrolment.v1.enrolment_pb2_grpc import (
     add_RenewalServiceServicer_to_server,
 )
 from sealane.api.run.v1.run_pb2_grpc import add_RunServiceServicer_to_server
-from sealane.api.stream.v1.stream_pb2_grpc import add_NodeStreamServiceServicer_to_server
 from sealane.api.study.v1.study_pb2_grpc import add_StudyServiceServicer_to_server
 from sealane.coordinator.audit_service import AuditServicer
 from sealane.coordinator.catalog_service import CatalogServicer
@@ -23,7 +22,7 @@ from sealane.coordinator.hub import Hub
 from sealane.coordinator.run_facts import Patience
 from sealane.coordinator.run_service import RunServicer
 from sealane.coordinator.store import Store
-from sealane.coordinator.stream import NodeStreamServicer
+from sealane.coordinator.stream import add_node_stream
 from sealane.coordinator.study_service import StudyServicer
 from sealane.core.clock import Clock, system_clock
 from sealane.rpc.listening import bind, new_server
@@ -48,7 +47,7 @@ async def serving(home: Path, *, clock: Clock = system_clock) -> AsyncIterator[H
     hub.restore()
     enrolment, renewal = made.enrolment_servicers()
     main_port = new_server()
-    add_NodeStreamServiceServicer_to_server(NodeStreamServicer(hub), main_port)
+    add_node_stream(hub, main_port)
     add_StudyServiceServicer_to_server(StudyServicer(hub), main_port)
     add_RunServiceServicer_to_server(RunServicer(hub), main_port)
     add_AuditServiceServicer_to_server(AuditServicer(hub), main_port)

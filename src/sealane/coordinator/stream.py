@@ -1,4 +1,7 @@
-"""The node stream, at the coordinator: one long call per node, read and written until either side ends it."""
+"""The node stream, at the coordinator: one long call per node, read and written until either side ends it.
+
+gRPC is handed bytes and hands bytes, so that no payload is copied more often than it must be.
+"""
 
 from __future__ import annotations
 
@@ -7,44 +10,49 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
+import grpc
 import grpc.aio
 
 from sealane._version import __version__
-from sealane.api.stream.v1.stream_pb2 import ConnectRequest, ConnectResponse
-from sealane.api.stream.v1.stream_pb2_grpc import NodeStreamServiceServicer
+from sealane.api.stream.v1.stream_pb2 import DESCRIPTOR, Chunk
 from sealane.coordinator.authentication import admit, admit_logged
 from sealane.coordinator.hub import Connection, Hub
 from sealane.coordinator.registry import Party
 from sealane.errors import ProtocolError, SealaneError, UnavailableError
-from sealane.rpc.codec import FromCoordinator, decode_from_node
-from sealane.rpc.frames import CHUNK_BYTES, MAXIMUM_MESSAGE_BYTES, Assembler, Outgoing, responses, well_formed
+from sealane.rpc.codec import FromCoordinator
+from sealane.rpc.frames import CHUNK_BYTES, MAXIMUM_MESSAGE_BYTES, Assembler, Outgoing, is_part, responses
 from sealane.rpc.notices import Hello, Welcome
 from sealane.rpc.outbox import Outbox
 from sealane.rpc.peer import authenticated_peer
-from sealane.rpc.transfers import from_coordinator, read_from_node
+from sealane.rpc.transfers import from_coordinator, read_frame, read_from_node
 from sealane.telemetry.logs import get_logger, log
 
 _LOG = get_logger(__name__)
 HELLO_SECONDS = 10.0
+SERVICE = DESCRIPTOR.services_by_name["NodeStreamService"].full_name
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class NodeStreamServicer(NodeStreamServiceServicer):
+def add_node_stream(hub: Hub, server: grpc.aio.Server) -> None:
+    """Let a server serve the node stream."""
+    connect = grpc.stream_stream_rpc_method_handler(NodeStreamServicer(hub).Connect)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Connect": connect}),))
+
+
+class NodeStreamServicer:
     """Serves ``Connect``."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._last: tuple[FromCoordinator | None, Outgoing[ConnectResponse]] = None, responses(ConnectResponse())
+        self._last: tuple[FromCoordinator | None, Outgoing[bytes]] = None, responses(b"")
 
-    async def Connect(
-        self, request_iterator: AsyncIterator[ConnectRequest], context: _Context
-    ) -> AsyncIterator[ConnectResponse]:
-        """Carry a node's messages both ways for as long as the stream lasts."""
+    async def Connect(self, request_iterator: AsyncIterator[bytes], context: _Context) -> AsyncIterator[bytes]:
+        """Carry a node's messages, each a ConnectRequest or a ConnectResponse, both ways until the stream ends."""
         certificate = authenticated_peer(context)
         party = admit_logged(certificate, self._hub.registry, {"node"})
         requests = aiter(request_iterator)
         await _hello(requests)
-        outbox: Outbox[ConnectResponse] = Outbox()
+        outbox: Outbox[bytes] = Outbox()
 
         def send(message: FromCoordinator) -> None:
             outbox.put(self._outgoing(message))
@@ -58,7 +66,7 @@ class NodeStreamServicer(NodeStreamServiceServicer):
             reader = asyncio.create_task(self._read(requests, party, outbox))
             async for frame in outbox:
                 yield frame
-                if frame.WhichOneof("message") == "chunk":
+                if is_part(frame):
                     self._hub.moved(party.fingerprint)
             if reader.done() and (error := reader.exception()) is not None:
                 raise error
@@ -71,7 +79,7 @@ class NodeStreamServicer(NodeStreamServiceServicer):
                 with contextlib.suppress(asyncio.CancelledError, Exception):
                     await reader
 
-    def _outgoing(self, message: FromCoordinator) -> Outgoing[ConnectResponse]:
+    def _outgoing(self, message: FromCoordinator) -> Outgoing[bytes]:
         """Encode a message; the same for several nodes in turn, such as an aggregate, only once."""
         last, outgoing = self._last
         if last is not message:
@@ -79,14 +87,11 @@ class NodeStreamServicer(NodeStreamServiceServicer):
             self._last = message, outgoing
         return outgoing
 
-    async def _read(
-        self, requests: AsyncIterator[ConnectRequest], party: Party, outbox: Outbox[ConnectResponse]
-    ) -> None:
+    async def _read(self, requests: AsyncIterator[bytes], party: Party, outbox: Outbox[bytes]) -> None:
         assembler = Assembler()
         try:
-            with well_formed():
-                async for request in requests:
-                    self._take(request, party, assembler)
+            async for frame in requests:
+                self._take(frame, party, assembler)
         except SealaneError as error:
             log(_LOG, "node.protocol", node=party.name, error=error)
             with contextlib.suppress(UnavailableError):  # a full disk must not hide what went wrong
@@ -95,23 +100,22 @@ class NodeStreamServicer(NodeStreamServiceServicer):
         finally:
             outbox.close()
 
-
-    def _take(self, request: ConnectRequest, party: Party, assembler: Assembler) -> None:
+    def _take(self, frame: bytes, party: Party, assembler: Assembler) -> None:
         """Take in a frame, and keep no hold of a message that it completes: it may be of a model's size."""
-        if request.WhichOneof("message") != "chunk":
-            self._hub.receive(party, decode_from_node(request), request.ByteSize())
+        message = read_frame(frame)
+        if not isinstance(message, Chunk):
+            self._hub.receive(party, message, len(frame))
             return
         self._hub.moved(party.fingerprint)
-        whole = assembler.add(request.chunk)
+        whole = assembler.add(message)
         if whole is not None:
             self._hub.receive(party, read_from_node(whole), len(whole))
 
 
-async def _hello(requests: AsyncIterator[ConnectRequest]) -> Hello:
+async def _hello(requests: AsyncIterator[bytes]) -> Hello:
     try:
         async with asyncio.timeout(HELLO_SECONDS):
-            with well_formed():
-                first = decode_from_node(await anext(requests))
+            first = read_frame(await anext(requests))
     except (TimeoutError, StopAsyncIteration) as error:
         raise ProtocolError("stream.no-hello", "the stream did not begin with hello",
                             expected=f"within {HELLO_SECONDS:g} s") from error

@@ -5,27 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from typing import Generic, TypeVar
+from typing import Generic
 
-from google.protobuf.message import Message
+from sealane.rpc.frames import F, Outgoing
 
-from sealane.rpc.frames import Outgoing
-
-M = TypeVar("M", bound=Message)
 MAXIMUM_WAITING_BYTES = 1 << 30
 
 
-class Outbox(Generic[M]):
+class Outbox(Generic[F]):
     """Messages in the order they were put, read frame by frame. Belongs to one loop."""
 
     def __init__(self, limit: int = MAXIMUM_WAITING_BYTES) -> None:
         self._limit = limit
-        self._messages: deque[Outgoing[M]] = deque()
+        self._messages: deque[Outgoing[F]] = deque()
         self._waiting = 0
         self._filled = asyncio.Event()
         self.closed = False
 
-    def put(self, message: Outgoing[M]) -> bool:
+    def put(self, message: Outgoing[F]) -> bool:
         """Add a message. Past the limit the outbox closes and ends the stream: the peer comes back and catches up."""
         if self.closed:
             return False
@@ -42,7 +39,7 @@ class Outbox(Generic[M]):
         self.closed = True
         self._filled.set()
 
-    async def __aiter__(self) -> AsyncIterator[M]:
+    async def __aiter__(self) -> AsyncIterator[F]:
         """Give the frames as they come, until the outbox is closed."""
         while not self.closed:
             while self._messages:

@@ -1,22 +1,20 @@
 """Messages with an update in them, written and read without a copy of the update.
 
 protobuf copies a field when a message is made, when it is written, when it is read and when the field is taken out. The
-payload of a contribution and the aggregate of an arrival therefore go around it. What is on the wire is a message of
-protobuf all the same, with its longest field first, for fields may stand in any order; one that begins otherwise is
-read as any other.
-
-Source: "Encoding", the description of the wire format in the Protocol Buffers documentation.
+payload of a contribution, and the aggregate and the payloads of an arrival therefore go around it. What is on the wire
+is a message of protobuf all the same, with its longest fields first, for fields may stand in any order; one that begins
+otherwise is read as any other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from google.protobuf.message import Message
-
 from sealane.api.stream.v1.stream_pb2 import Arrival as WireArrival
-from sealane.api.stream.v1.stream_pb2 import ConnectRequest, ConnectResponse
+from sealane.api.stream.v1.stream_pb2 import Chunk, ConnectRequest, ConnectResponse
 from sealane.api.stream.v1.stream_pb2 import Contribution as WireContribution
+from sealane.core.ids import Fingerprint
 from sealane.core.octets import Octets, Pieces, Within, stretch, whole
 from sealane.rpc.codec import (
     FromCoordinator,
@@ -26,11 +24,9 @@ from sealane.rpc.codec import (
     encode_from_coordinator,
     encode_from_node,
 )
+from sealane.rpc.fields import key, opened, varint
 from sealane.rpc.frames import CHUNK_BYTES, Outgoing, malformed, requests, responses, well_formed
 from sealane.secagg.messages import Arrival, Contribution
-
-_DELIMITED = 2
-"""The wire type of bytes and of messages: a length, then the content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +36,24 @@ class _Long:
     outer: bytes
     inner: bytes
 
-    @classmethod
-    def of(cls, frame: type[Message], kind: str, name: str) -> _Long:
-        message = frame.DESCRIPTOR.fields_by_name[kind]
-        return cls(_key(message.number), _key(message.message_type.fields_by_name[name].number))
+    def field(self, content: Octets) -> list[Octets]:
+        """Return the long field; nothing where it is empty."""
+        return [self.inner + varint(len(content)), content] if len(content) else []
 
-    def join(self, content: Octets, rest: bytes) -> Octets:
-        """Return the bytes of a frame: the long field, then the rest of its message."""
-        inner = self.inner + _varint(len(content))
-        return Pieces([self.outer + _varint(len(inner) + len(content) + len(rest)) + inner, content, rest])
+    def join(self, fields: list[Octets], rest: bytes) -> Octets:
+        """Return the bytes of a frame: long fields, then the rest of its message."""
+        return Pieces([self.outer + varint(sum(map(len, fields)) + len(rest)), *fields, rest])
 
     def cut(self, frame: Octets) -> tuple[Octets, bytes] | None:
         """Return the long field and the rest of its message, or None where the frame does not begin with it."""
         head = bytes(stretch(frame, 0, min(32, len(frame))))
-        opened = _opened(head, 0, self.outer)
-        if opened is None or opened[0] + opened[1] != len(frame):
+        message = opened(head, 0, self.outer)
+        if message is None or sum(message) != len(frame):
             return None
-        opened = _opened(head, opened[0], self.inner)
-        if opened is None or opened[0] + opened[1] > len(frame):
+        field = opened(head, message[0], self.inner)
+        if field is None or sum(field) > len(frame):
             return None
-        start, stop = opened[0], opened[0] + opened[1]
+        start, stop = field[0], sum(field)
         return Within(frame, start, stop), bytes(stretch(frame, stop, len(frame)))
 
 
@@ -68,15 +62,27 @@ def from_node(message: FromNode) -> Outgoing[ConnectRequest]:
     if not isinstance(message, Contribution) or len(message.payload) <= CHUNK_BYTES:
         return requests(encode_from_node(message))
     rest = encode_from_node(replace(message, payload=b"")).contribution
-    return requests(_PAYLOAD.join(message.payload, rest.SerializeToString()))
+    return requests(_PAYLOAD.join(_PAYLOAD.field(message.payload), rest.SerializeToString()))
 
 
-def from_coordinator(message: FromCoordinator) -> Outgoing[ConnectResponse]:
+def from_coordinator(message: FromCoordinator) -> Outgoing[bytes]:
     """Return a coordinator's message, to be cut into frames."""
-    if not isinstance(message, Arrival) or len(message.aggregate) <= CHUNK_BYTES:
-        return responses(encode_from_coordinator(message))
-    rest = encode_from_coordinator(replace(message, aggregate=b"")).arrival
-    return responses(_AGGREGATE.join(message.aggregate, rest.SerializeToString()))
+    if not isinstance(message, Arrival):
+        return responses(encode_from_coordinator(message).SerializeToString())
+    rest = encode_from_coordinator(replace(message, payloads={}, aggregate=b"")).arrival
+    fields = _AGGREGATE.field(message.aggregate) + _relayed(message.payloads)
+    return responses(_AGGREGATE.join(fields, rest.SerializeToString()))
+
+
+def read_frame(frame: bytes) -> FromNode | Chunk:
+    """Read what a node sent in one frame: a message, or a part of a longer one.
+
+    Raises:
+        ProtocolError: the bytes are no message, or a field is malformed.
+    """
+    with well_formed():
+        request = ConnectRequest.FromString(frame)
+        return request.chunk if request.WhichOneof("message") == "chunk" else decode_from_node(request)
 
 
 def read_from_node(frame: Octets) -> FromNode:
@@ -111,31 +117,18 @@ def read_from_coordinator(frame: Octets) -> FromCoordinator:
     return replace(message, aggregate=cut[0])
 
 
-def _key(number: int) -> bytes:
-    return _varint(number << 3 | _DELIMITED)
+def _relayed(payloads: Mapping[Fingerprint, Octets]) -> list[Octets]:
+    """Return the payloads of an arrival, each an entry of a map."""
+    fields: list[Octets] = []
+    for node, payload in payloads.items():
+        name = node.encode()
+        head = _NODE + varint(len(name)) + name + _OF_NODE + varint(len(payload))
+        fields += [_PAYLOADS + varint(len(head) + len(payload)) + head, payload]
+    return fields
 
 
-def _varint(value: int) -> bytes:
-    """Return a number in groups of seven bits, the lowest first; all but the last have their highest bit set."""
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def _opened(head: bytes, at: int, key: bytes) -> tuple[int, int] | None:
-    """Return where the content of a field begins and how long it is, or None where that field is not here."""
-    if not head.startswith(key, at):
-        return None
-    at += len(key)
-    size = 0
-    for place, byte in enumerate(head[at : at + 5]):  # no frame is longer than 2^35 bytes
-        size |= (byte & 0x7F) << (7 * place)
-        if byte < 0x80:
-            return at + place + 1, size
-    return None
-
-
-_PAYLOAD = _Long.of(ConnectRequest, "contribution", "payload")
-_AGGREGATE = _Long.of(ConnectResponse, "arrival", "aggregate")
+_PAYLOAD = _Long(key(ConnectRequest.CONTRIBUTION_FIELD_NUMBER), key(WireContribution.PAYLOAD_FIELD_NUMBER))
+_AGGREGATE = _Long(key(ConnectResponse.ARRIVAL_FIELD_NUMBER), key(WireArrival.AGGREGATE_FIELD_NUMBER))
+_PAYLOADS = key(WireArrival.PAYLOADS_FIELD_NUMBER)
+_NODE, _OF_NODE = key(1), key(2)
+"""Of an entry of a map: its key, then its value."""

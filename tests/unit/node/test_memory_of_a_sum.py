@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from circle import RUN, Circle, seed_of
 
+from sealane.api.stream.v1.stream_pb2 import ConnectResponse
 from sealane.computations.base import update
 from sealane.core.ids import Fingerprint
 from sealane.node.cohort import NodeCohort
@@ -85,7 +86,8 @@ def contributions(circle: Circle, layout: Layout, who: range) -> dict[int, Contr
 
 
 def chunks(outgoing: Any) -> list[Any]:
-    return [frame.chunk for frame in outgoing.frames()]
+    return [(ConnectResponse.FromString(frame) if isinstance(frame, bytes) else frame).chunk
+            for frame in outgoing.frames()]
 
 
 async def test_a_node_takes_little_more_than_two_copies(circle: Circle, tmp_path: Path) -> None:

@@ -8,13 +8,20 @@ from hypothesis import strategies as st
 
 from sealane.api.stream.v1.stream_pb2 import Chunk, ConnectRequest, ConnectResponse, Contribution, Opening
 from sealane.core import octets
+from sealane.core.octets import Pieces
 from sealane.errors import ProtocolError
-from sealane.rpc.frames import CHUNK_BYTES, SHORT_BYTES, Assembler, requests, responses
+from sealane.rpc.frames import CHUNK_BYTES, SHORT_BYTES, Assembler, is_part, requests, responses
 
 
 def test_short_messages_are_one_frame() -> None:
     message = ConnectRequest(contribution=Contribution(payload=b"x" * 1000))
     assert list(requests(message).frames()) == [message]
+
+
+def test_the_coordinators_short_messages_are_one_frame() -> None:
+    data = ConnectResponse(opening=Opening(sealed={"a": b"y" * 1000})).SerializeToString()
+    frame, = responses(Pieces([data[:10], data[10:]])).frames()
+    assert (frame, is_part(frame)) == (data, False)
 
 
 @settings(max_examples=10, deadline=None)
@@ -34,19 +41,21 @@ def test_long_messages_come_back_whole(size: int) -> None:
 def test_the_coordinators_messages_are_cut_alike() -> None:
     message = ConnectResponse(opening=Opening(sealed={"a": b"y" * (CHUNK_BYTES + 1)}))
     assembler = Assembler()
-    whole = [assembler.add(frame.chunk) for frame in responses(message).frames()][-1]
+    frames = list(responses(message.SerializeToString()).frames())
+    assert all(is_part(frame) and len(frame) <= CHUNK_BYTES + 64 for frame in frames)
+    whole = [assembler.add(ConnectResponse.FromString(frame).chunk) for frame in frames][-1]
     assert whole is not None
     assert ConnectResponse.FromString(octets.whole(whole)) == message
 
 
 def test_several_streams_share_one_message() -> None:
     message = ConnectResponse(opening=Opening(sealed={"a": b"y" * (CHUNK_BYTES + 1)}))
-    shared = responses(message)
+    shared = responses(message.SerializeToString())
     first, second = shared.frames(), shared.frames()
     taken = [(next(first), next(second)) for _ in range(2)]
     for number in (0, 1):
         assembler = Assembler()
-        whole = [assembler.add(pair[number].chunk) for pair in taken][-1]
+        whole = [assembler.add(ConnectResponse.FromString(pair[number]).chunk) for pair in taken][-1]
         assert whole is not None
         assert ConnectResponse.FromString(octets.whole(whole)) == message
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from sealane.core.octets import Pieces, whole
 from sealane.errors import ProtocolError
 from sealane.rpc.codec import encode_from_coordinator, encode_from_node
 from sealane.rpc.frames import CHUNK_BYTES, Assembler, Outgoing
-from sealane.rpc.transfers import from_coordinator, from_node, read_from_coordinator, read_from_node
+from sealane.rpc.transfers import from_coordinator, from_node, read_frame, read_from_coordinator, read_from_node
 from sealane.secagg.messages import Arrival, Contribution, Entry
 
 RUN = "r-aaaaaaaaaaaaaaaa"
@@ -28,7 +29,8 @@ PAYLOAD_KEY = bytes([pb.Contribution.DESCRIPTOR.fields_by_name["payload"].number
 def sent(outgoing: Outgoing[Any]) -> Pieces:
     """What the peer puts together."""
     assembler = Assembler()
-    found = [assembler.add(frame.chunk) for frame in outgoing.frames()]
+    frames = [pb.ConnectResponse.FromString(f) if isinstance(f, bytes) else f for f in outgoing.frames()]
+    found = [assembler.add(frame.chunk) for frame in frames]
     assert found[:-1] == [None] * (len(found) - 1)
     assert found[-1] is not None
     return found[-1]
@@ -54,9 +56,39 @@ def test_an_arrival_comes_back_and_is_protobuf_on_the_wire() -> None:
     assert encode_from_coordinator(message) == encode_from_coordinator(ARRIVAL)
 
 
+@pytest.mark.parametrize("sizes", [(0, 0), (3, 1), (0, 127), (128, 20_000), (300_000, 500_000), (2_000_000, 0)])
+@pytest.mark.parametrize("aggregate", [0, 1000])
+def test_relayed_payloads_are_protobuf_on_the_wire(sizes: tuple[int, int], aggregate: int) -> None:
+    first, second = (LONG[:size] for size in sizes)
+    arrival = replace(ARRIVAL, payloads={NODE: Pieces([first[:100], first[100:]]), OTHER: second},
+                      aggregate=LONG[:aggregate])
+    outgoing, expected = from_coordinator(arrival), encode_from_coordinator(arrival)
+    data = whole(sent(outgoing)) if outgoing.size > CHUNK_BYTES else b"".join(outgoing.frames())
+    assert pb.ConnectResponse.FromString(data) == expected
+    assert len(data) == outgoing.size == expected.ByteSize()
+
+
+def test_frames_are_messages_or_parts_of_them() -> None:
+    short = replace(CONTRIBUTION, payload=b"short")
+    assert read_frame(encode_from_node(short).SerializeToString()) == short
+    part = pb.Chunk(transfer=1, total_bytes=9, offset=0, data=b"abc")
+    assert read_frame(pb.ConnectRequest(chunk=part).SerializeToString()) == part
+
+
+@pytest.mark.parametrize("frame", [
+    b"", b"\xff", b"\x1a\x05ab", encode_from_node(CONTRIBUTION).SerializeToString()[:-1],
+    encode_from_node(CONTRIBUTION).SerializeToString() + b"\x00", bytes(20_000), b"\x1a" + bytes(20_000),
+    b"\x1a" + b"\xff" * 20_000,
+])
+def test_frames_that_are_no_message_are_refused(frame: bytes) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        read_frame(frame)
+    assert caught.value.code.startswith("wire.")
+
+
 def test_fields_in_protobufs_own_order_are_read_too() -> None:
     request, response = encode_from_node(CONTRIBUTION), encode_from_coordinator(ARRIVAL)
-    assert read_from_node(request.SerializeToString()) == CONTRIBUTION
+    assert read_frame(request.SerializeToString()) == read_from_node(request.SerializeToString()) == CONTRIBUTION
     assert read_from_coordinator(response.SerializeToString()) == ARRIVAL
 
 
