@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from sealane.coordinator.data_version import DataVersion
 from sealane.coordinator.database import certificates, parties, reading, writing
 from sealane.coordinator.refused_calls import RefusedCalls
 from sealane.core.clock import Clock, from_text, system_clock, to_text
@@ -22,7 +23,10 @@ from sealane.rpc.certificates import Certificate
 
 Status = Literal["enrolled", "quarantined", "removed"]
 
-# Put together once: it is asked at every call, and each second for every stream.
+MOST_REMEMBERED = 4096
+"""Holders of certificates, in memory."""
+
+# Put together once, which takes longer than to ask it.
 _HOLDER = (
     select(parties).join(certificates, certificates.c.party == parties.c.fingerprint)
     .where(certificates.c.serial == bindparam("serial"), certificates.c.certificate_hash == bindparam("hash")))
@@ -54,12 +58,18 @@ class Party:
 
 
 class Registry:
-    """The parties, in the database. Every reader asks anew, so a removal counts from the next call on."""
+    """The parties, in the database. Every reader asks anew, so a removal counts from the next call on.
+
+    Who holds a certificate is asked at every call, and each second for every stream: that is remembered until something
+    was committed to the database, where that can be told.
+    """
 
     def __init__(self, engine: Engine, clock: Clock = system_clock) -> None:
         self.engine = engine
         self.clock = clock
         self.refused = RefusedCalls(engine, clock)
+        self._version = DataVersion(engine)
+        self._holders: tuple[tuple[int, int] | None, dict[tuple[str, str], Party | None]] = None, {}
 
     def add(self, connection: Connection, *, name: str, role: str, signing_key: bytes, sealing_key: bytes,
             certificate: Certificate) -> Party:
@@ -96,10 +106,17 @@ class Registry:
 
     def holder(self, certificate: Certificate) -> Party | None:
         """Return the party that a certificate was issued to, if that certificate is still accepted."""
-        shown = {"serial": certificate.serial, "hash": certificate.fingerprint}
-        with reading(self.engine) as connection:
-            row = connection.execute(_HOLDER, shown).mappings().one_or_none()
-        return None if row is None else _party(row)
+        version, shown = self._version.read(), (certificate.serial, certificate.fingerprint)  # first, then the rows
+        at, holders = self._holders
+        if version is None or version != at or len(holders) >= MOST_REMEMBERED:
+            holders = {}
+            self._holders = version, holders
+        if shown not in holders:
+            asked = {"serial": certificate.serial, "hash": certificate.fingerprint}
+            with reading(self.engine) as connection:
+                row = connection.execute(_HOLDER, asked).mappings().one_or_none()
+            holders[shown] = None if row is None else _party(row)
+        return holders[shown]
 
     def get(self, name: str) -> Party:
         """Return the party with a name, unless it was removed.
