@@ -1,9 +1,9 @@
 """Messages with an update in them, written and read without a copy of the update.
 
 protobuf copies a field when a message is made, when it is written, when it is read and when the field is taken out. The
-payload of a contribution, and the aggregate and the payloads of an arrival therefore go around it. What is on the wire
-is a message of protobuf all the same, with its longest fields first, for fields may stand in any order; one that begins
-otherwise is read as any other.
+payload of a contribution, the aggregate and the payloads of an arrival, delivered letters and the body of a parcel
+therefore go around it. What is on the wire is a message of protobuf all the same, with its longest fields first, for
+fields may stand in any order; one that begins otherwise is read as any other.
 """
 
 from __future__ import annotations
@@ -11,9 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from google.protobuf.message import Message
+
 from sealane.api.stream.v1.stream_pb2 import Arrival as WireArrival
 from sealane.api.stream.v1.stream_pb2 import Chunk, ConnectRequest, ConnectResponse
 from sealane.api.stream.v1.stream_pb2 import Contribution as WireContribution
+from sealane.api.stream.v1.stream_pb2 import Delivery as WireDelivery
+from sealane.api.stream.v1.stream_pb2 import Parcel as WireParcel
 from sealane.core.ids import Fingerprint
 from sealane.core.octets import Octets, Pieces, Within, stretch, whole
 from sealane.rpc.codec import (
@@ -26,7 +30,8 @@ from sealane.rpc.codec import (
 )
 from sealane.rpc.fields import key, opened, varint
 from sealane.rpc.frames import CHUNK_BYTES, Outgoing, malformed, requests, responses, well_formed
-from sealane.secagg.messages import Arrival, Contribution
+from sealane.rpc.notices import Parcel
+from sealane.secagg.messages import Arrival, Contribution, Delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,15 @@ class _Long:
     def field(self, content: Octets) -> list[Octets]:
         """Return the long field; nothing where it is empty."""
         return [self.inner + varint(len(content)), content] if len(content) else []
+
+    def entries(self, contents: Mapping[Fingerprint, Octets]) -> list[Octets]:
+        """Return the long field that is a map by node."""
+        fields: list[Octets] = []
+        for node, content in contents.items():
+            name = node.encode()
+            head = _NODE + varint(len(name)) + name + _OF_NODE + varint(len(content))
+            fields += [self.inner + varint(len(head) + len(content)) + head, content]
+        return fields
 
     def join(self, fields: list[Octets], rest: bytes) -> Octets:
         """Return the bytes of a frame: long fields, then the rest of its message."""
@@ -67,11 +81,19 @@ def from_node(message: FromNode) -> Outgoing[ConnectRequest]:
 
 def from_coordinator(message: FromCoordinator) -> Outgoing[bytes]:
     """Return a coordinator's message, to be cut into frames."""
-    if not isinstance(message, Arrival):
-        return responses(encode_from_coordinator(message).SerializeToString())
-    rest = encode_from_coordinator(replace(message, payloads={}, aggregate=b"")).arrival
-    fields = _AGGREGATE.field(message.aggregate) + _relayed(message.payloads)
-    return responses(_AGGREGATE.join(fields, rest.SerializeToString()))
+    match message:
+        case Arrival():
+            rest: Message = encode_from_coordinator(replace(message, payloads={}, aggregate=b"")).arrival
+            fields = _AGGREGATE.field(message.aggregate) + _RELAYED.entries(message.payloads)
+            return responses(_AGGREGATE.join(fields, rest.SerializeToString()))
+        case Delivery():
+            rest = encode_from_coordinator(replace(message, sealed={})).delivery
+            return responses(_LETTERS.join(_LETTERS.entries(message.sealed), rest.SerializeToString()))
+        case Parcel():
+            rest = encode_from_coordinator(replace(message, body=b"")).parcel
+            return responses(_BODY.join(_BODY.field(message.body), rest.SerializeToString()))
+        case _:
+            return responses(encode_from_coordinator(message).SerializeToString())
 
 
 def read_frame(frame: bytes) -> FromNode | Chunk:
@@ -117,18 +139,10 @@ def read_from_coordinator(frame: Octets) -> FromCoordinator:
     return replace(message, aggregate=cut[0])
 
 
-def _relayed(payloads: Mapping[Fingerprint, Octets]) -> list[Octets]:
-    """Return the payloads of an arrival, each an entry of a map."""
-    fields: list[Octets] = []
-    for node, payload in payloads.items():
-        name = node.encode()
-        head = _NODE + varint(len(name)) + name + _OF_NODE + varint(len(payload))
-        fields += [_PAYLOADS + varint(len(head) + len(payload)) + head, payload]
-    return fields
-
-
 _PAYLOAD = _Long(key(ConnectRequest.CONTRIBUTION_FIELD_NUMBER), key(WireContribution.PAYLOAD_FIELD_NUMBER))
 _AGGREGATE = _Long(key(ConnectResponse.ARRIVAL_FIELD_NUMBER), key(WireArrival.AGGREGATE_FIELD_NUMBER))
-_PAYLOADS = key(WireArrival.PAYLOADS_FIELD_NUMBER)
+_RELAYED = _Long(key(ConnectResponse.ARRIVAL_FIELD_NUMBER), key(WireArrival.PAYLOADS_FIELD_NUMBER))
+_LETTERS = _Long(key(ConnectResponse.DELIVERY_FIELD_NUMBER), key(WireDelivery.SEALED_FIELD_NUMBER))
+_BODY = _Long(key(ConnectResponse.PARCEL_FIELD_NUMBER), key(WireParcel.BODY_FIELD_NUMBER))
 _NODE, _OF_NODE = key(1), key(2)
 """Of an entry of a map: its key, then its value."""

@@ -15,8 +15,9 @@ from sealane.core.octets import Pieces, whole
 from sealane.errors import ProtocolError
 from sealane.rpc.codec import encode_from_coordinator, encode_from_node
 from sealane.rpc.frames import CHUNK_BYTES, Assembler, Outgoing
+from sealane.rpc.notices import Parcel
 from sealane.rpc.transfers import from_coordinator, from_node, read_frame, read_from_coordinator, read_from_node
-from sealane.secagg.messages import Arrival, Contribution, Entry
+from sealane.secagg.messages import Arrival, Contribution, Delivery, Entry, LettersEntry
 
 RUN = "r-aaaaaaaaaaaaaaaa"
 NODE, OTHER = Fingerprint("a" * 52), Fingerprint("b" * 51 + "a")
@@ -66,6 +67,19 @@ def test_relayed_payloads_are_protobuf_on_the_wire(sizes: tuple[int, int], aggre
     data = whole(sent(outgoing)) if outgoing.size > CHUNK_BYTES else b"".join(outgoing.frames())
     assert pb.ConnectResponse.FromString(data) == expected
     assert len(data) == outgoing.size == expected.ByteSize()
+
+
+@pytest.mark.parametrize("size", [0, 1, 127, 128, 200_000, 3_000_000])
+def test_letters_and_parcels_are_protobuf_on_the_wire(size: int) -> None:
+    told = LettersEntry(NODE, (b"h" * 32, b""), b"s" * 64)
+    delivery = Delivery(RUN, 1, 2, (told,), {NODE: LONG[:size], OTHER: b"short"})
+    parcel = Parcel(NODE, "request", b"s" * 32, LONG[:size], b"k" * 32, b"s" * 64)
+    for message in (delivery, parcel):
+        outgoing, expected = from_coordinator(message), encode_from_coordinator(message)
+        data = whole(sent(outgoing)) if outgoing.size > CHUNK_BYTES else b"".join(outgoing.frames())
+        assert pb.ConnectResponse.FromString(data) == expected
+        assert len(data) == outgoing.size == expected.ByteSize()
+        assert read_from_coordinator(data) == message
 
 
 def test_frames_are_messages_or_parts_of_them() -> None:
