@@ -15,13 +15,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sealane.governance.contract import Contract, Field
+from sealane.node.table import MISSING_TEXTS
 
 Rule = Literal["missing-column", "duplicate-column", "unit", "type", "range", "allowed", "future", "missing"]
 ROW_RULES: tuple[Rule, ...] = ("type", "range", "allowed", "future", "missing")
 """Rules that single rows break; the others concern a column as a whole, and excluding rows does not mend them."""
 
 Mask = NDArray[np.bool_]
-MISSING_TEXTS = ("", "NA", "N/A", "NaN", "nan", "NULL", "null")
 TRUE_TEXTS = ("1", "1.0", "true", "t", "yes", "y")
 FALSE_TEXTS = ("0", "0.0", "false", "f", "no", "n")
 

@@ -238,7 +238,7 @@ def open_dataset(register: Register, name: str, version: str | None = None) -> N
     entry = register.dataset(name)
     if version is not None:
         check_version(entry, version)
-    loaded, contract = _load_registered(entry)
+    loaded, contract = _load_registered(entry, as_text=bool(entry.repair))
     return NodeDataset(entry, contract, loaded.frame)
 
 
@@ -305,8 +305,10 @@ def absolute_source(text: str) -> str:
 
 
 def load(name: str, source: str, contract: Contract, mapping: Mapping[str, Mapped], *, drop_invalid: bool,
-         repair: Repair | None, today: date | None = None) -> Loaded:
+         repair: Repair | None, today: date | None = None, as_text: bool = True) -> Loaded:
     """Read a source, map its columns, repair them and hold them against the contract, as of the day of adding it.
+
+    Without ``as_text``, numbers of a CSV file are read as such; then what they were written like is not known.
 
     Raises:
         InputError: the source cannot be read, or the mapping does not fit.
@@ -314,13 +316,18 @@ def load(name: str, source: str, contract: Contract, mapping: Mapping[str, Mappe
     """
     columns: dict[str, str] = {}
     duplicates: set[str] = set()
+    numeric: set[str] = set()
 
     def choose(names: list[str]) -> list[str]:
         columns.update(full_mapping(contract, mapping, names, repair))
+        if not as_text:
+            numbers = {name: contract.field(name).type in ("number", "integer") for name in columns}
+            numeric.update(columns[name] for name, number in numbers.items() if number)
+            numeric.difference_update(columns[name] for name, number in numbers.items() if not number)
         duplicates.update(column for column in columns.values() if names.count(column) > 1)
         return [column for column in dict.fromkeys(columns.values()) if column not in duplicates]
 
-    table = read_table(parse_source(source), choose, contract)
+    table = read_table(parse_source(source), choose, contract, numeric)
     rows = len(table.frame)
     raw = {field: table.frame[column] for field, column in columns.items() if column not in duplicates}
     repaired: list[Repaired] = []
@@ -346,11 +353,11 @@ def _version(content: str, mapping: Mapping[str, str], contract: Contract, **sai
     return content_hash({"content": content, "mapping": dict(mapping), "contract": contract.hash, **said}).hex()
 
 
-def _load_registered(entry: DatasetEntry) -> tuple[Loaded, Contract]:
+def _load_registered(entry: DatasetEntry, *, as_text: bool = True) -> tuple[Loaded, Contract]:
     contract = contract_of(entry)
     mapping = {field: Mapped(column) for field, column in entry.mapping.items()}
     loaded = load(entry.name, entry.source, contract, mapping, drop_invalid=entry.drop_invalid,
-                  repair=stored_repair(entry.repair), today=from_text(entry.added_at).date())
+                  repair=stored_repair(entry.repair), today=from_text(entry.added_at).date(), as_text=as_text)
     if loaded.report.version != entry.version:
         raise _changed(entry, "its content", loaded.report.version, entry.version)
     return loaded, contract

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Container
 from pathlib import Path
 
 from sealane.errors import InputError, RefusedError
@@ -23,13 +24,14 @@ from sealane.node.table import Choose, Table
 State = tuple[int, int, int]
 
 
-def read_table(source: Source, choose: Choose, contract: Contract) -> Table:
+def read_table(source: Source, choose: Choose, contract: Contract, numeric: Container[str] = ()) -> Table:
     """Read the chosen columns of a source, all rows, as one consistent state.
 
     Args:
         source: where the rows lie.
         choose: which of its columns.
         contract: whose codes and units a mapping goes by; others read columns as they are.
+        numeric: columns of a CSV file that may come as numbers, where they are.
 
     Raises:
         InputError: missing, unreadable, or it needs an extra that is not installed.
@@ -38,7 +40,7 @@ def read_table(source: Source, choose: Choose, contract: Contract) -> Table:
     """
     match source.kind:
         case "csv" | "parquet":
-            return _read_file(source, choose)
+            return _read_file(source, choose, numeric)
         case "sqlite":
             check_file(source.path)
             return read_sqlite(source, choose)
@@ -92,7 +94,7 @@ def changing(path: Path) -> RefusedError:
                         hint="let whatever writes it finish, then try again")
 
 
-def _read_file(source: Source, choose: Choose) -> Table:
+def _read_file(source: Source, choose: Choose, numeric: Container[str] = ()) -> Table:
     path = source.path
     before = state_of(path)
     if set("*?[") & set(source.location):
@@ -100,7 +102,7 @@ def _read_file(source: Source, choose: Choose) -> Table:
         raise InputError("dataset.wildcard", "the path holds a character that the reader takes as a wildcard",
                          got=path.name, expected="a path without * ? [", hint="rename the file, or link to it")
     content = hash_of(path)
-    names, frame = (read_csv if source.kind == "csv" else read_parquet)(path, choose)
+    names, frame = read_csv(path, choose, numeric) if source.kind == "csv" else read_parquet(path, choose)
     if state_of(path) != before:
         raise changing(path)
     return Table(names, frame, content)

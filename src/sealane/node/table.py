@@ -16,6 +16,8 @@ import pandas as pd
 from sealane.errors import InputError
 
 MAXIMUM_COLUMNS = 10_000
+MISSING_TEXTS = ("", "NA", "N/A", "NaN", "nan", "NULL", "null")
+"""What stands for a missing number."""
 Choose = Callable[[list[str]], list[str]]
 """Given a source's column names in their order, returns those to read; each must occur once."""
 

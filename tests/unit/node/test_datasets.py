@@ -305,8 +305,8 @@ def test_a_file_that_is_written_while_it_is_read(add: Add, tmp_path: Path, monke
     path = write(tmp_path / "loans.csv", GOOD)
     real = reading.read_csv
 
-    def slow(source: Path, choose: object) -> object:
-        table = real(source, choose)  # type: ignore[arg-type]
+    def slow(source: Path, choose: object, numeric: object) -> object:
+        table = real(source, choose, numeric)  # type: ignore[arg-type]
         with source.open("a") as file:  # someone else's export goes on
             file.write("1,777,1,A,,\n")
         return table
