@@ -178,6 +178,8 @@ class Boosting:
             above = [int(bool((state.score[0] > level).any())) for level in state.span.levels()]
             opened = await self._cohort.sum({f"levels {number}": count(above, 1)})
             state.span = state.span.lowered(opened[f"levels {number}"].tolist())
+        from sealane.computations.trees.kernels import raise_scores  # numba takes a while to load
+
         first, second = self._loss.gradients(state.score, self._outcome, self._weight)
         largest = self._loss.bounds(state.span)
         grids = tuple(grid(self._used, one * self._asked.heaviest, self._cohort.size) for one in largest)
@@ -219,7 +221,7 @@ class Boosting:
             state.span = state.span.widened(place, outputs)
             if int(rows.size) == len(self._codes):
                 for leaf, output in zip(leaves, outputs, strict=True):
-                    state.score[place, leaf] += output
+                    raise_scores(state.score[place], leaf, output)
             else:  # rows that were not drawn have a score as well
                 state.score[place] += np.array(outputs)[route(self._codes, self._bins, made)]
         return True

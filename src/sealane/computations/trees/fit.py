@@ -43,8 +43,10 @@ class Gbdt:
 
     @property
     def late(self) -> tuple[str, ...]:
-        """Return what a sandbox imports beforehand, where LightGBM is installed: both take seconds to load."""
-        return ("lightgbm", "sealane.computations.trees.kernels") if find_spec("lightgbm") is not None else ()
+        """Return what a sandbox imports beforehand, where LightGBM is installed: all take long to load."""
+        if find_spec("lightgbm") is None:
+            return ()
+        return "lightgbm", "sealane.computations.trees.kernels", "sealane.computations.trees.bin_kernels"
 
     @property
     def parameters(self) -> type[GbdtParameters]:

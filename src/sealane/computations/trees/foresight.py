@@ -50,8 +50,8 @@ class Wanted:
             self.histograms.append(node)
 
 
-def foresee(wanted: Wanted, mirror: Mirror, judged: Callable[[TreeNode, Split], Verdict | None],
-            instead: Callable[[TreeNode], Split | None]) -> None:
+def foresee(wanted: Wanted, mirror: Mirror, look: Callable[[TreeNode], Split | None],
+            judged: Callable[[TreeNode, Split], Verdict | None], instead: Callable[[TreeNode], Split | None]) -> None:
     """Add what the leaves will need that are split before the tree is full.
 
     The tree is grown on from what is known, leaf by leaf of largest gain. A leaf that nothing is known of is given a
@@ -60,6 +60,7 @@ def foresee(wanted: Wanted, mirror: Mirror, judged: Callable[[TreeNode, Split], 
     Args:
         wanted: is added to.
         mirror: the tree so far.
+        look: for the best split of a node, where its histogram is open.
         judged: the verdict on a split, where it is known.
         instead: what takes the place of a foreseen split that is barred.
     """
@@ -68,8 +69,9 @@ def foresee(wanted: Wanted, mirror: Mirror, judged: Callable[[TreeNode, Split], 
     heap: list[tuple[float, int, TreeNode | None]] = []  # without a node: a leaf of which only its place is known
 
     def push(leaf: TreeNode) -> None:
-        if leaf.best is not None:
-            heapq.heappush(heap, (-leaf.best.gain, next(order), leaf))
+        best = look(leaf)
+        if best is not None:
+            heapq.heappush(heap, (-best.gain, next(order), leaf))
 
     def push_unknown(gain: float) -> None:
         for share in SHARES:

@@ -53,6 +53,7 @@ class Ground:
         tally: is kept.
         starts: where each feature's bins begin.
         numbers: of bins of each feature.
+        kinds: of features: 0 a number, 1 a number whose last bin holds missing values, -1 a category.
         size: of all features' bins together.
         table: own rows.
         counted: whether a census is opened with every histogram: not in a cohort whose numbers do not fit an entry.
@@ -68,6 +69,7 @@ class Ground:
     tally: Tally
     starts: NDArray[np.int64] = field(init=False)
     numbers: NDArray[np.int64] = field(init=False)
+    kinds: NDArray[np.int64] = field(init=False)
     size: int = field(init=False)
     table: Table = field(init=False)
     counted: bool = field(init=False)
@@ -76,6 +78,7 @@ class Ground:
         numbers = np.array([one.number for one in self.bins], np.int64)
         missing = tuple(one.number - 1 if one.missing else None for one in self.bins)
         found = {"numbers": numbers, "starts": np.concatenate([[0], np.cumsum(numbers)[:-1]]).astype(np.int64),
+                 "kinds": np.array([-1 if one.categorical else int(one.missing) for one in self.bins], np.int64),
                  "size": int(numbers.sum()), "table": Table(self.codes, missing),
                  "counted": slots_for([self.used], 4, self.cohort.size).fit}
         for name, value in found.items():

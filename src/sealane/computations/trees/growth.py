@@ -45,7 +45,7 @@ class Growth:
         self._ground, self._label = ground, label
         self._digest = hashlib.sha256(label.encode())
         self._histograms = Histograms(ground, first, second, grids, features)
-        self._search = Search(ground, features)
+        self._search = Search(ground, grids, features)
         self._root = TreeNode(rows, total, 0, ground.table)
         self._mirror = Mirror([self._root], ground.params.num_leaves, ground.params.max_depth, ground.rule.rows)
         self._asked: tuple[TreeNode, TreeNode | None] = (self._root, None)
@@ -80,6 +80,7 @@ class Growth:
         """Return own rows of each leaf by LightGBM's numbers, and the splits in order."""
         self._mirror.finish()
         self._ground.tally.unused += self._fetched - self._used
+        self._root.let_go()
         return [leaf.rows for leaf in self._mirror.leaves], list(self._mirror.made)
 
     async def _settled(self, node: TreeNode | None, split: Split) -> Split:
@@ -120,9 +121,13 @@ class Growth:
 
     def _open(self, nodes: list[TreeNode], opened: Opened) -> None:
         self._fetched += len(nodes)
-        for node in self._histograms.open(nodes, opened):
-            if not node.known:
-                node.best = self._search.best(node)
+        self._histograms.open(nodes, opened)
+
+    def _look(self, node: TreeNode) -> Split | None:
+        """Return the best split of a node: LightGBM's, or what is foreseen of it."""
+        if not node.known and not node.searched and node.histogram is not None:
+            node.searched, node.best = True, self._search.best(node)
+        return node.best
 
     def _not_barred(self, node: TreeNode) -> Iterator[Split]:
         for split in self._search.alternatives(node):
@@ -151,7 +156,7 @@ class Growth:
 
     async def _fetch(self, wanted: Wanted) -> None:
         """Ask for what is wanted, and for what will be: one sum."""
-        foresee(wanted, self._mirror, self._verdict, lambda node: next(self._not_barred(node), None))
+        foresee(wanted, self._mirror, self._look, self._verdict, lambda node: next(self._not_barred(node), None))
         for node, split in wanted.verdicts:
             self._digest.update(node.name + repr(split.key).encode())
         for node in wanted.histograms:

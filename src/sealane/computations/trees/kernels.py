@@ -1,4 +1,4 @@
-"""The loops that touch every row or bin: a leaf's histogram, where rows lie, and the best split of each feature.
+"""The loops over own rows: a leaf's histogram, where rows lie, a binary outcome's derivatives, and scores.
 
 Compiled for the types named when the module is first imported; kept on disk where there is a place for it.
 """
@@ -9,15 +9,17 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
-from numba import njit
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import njit, types
+from numba.extending import intrinsic
 
 P = ParamSpec("P")
 R = TypeVar("R")
-EPSILON = 1e-15
-"""LightGBM's kEpsilon: what a side's hessian begins with."""
 
 
-def _kernel(signature: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def kernel(signature: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Compile a function for the types of a signature, without Python's lock."""
+
     def declare(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return cast(Callable[P, R], njit(signature, cache=True, nogil=True)(function))
@@ -27,13 +29,28 @@ def _kernel(signature: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return declare
 
 
-@njit(inline="always")
-def _gain(g: float, h: float, l1: float, l2: float) -> float:
-    kept = max(0.0, abs(g) - l1)
-    return kept * kept / (h + l2)
+def _pair_code(typing: Any, array: Any, place: Any, first: Any, second: Any) -> Any:
+    """Add two numbers to a row of a float64 ``(n, 2)`` at once: numba by itself makes two loads and stores of it."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pair = ir.VectorType(ir.DoubleType(), 2)
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        at = builder.bitcast(builder.gep(data, [builder.shl(args[1], args[1].type(1))]), pair.as_pointer())
+        added = ir.Constant(pair, ir.Undefined)
+        for lane in (0, 1):
+            added = builder.insert_element(added, args[2 + lane], ir.IntType(32)(lane))
+        loaded = builder.load(at)
+        stored = builder.store(builder.fadd(loaded, added), at)
+        loaded.align = stored.align = 8
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, types.float64, types.float64), generate
 
 
-@_kernel("void(uint8[:, ::1], int32[::1], float32[::1], float32[::1], int64[::1], float64[:, ::1], int32[::1])")
+_add_pair = cast(Callable[..., None], intrinsic(_pair_code))
+
+
+@kernel("void(uint8[:, ::1], int32[::1], float32[::1], float32[::1], int64[::1], float64[:, ::1], int32[::1])")
 def add_up(codes: Any, rows: Any, first: Any, second: Any, starts: Any, out: Any, counts: Any) -> None:
     """Add the derivatives of some rows into a histogram of all features, ``(bins, 2)``, and count rows by bin."""
     for place in range(rows.size):
@@ -41,12 +58,11 @@ def add_up(codes: Any, rows: Any, first: Any, second: Any, starts: Any, out: Any
         g, h = np.float64(first[row]), np.float64(second[row])
         for feature in range(codes.shape[1]):
             at = np.uint32(starts[feature]) + np.uint32(codes[row, feature])  # which cannot be negative: a tenth faster
-            out[at, 0] += g
-            out[at, 1] += h
+            _add_pair(out, at, g, h)
             counts[at] += np.int32(1)
 
 
-@_kernel("void(uint8[:, ::1], int32[::1], float64[::1], int64[::1], float64[:, ::1])")
+@kernel("void(uint8[:, ::1], int32[::1], float64[::1], int64[::1], float64[:, ::1])")
 def weigh(codes: Any, rows: Any, weights: Any, starts: Any, out: Any) -> None:
     """Add the weights of some rows, and their squares, by bin of all features, ``(bins, 2)``."""
     for place in range(rows.size):
@@ -58,96 +74,43 @@ def weigh(codes: Any, rows: Any, weights: Any, starts: Any, out: Any) -> None:
             out[at, 1] += weight * weight
 
 
-@_kernel("int64(uint8[:, ::1], int32[::1], int64, boolean[::1], int32[::1], int32[::1])")
+@kernel("int64(uint8[:, ::1], int32[::1], int64, boolean[::1], int32[::1], int32[::1])")
 def divide(codes: Any, rows: Any, feature: Any, goes: Any, left: Any, right: Any) -> Any:
     """Write the rows whose bin goes left, and the others, in their order; return how many went left."""
-    on_left, on_right = 0, 0
+    on_left = np.int64(0)
     for place in range(rows.size):
         row = rows[place]
-        if goes[codes[row, feature]]:
-            left[on_left] = row
-            on_left += 1
-        else:
-            right[on_right] = row
-            on_right += 1
+        # Written to both sides, and kept on one: no branch, which a processor would guess wrong.
+        left[on_left] = row
+        right[place - on_left] = row
+        on_left += np.int64(goes[codes[row, feature]])
     return on_left
 
 
-@_kernel("void(int32[::1], int64[::1], int64[::1], int64[::1], int64[:, ::1])")
-def mark_ends(counts: Any, starts: Any, numbers: Any, kinds: Any, out: Any) -> None:
-    """Mark the first and the last bin of a number that holds a row; of all other bins, whether they hold any.
+@kernel("void(float64[::1], float32[::1], float64[::1], float64, float32[::1], float32[::1])")
+def derive_binary(raised: Any, outcome: Any, weight: Any, positive: Any, first: Any, second: Any) -> None:
+    """Write the derivatives of a binary outcome's loss, as LightGBM rounds them.
 
     Args:
-        counts: rows by bin.
-        starts: where each feature's bins begin.
-        numbers: of bins of each feature.
-        kinds: 0 numeric, 1 numeric whose last bin holds missing values, -1 a category.
-        out: zeros, ``(2, bins)``: the first bins, the last bins, and in both those that hold any row.
+        raised: e to the score, and of rows without the event to the negative score.
+        outcome: above 0 with the event.
+        weight: of rows.
+        positive: weight of the event.
+        first: of the loss by the score.
+        second: the same.
     """
-    for feature in range(starts.size):
-        start, end = starts[feature], starts[feature] + numbers[feature]
-        known = start if kinds[feature] < 0 else end - kinds[feature]
-        for place in range(start, known):
-            if counts[place] > 0:
-                out[0, place] = 1
-                break
-        for place in range(known - 1, start - 1, -1):
-            if counts[place] > 0:
-                out[1, place] = 1
-                break
-        for place in range(known, end):
-            if counts[place] > 0:
-                out[0, place] = out[1, place] = 1
+    for row in range(raised.size):
+        response = 1.0 / (1.0 + raised[row])
+        factor = 1.0
+        signed = response
+        if outcome[row] > 0:
+            factor, signed = positive, -response
+        first[row] = np.float32(signed * factor * weight[row])
+        second[row] = np.float32(response * (1.0 - response) * factor * weight[row])
 
 
-@_kernel("void(float64[:, ::1], int64[::1], int64[::1], int64[::1], float64[::1], float64[:, ::1])")
-def best_splits(histogram: Any, starts: Any, numbers: Any, kinds: Any, facts: Any, out: Any) -> None:
-    """Find the best split of each numeric feature as LightGBM does.
-
-    Source: LightGBM 4, feature_histogram.hpp, FindBestThresholdSequentially.
-
-    Args:
-        histogram: sums over a leaf, ``(bins, 2)``.
-        starts: where each feature's bins begin.
-        numbers: of bins of each feature.
-        kinds: 0 numeric, 1 numeric whose last bin holds missing values, -1 not looked at.
-        facts: rows, Σg, Σh, fewest rows, least hessian, l1, l2, least gain.
-        out: gain, threshold, whether missing goes left, Σg and Σh of the left; ``(features, 5)``.
-    """
-    rows, total_g, total_h, fewest, least, l1, l2, least_gain = facts
-    total_h = total_h + 2 * EPSILON
-    factor = rows / total_h
-    shift = _gain(total_g, total_h, l1, l2) + least_gain
-    for feature in range(starts.size):
-        out[feature, 0] = -np.inf
-        if kinds[feature] < 0:
-            continue
-        start = starts[feature]
-        last = numbers[feature] - 1 - kinds[feature]
-        # From the right, missing with the left; then from the left, missing with the right.
-        g, h, count = 0.0, EPSILON, np.int64(0)
-        for place in range(last, 0, -1):
-            g += histogram[start + place, 0]
-            h += histogram[start + place, 1]
-            count += np.int64(histogram[start + place, 1] * factor + 0.5)
-            if count < fewest or h < least:
-                continue
-            if rows - count < fewest or total_h - h < least:
-                break
-            gain = _gain(total_g - g, total_h - h, l1, l2) + _gain(g, h, l1, l2)
-            if gain > shift and gain - shift > out[feature, 0]:
-                out[feature] = np.array([gain - shift, place - 1.0, 1.0, total_g - g, total_h - h])
-        if kinds[feature] == 0:
-            continue
-        g, h, count = 0.0, EPSILON, np.int64(0)
-        for place in range(last + 1):
-            g += histogram[start + place, 0]
-            h += histogram[start + place, 1]
-            count += np.int64(histogram[start + place, 1] * factor + 0.5)
-            if count < fewest or h < least:
-                continue
-            if rows - count < fewest or total_h - h < least:
-                break
-            gain = _gain(g, h, l1, l2) + _gain(total_g - g, total_h - h, l1, l2)
-            if gain > shift and gain - shift > out[feature, 0]:
-                out[feature] = np.array([gain - shift, np.float64(place), 0.0, g, h])
+@kernel("void(float64[::1], int32[::1], float64)")
+def raise_scores(score: Any, rows: Any, output: Any) -> None:
+    """Add a leaf's output to the scores of its rows."""
+    for place in range(rows.size):
+        score[rows[place]] += output

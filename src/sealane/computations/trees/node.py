@@ -27,12 +27,13 @@ class TreeNode:
         table: all own rows.
         name: public, of the splits above it: 16 bytes.
         histogram: opened sums in steps of the grids, ``(bins, 2)``; None while they are not open.
-        values: the same in units.
-        sums: Σg and Σh of the node.
+        steps: Σg and Σh of the node, in steps.
+        sums: the same in units.
         census: opened along with it, where the run opens it.
-        counts: own rows by bin: private.
+        counts: own rows by bin, where its sums are asked for also those of its sibling: ``(1 or 2, bins)``, private.
         best: its best split: LightGBM's once that is ``known``, until then what is foreseen.
         known: whether LightGBM has searched it.
+        searched: whether it was searched here, to foresee what LightGBM will find.
         verdicts: of splits, opened or read off.
         parent: the node above.
         sibling: the other child of the same split.
@@ -44,12 +45,13 @@ class TreeNode:
     table: Table
     name: bytes = b"root"
     histogram: NDArray[np.int64] | None = None
-    values: NDArray[np.float64] | None = None
+    steps: tuple[int, int] = (0, 0)
     sums: tuple[float, float] = (0.0, 0.0)
     census: Census | None = None
     counts: NDArray[np.int32] | None = None
     best: Split | None = None
     known: bool = False
+    searched: bool = False
     verdicts: dict[Key, Verdict] = field(default_factory=dict)
     parent: TreeNode | None = None
     sibling: TreeNode | None = None
@@ -75,6 +77,15 @@ class TreeNode:
             left.sibling, right.sibling = right, left
             found = self._children[split.key] = left, right
         return found
+
+
+    def let_go(self) -> None:
+        """Forget the nodes around it and below: what they hold is free at once, not when cycles are next looked for."""
+        for pair in self._children.values():
+            for child in pair:
+                child.let_go()
+        self._children.clear()
+        self.parent = self.sibling = None
 
 
 def smaller_first(pair: tuple[TreeNode, TreeNode]) -> tuple[TreeNode, TreeNode]:

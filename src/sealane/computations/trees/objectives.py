@@ -106,17 +106,22 @@ class Loss:
                 mean = np.exp(score)
                 first, second = mean - outcome, mean * math.exp(self.delta)
             case "binary":
-                sign = np.where(outcome > 0, 1.0, -1.0)
-                response = -sign / (1.0 + np.exp(sign * score))
-                size = np.abs(response)
-                factor = np.where(outcome > 0, self.positive, 1.0)
-                first, second = response * factor, size * (1.0 - size) * factor
+                return self._binary(score[0], outcome, weight)
             case "multiclass":
                 share = _softmax(score)
                 own = outcome[None, :] == np.arange(self.scores)[:, None]
                 first = share - own
                 second = self.scores / (self.scores - 1.0) * share * (1.0 - share)
         return (first * weight).astype(single), (second * weight).astype(single)
+
+    def _binary(self, score: Array, outcome: Single, weight: Array) -> tuple[Single, Single]:
+        from sealane.computations.trees.kernels import derive_binary  # numba takes a while to load
+
+        raised = np.where(outcome > 0, score, -score)
+        np.exp(raised, out=raised)
+        first, second = (np.empty((1, len(outcome)), np.float32) for _ in range(2))
+        derive_binary(raised, outcome, weight, self.positive, first[0], second[0])
+        return first, second
 
     def bounds(self, span: Span) -> tuple[float, float]:
         """Return public bounds of a row's unweighted first and second derivative."""

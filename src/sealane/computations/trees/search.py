@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sealane.computations.trees.calls import Split
+from sealane.computations.trees.fixed_point import Grid
 from sealane.computations.trees.ground import Ground
 from sealane.computations.trees.node import Key, TreeNode
 
@@ -26,13 +27,15 @@ class Search:
 
     Args:
         ground: what the tree stands on.
+        grids: of its sums.
         features: places of the features that it may use.
     """
 
-    def __init__(self, ground: Ground, features: tuple[int, ...]) -> None:
+    def __init__(self, ground: Ground, grids: tuple[Grid, Grid], features: tuple[int, ...]) -> None:
         self._ground = ground
-        self._kinds = np.array([(-1 if one.categorical or k not in features else int(one.missing))
-                                for k, one in enumerate(ground.bins)], np.int64)
+        self._units = 1.0 / np.array([grid.scale for grid in grids])  # exact, for scales are powers of two
+        self._kinds = np.full(len(ground.bins), -1, np.int64)
+        self._kinds[list(features)] = ground.kinds[list(features)]
 
     def best(self, node: TreeNode) -> Split | None:
         """Return the split that LightGBM will choose, if that is by a number."""
@@ -56,13 +59,13 @@ class Search:
 
     def _each(self, node: TreeNode, fewest: float) -> NDArray[np.float64]:
         """Return the best split of each number: gain, threshold, default left, Σg and Σh of the left."""
-        from sealane.computations.trees.kernels import best_splits  # numba takes a while to load
+        from sealane.computations.trees.bin_kernels import best_splits  # numba takes a while to load
 
         ground, params = self._ground, self._ground.params
         facts = np.array([node.total, *node.sums, fewest, params.min_sum_hessian_in_leaf, params.lambda_l1,
                           params.lambda_l2, params.min_gain_to_split])
         each = np.empty((len(ground.bins), 5))
-        best_splits(node.values, ground.starts, ground.numbers, self._kinds, facts, each)
+        best_splits(node.histogram, ground.starts, ground.numbers, self._kinds, self._units, facts, each)
         return each
 
     def _split(self, node: TreeNode, each: NDArray[np.float64], place: int) -> Split:

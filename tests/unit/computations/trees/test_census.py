@@ -10,15 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealane.computations.trees import fit
+from sealane.computations.trees.bin_kernels import add_up_census, pack_census
 from sealane.computations.trees.calls import NOTHING
 from sealane.computations.trees.census import Census, Slots, read_verdict, slots_for
 from sealane.computations.trees.fit import Gbdt
 from sealane.computations.trees.fixed_point import grid
 from sealane.computations.trees.growth import Growth
-from sealane.computations.trees.kernels import mark_ends, weigh
+from sealane.computations.trees.kernels import weigh
 from sealane.computations.trees.permission import Rule, judge
 from sealane.computations.trees.table import Table
 from sealane.secagg.layout import plan
+from sealane.secagg.terms import count
 
 quick = settings(max_examples=300, deadline=None)
 NUMBER, MISSING, CATEGORY = 0, 1, -1
@@ -49,15 +51,22 @@ def nodes_and_splits(draw):
     return kind, number, codes, weights, split, rule
 
 
+def marks_of(counts, kind):
+    """Return where a feature's first and last row are, as a census marks them: ``(2, bins)``."""
+    known = {NUMBER: len(counts), MISSING: len(counts) - 1, CATEGORY: 0}[kind]
+    held = np.flatnonzero(counts[:known])
+    first, last = np.concatenate([[0] * known, counts[known:] > 0]), np.concatenate([[0] * known, counts[known:] > 0])
+    first[held[:1]], last[held[-1:]] = 1, 1
+    return np.stack([first, last]).astype(np.int64)
+
+
 def census_of(kind, number, codes, weights):
     starts, numbers = np.array([0, 1, 1 + number]), np.array([1, number, 1])
     total = np.zeros((3, 2 + number + 1), np.int64)
     for one in codes:
-        counts = np.concatenate([np.bincount(column, minlength=most)
-                                 for column, most in zip(one.T, numbers, strict=True)]).astype(np.int32)
-        ends = np.zeros((2, len(counts)), np.int64)
-        mark_ends(counts, starts, numbers, np.array([0, kind, 0]), ends)
-        total[:, 1:] += np.vstack([counts, ends])
+        counts = [np.bincount(column, minlength=most) for column, most in zip(one.T, numbers, strict=True)]
+        ends = [marks_of(*each) for each in zip(counts, (NUMBER, kind, NUMBER), strict=True)]
+        total[:, 1:] += np.vstack([np.concatenate(counts), np.hstack(ends)])
     masses = None
     if weights is not None:
         masses = np.zeros((2 + number, 2))
@@ -91,23 +100,46 @@ def test_a_verdict_that_is_read_is_the_one_that_would_be_asked_for(made):
         assert len(codes) >= rule.institutions > 1
 
 
+@st.composite
+def counted_nodes(draw):
+    """Kinds of features and which are used, and rows by bin of nodes (and siblings) at institutions, up to all."""
+    features = draw(st.lists(st.tuples(st.sampled_from([NUMBER, MISSING, CATEGORY]), st.integers(1, 12), st.booleans()),
+                             min_size=1, max_size=5))
+    kinds, numbers, used = (np.array(each) for each in zip(*features, strict=True))
+    used[draw(st.integers(0, len(used) - 1))] = True
+    cohort, sides, most = draw(st.integers(1, 12)), draw(st.integers(1, 2)), draw(st.integers(1, 10**6))
+    # As full as a cohort can make them: all rows in one bin; and bins that few have any row in.
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    counts = rng.multinomial(most, np.full(cohort, 1 / cohort), size=(sides, numbers.sum())).transpose(2, 0, 1)
+    return kinds, numbers, used, most, counts * (rng.random(counts.shape) < draw(st.sampled_from([0.1, 0.7, 1.0])))
+
+
 @quick
-@given(st.integers(1, 40), st.integers(1, 12), st.integers(1, 3), st.sampled_from([2, 4]), st.integers(1, 10**6),
-       st.integers(0, 2**32))
-def test_what_is_packed_and_summed_is_what_is_unpacked(bins, cohort, nodes, marks, most, seed):
-    rng = np.random.default_rng(seed)
-    slots = slots_for([most] * nodes, marks, cohort)
+@given(counted_nodes())
+def test_what_is_packed_and_summed_is_what_is_unpacked(made):
+    kinds, numbers, used, most, counts = made
+    cohort, sides, bins = counts.shape
+    slots = slots_for([most], 2 * sides, cohort)
     assert slots.fit
-    # As full as a cohort can make them: all rows in one bin, every institution in every mark.
-    shares = rng.multinomial(most, np.full(cohort, 1 / cohort), size=(nodes, bins)).transpose(2, 0, 1)
-    ends = rng.integers(0, 2, size=(cohort, nodes, marks, bins)) | (rng.random((nodes, marks, bins)) < 0.3)
-    terms = [slots.pack(own, end) for own, end in zip(shares, ends, strict=True)]
-    assert {term.values.shape for term in terms} == {(nodes, -(-bins // slots.together))}
-    assert all(term.values.min() >= 0 and term.values.max() <= term.bound for term in terms)
+    terms = []
+    for own in counts:
+        packed = np.zeros(slots.entries(int(numbers[used].sum())), np.int64)
+        pack_census(own.astype(np.int32), numbers, kinds, used, slots.mark, slots.bits, slots.together, packed)
+        terms.append(count(packed, slots.bound))
+    assert all(term.values.min() >= 0 and term.values.max() < term.bound for term in terms)
     assert plan({"census": terms[0]}, cohort).width == 64
-    rows, found = slots.unpack(sum(term.values for term in terms), bins)
-    assert (rows == most).all()
-    assert (found == ends.sum(axis=0)).all()
+    found = np.empty((1 + slots.marks, bins + 1), np.int64)
+    opened = sum(term.values for term in terms)
+    add_up_census(opened, numbers, used, slots.mark, slots.bits, slots.together, found)
+    expected = np.zeros((1 + slots.marks, bins), np.int64)
+    for feature, start in enumerate(numbers.cumsum() - numbers):
+        part = slice(start, start + numbers[feature])
+        if used[feature]:
+            expected[0, part] = counts[:, 0, part].sum(axis=0)
+            for own in counts:
+                expected[1:, part] += np.vstack([marks_of(side[part], kinds[feature]) for side in own])
+    assert (found[:, 0] == 0).all()
+    assert (np.diff(found) == expected).all()
 
 
 def test_two_bins_of_a_large_node_share_an_entry():
