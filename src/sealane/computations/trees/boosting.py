@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sealane.computations.base import Cohort, Term, count
 from sealane.computations.trees.bins import Bins
-from sealane.computations.trees.calls import Histogram, RootSums
+from sealane.computations.trees.calls import RootSums
 from sealane.computations.trees.fixed_point import grid
 from sealane.computations.trees.ground import Ground, Tally
 from sealane.computations.trees.group_quantiles import group_quantiles
-from sealane.computations.trees.growth import Growth
-from sealane.computations.trees.histograms import Opened
+from sealane.computations.trees.growth import Answering, Growth
+from sealane.computations.trees.histograms import Opened, Terms
 from sealane.computations.trees.library import Ended, Library
 from sealane.computations.trees.mirror import Step
 from sealane.computations.trees.objectives import Loss, Span
@@ -28,6 +28,7 @@ from sealane.computations.trees.table import goes_left
 from sealane.errors import RefusedError
 
 Array = NDArray[np.float64]
+R = TypeVar("R")
 
 
 @dataclass(slots=True)
@@ -200,13 +201,14 @@ class Boosting:
                                 chosen_features(self._params.seed, label, len(self._bins),
                                                 self._params.params.feature_fraction))
                 others = self._losses(state) if place == 0 else {}
-                answer, opened = await growth.root(call, others)
+                root = growth.root(call, others)
+                answer, opened = await self._carried(root, root.send(None))
                 if others:
                     self._note(state, opened)
-                library.answer(answer)
-                continue
-            assert growth is not None
-            library.answer(await (growth.histogram() if isinstance(call, Histogram) else growth.splits(call)))
+                library.follow(growth.answer)
+            else:
+                answer = await self._carried(call.work, call.terms)
+            library.answer(answer)
         if call.finished or not any(made for _, made in grown):
             return False
         for place, (leaves, made) in enumerate(grown):
@@ -225,6 +227,15 @@ class Boosting:
             else:  # rows that were not drawn have a score as well
                 state.score[place] += np.array(outputs)[route(self._codes, self._bins, made)]
         return True
+
+    async def _carried(self, work: Answering[R], terms: Terms) -> R:
+        """Carry on what waits for a sum, until it is done."""
+        while True:
+            opened = await self._cohort.sum(terms)
+            try:
+                terms = work.send(opened)
+            except StopIteration as done:
+                return cast(R, done.value)
 
     async def _drawn(self, number: int) -> tuple[NDArray[np.int32], int]:
         """Return own rows that the trees of a round learn from, and how many those are over the cohort."""

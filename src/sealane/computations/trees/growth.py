@@ -1,21 +1,27 @@
-"""One tree: LightGBM's calls answered from sums over the cohort."""
+"""One tree: LightGBM's calls answered from sums over the cohort.
+
+Its coroutines know no event loop: where they need a sum they stop with its terms, and go on with what was opened. So
+they run in whatever thread carries them on.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Coroutine, Generator, Iterator
+from dataclasses import dataclass
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 
-from sealane.computations.base import Term, count
+from sealane.computations.base import count
 from sealane.computations.trees import calls
-from sealane.computations.trees.calls import NOTHING, RootSums, Split, Splits
+from sealane.computations.trees.calls import NOTHING, Call, RootSums, Split, Splits
 from sealane.computations.trees.census import read_verdict
 from sealane.computations.trees.fixed_point import Grid
 from sealane.computations.trees.foresight import Wanted, foresee
 from sealane.computations.trees.ground import Ground
-from sealane.computations.trees.histograms import Histograms, Opened, Single
+from sealane.computations.trees.histograms import Histograms, Opened, Single, Terms
 from sealane.computations.trees.mirror import Mirror, Step, differs
 from sealane.computations.trees.node import TreeNode
 from sealane.computations.trees.permission import Verdict, judge
@@ -24,6 +30,19 @@ from sealane.computations.trees.table import Rows
 
 ALTERNATIVES = 12
 """How many splits are tried in place of a barred one."""
+
+R = TypeVar("R")
+Answering = Coroutine[Terms, Opened | None, R]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sum:
+    """Stops a coroutine until its terms are summed."""
+
+    terms: Terms
+
+    def __await__(self) -> Generator[Terms, Opened, Opened]:
+        return (yield self.terms)
 
 
 class Growth:
@@ -51,11 +70,15 @@ class Growth:
         self._asked: tuple[TreeNode, TreeNode | None] = (self._root, None)
         self._fetched = self._used = 0
 
-    async def root(self, call: RootSums, others: dict[str, Term]) -> tuple[bytes, Opened]:
+    async def root(self, call: RootSums, others: Terms) -> tuple[bytes, Opened]:
         """Answer the first call, and sum other terms along with it: one sum."""
         opened = await self._sum({**others, **self._histograms.terms([self._root])})
         self._open([self._root], opened)
         return calls.answer_sums(call, self._root.total, *self._root.sums), opened
+
+    def answer(self, call: Call) -> Answering[bytes]:
+        """Answer any other call."""
+        return self.splits(call) if isinstance(call, Splits) else self.histogram()
 
     async def histogram(self) -> bytes:
         """Answer with the histogram of the smaller of two new leaves: no sum where it was foreseen."""
@@ -161,7 +184,7 @@ class Growth:
             self._digest.update(node.name + repr(split.key).encode())
         for node in wanted.histograms:
             self._digest.update(node.name)
-        terms: dict[str, Term] = {}
+        terms: Terms = {}
         if wanted.verdicts:
             terms |= self._verdicts(wanted)
         if wanted.histograms:
@@ -178,15 +201,15 @@ class Growth:
         if wanted.histograms:
             self._open(wanted.histograms, opened)
 
-    async def _sum(self, terms: dict[str, Term]) -> Opened:
+    async def _sum(self, terms: Terms) -> Opened:
         # The name holds all splits so far: nodes whose trees differ describe different sums, and nothing opens.
         prefix = f"{self._label} {self._digest.hexdigest()[:16]} "
-        opened = await self._ground.cohort.sum({prefix + name: term for name, term in terms.items()})
+        opened = await _Sum({prefix + name: term for name, term in terms.items()})
         self._ground.tally.rounds += 1
         self._ground.tally.entries += sum(term.values.size for term in terms.values())
         return {name.removeprefix(prefix): values for name, values in opened.items()}
 
-    def _verdicts(self, wanted: Wanted) -> dict[str, Term]:
+    def _verdicts(self, wanted: Wanted) -> Terms:
         parts = [node.parts(split) for node, split in wanted.verdicts]
         terms = {"verdicts": count([[len(left), int(len(left) > 0), int(len(right) > 0)] for left, right in parts],
                                    self._ground.used)}

@@ -12,6 +12,7 @@ from sealane.computations.trees.ground import Ground
 from sealane.computations.trees.node import TreeNode
 
 Single = NDArray[np.float32]
+Terms = dict[str, Term]
 Opened = dict[str, NDArray[np.int64]]
 
 
@@ -39,7 +40,7 @@ class Histograms:
         self._scales = np.array([grid.scale for grid in grids])
         self._units = 1.0 / self._scales  # exact, for scales are powers of two
 
-    def terms(self, nodes: list[TreeNode]) -> dict[str, Term]:
+    def terms(self, nodes: list[TreeNode]) -> Terms:
         """Describe what own rows add to the nodes' sums: the root alone, or the smaller ones of some siblings."""
         from sealane.computations.trees.bin_kernels import take_steps  # numba takes a while to load
         from sealane.computations.trees.kernels import add_up, weigh

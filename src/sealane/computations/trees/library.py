@@ -1,8 +1,10 @@
 """Stock LightGBM in a thread of its own, driven call by call from outside.
 
 LightGBM keeps its network for each thread apart, so several nodes of a simulation live in one process. It blocks in a
-call until it is answered; the computation's coroutine takes the call, awaits sums, and answers. It never sees a row:
-its data set holds one invented row, and all that it finds comes from the answers.
+call until it is answered. Most answers need no sum, and are made in its own thread, for a call handed from thread to
+thread and back costs more than they do; where one does, the computation's coroutine awaits the sum, and answers. Only
+one of the two threads is ever at work. LightGBM never sees a row: its data set holds one invented row, and all that it
+finds comes from the answers.
 """
 
 from __future__ import annotations
@@ -10,11 +12,11 @@ from __future__ import annotations
 import ctypes
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -25,10 +27,13 @@ from sealane.computations.trees.calls import (
     MARK_SECOND,
     OWN,
     Call,
+    RootSums,
     harmless,
     read_gather,
     read_reduction,
 )
+from sealane.computations.trees.growth import Answering
+from sealane.computations.trees.histograms import Terms
 from sealane.computations.trees.reference import Reference, invent
 from sealane.errors import InputError, ProtocolError, SealaneError
 
@@ -44,6 +49,14 @@ class Ended:
     """A round is over; ``finished`` where LightGBM found nothing to split in it."""
 
     finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """An answer that waits for the sum of ``terms``."""
+
+    work: Answering[bytes]
+    terms: Terms
 
 
 def load() -> ModuleType:
@@ -70,9 +83,10 @@ class Library:
         self._most_levels = int(settings["max_cat_threshold"])
         self._scores = int(settings.get("num_class", 1))
         self._orders: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        self._calls: queue.SimpleQueue[Call | Ended | Exception] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[RootSums | Stopped | Ended | Exception] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._previous: Call | None = None
+        self._respond: Callable[[Call], Answering[bytes]] | None = None
         self._broken = False
         self._booster: Any = None
         self._thread = threading.Thread(target=self._work, name="lightgbm", daemon=True)
@@ -82,11 +96,17 @@ class Library:
         """Have LightGBM begin a round."""
         self._orders.put(True)
 
-    def next(self) -> Call | Ended:
-        """Wait for what LightGBM asks next, or for the end of the round; other coroutines of the loop wait too.
+    def follow(self, respond: Callable[[Call], Answering[bytes]]) -> None:
+        """Have what LightGBM asks of the tree that it begins answered in its thread, up to the next sum."""
+        self._respond = respond
+
+    def next(self) -> RootSums | Stopped | Ended:
+        """Wait for a new tree, for an answer that needs a sum, or for the end of the round.
+
+        Other coroutines of the loop wait too.
 
         Raises:
-            ProtocolError: it asks for what is not known, or failed.
+            ProtocolError: LightGBM asks for what is not known, or failed.
         """
         found = self._calls.get()
         if isinstance(found, Exception):
@@ -175,11 +195,23 @@ class Library:
         ctypes.memmove(out, answer if answer is not None and len(answer) == out_size else harmless(out_size), out_size)
 
     def _ask(self, call: Call | None) -> bytes | None:
-        """Hand a call over and wait; nothing is raised here, for C would have to catch it."""
+        """Answer a call, or hand it over and wait; nothing is raised here, for C would have to catch it."""
         if call is None or self._broken:
             return None
         self._previous = call
-        self._calls.put(call)
+        if isinstance(call, RootSums):
+            self._calls.put(call)
+            return self._answers.get()
+        try:
+            assert self._respond is not None
+            work = self._respond(call)
+            terms = work.send(None)
+        except StopIteration as done:
+            return cast(bytes, done.value)
+        except Exception as error:
+            self._fail(error)
+            return None
+        self._calls.put(Stopped(work, terms))
         return self._answers.get()
 
     def _fail(self, error: Exception) -> None:
