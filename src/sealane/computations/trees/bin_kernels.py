@@ -1,7 +1,7 @@
-"""The loops over the bins of a node: what is summed of them, what is opened, and the best split of each feature.
+"""The loops over bins: how they are made, what is summed and opened of a node, and the best split of each feature.
 
-All take bins feature by feature, in the order in which they lie; ``used`` says which features a tree may use, and only
-their bins are in what is summed.
+Those of a node take bins feature by feature, in the order in which they lie; ``used`` says which features a tree may
+use, and only their bins are in what is summed.
 """
 
 from __future__ import annotations
@@ -21,6 +21,28 @@ EPSILON = 1e-15
 def _gain(g: float, h: float, l1: float, l2: float) -> float:
     kept = max(0.0, abs(g) - l1)
     return kept * kept / (h + l2)
+
+
+@kernel("void(int64[::1], int64, int64, boolean[::1])")
+def close_bins(counts: Any, most: Any, least: Any, closed: Any) -> None:
+    """Write after which cells a bin ends: as soon as it holds its share of what is left.
+
+    Args:
+        counts: rows by cell.
+        most: bins.
+        least: rows of a bin.
+        closed: of each cell; the last bin's end is not written.
+    """
+    left, held, edges = counts.sum(), np.int64(0), np.int64(0)
+    closed[-1] = False
+    for cell in range(counts.size - 1):
+        held += counts[cell]
+        # A cell over its share stands by itself if what came before it may.
+        closed[cell] = (held >= least and held >= left / (most - edges) and left - held >= least and edges < most - 1)
+        if closed[cell]:
+            left -= held
+            held = np.int64(0)
+            edges += 1
 
 
 @kernel("void(float64[:, ::1], int64[::1], boolean[::1], float64[::1], int64[:, ::1])")

@@ -57,9 +57,12 @@ class Bins:
             table[list(self.levels)] = np.arange(1, len(self.levels) + 1)
             # Missing is -1: the last place of the table, which holds 0.
             return np.asarray(table[values.astype(np.int64, copy=False)], np.uint8)
-        numbers = values.astype(np.float64, copy=False)
-        found = np.searchsorted(np.asarray(self.edges), numbers, side="left")
-        return np.where(np.isnan(numbers), self.number - 1, found).astype(np.uint8)
+        from sealane.computations.trees.kernels import number_bins  # numba takes a while to load
+
+        numbers = np.require(values, np.float64, ["C", "W"])
+        out = np.empty(len(numbers), np.uint8)
+        number_bins(numbers, np.array(self.edges, np.float64), self.number - 1, out)
+        return out
 
 
 @dataclass(slots=True)
@@ -134,37 +137,27 @@ def _counted(cells: _Cells, ordered: Array) -> NDArray[np.int64]:
 
 def _refine(cells: _Cells, feature: Feature, target: float) -> None:
     """Divide the cells that hold more than ``target``; what is counted already stays."""
-    tops: list[float] = []
-    counts: list[int] = []
-    fresh: list[int] = []
-    low = feature.low
-    for top, number in zip(cells.tops.tolist(), cells.counts.tolist(), strict=True):
-        inner = _inner(low, min(top, feature.high), whole=feature.field.type != "number") if number > target else []
-        if inner:
-            fresh += range(len(tops), len(tops) + len(inner) + 1)
-        tops += [*inner, top]
-        counts += [0] * len(inner) + [0 if inner else number]
-        low = top
-    cells.tops, cells.counts, cells.fresh = np.array(tops), np.array(counts, np.int64), np.array(fresh, np.int64)
-
-
-def _inner(low: float, high: float, *, whole: bool) -> list[float]:
-    cuts = [low + (high - low) * (part / FINER) for part in range(1, FINER)]
-    if whole:
-        cuts = [float(np.floor(cut)) + 0.5 for cut in cuts]
-    return sorted({cut for cut in cuts if low < cut < high})
+    full = np.flatnonzero(cells.counts > target)
+    lows = np.append(feature.low, cells.tops)[full]
+    highs = np.minimum(cells.tops[full], feature.high)
+    cuts = lows[:, None] + (highs - lows)[:, None] * (np.arange(1, FINER) / FINER)
+    if feature.field.type != "number":
+        cuts = np.floor(cuts) + 0.5
+    inside = (lows[:, None] < cuts) & (cuts < highs[:, None])
+    inside[:, 1:] &= cuts[:, 1:] != cuts[:, :-1]
+    numbers = inside.sum(axis=1)
+    places, new = np.repeat(full, numbers), cuts[inside]
+    divided = full[numbers > 0]
+    counts, fresh = cells.counts.copy(), np.zeros(len(cells.counts), np.bool_)
+    counts[divided], fresh[divided] = 0, True
+    cells.tops, cells.counts = np.insert(cells.tops, places, new), np.insert(counts, places, 0)
+    cells.fresh = np.flatnonzero(np.insert(fresh, places, np.ones(len(new), np.bool_)))
 
 
 def _edges(tops: Array, counts: NDArray[np.int64], most: int, least: int) -> tuple[float, ...]:
     """Close a bin as soon as it holds its share of what is left; each holds at least ``least`` rows."""
-    edges: list[float] = []
-    left, held = int(counts.sum()), 0
-    for top, number in zip(tops[:-1].tolist(), counts[:-1].tolist(), strict=True):
-        held += number
-        share = max(least, left / (most - len(edges)))
-        # A cell over its share stands by itself if what came before it may.
-        if held >= share and left - held >= least and len(edges) < most - 1:
-            edges.append(top)
-            left -= held
-            held = 0
-    return tuple(edges)
+    from sealane.computations.trees.bin_kernels import close_bins  # numba takes a while to load
+
+    closed = np.empty(len(counts), np.bool_)
+    close_bins(counts, most, least, closed)
+    return tuple(tops[closed].tolist())

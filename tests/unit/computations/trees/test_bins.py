@@ -6,10 +6,15 @@ import asyncio
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from sealane.computations.trees.bins import Bins, agree_on_bins
+from sealane.computations.trees.bin_kernels import close_bins
+from sealane.computations.trees.bins import FINER, Bins, _Cells, _refine, agree_on_bins
 from sealane.computations.trees.rows import Feature
 from sealane.governance.contract import Field
+
+quick = settings(max_examples=200, deadline=None)
 
 
 class Adding:
@@ -94,3 +99,51 @@ def test_levels_that_are_not_told_apart_share_bin_zero():
 def test_a_constant_has_one_bin():
     bins, cohort = agreed(np.full(100, 3.0), number(3.0, 3.0))
     assert (bins.number, bins.useful, cohort.sums) == (1, False, 0)
+
+
+@quick
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=60), st.integers(1, 12), st.integers(1, 30))
+def test_a_bin_ends_as_soon_as_it_holds_its_share_of_what_is_left(counts, most, least):
+    closed = np.empty(len(counts), np.bool_)
+    close_bins(np.array(counts), most, least, closed)
+    bins, left, held = [], sum(counts), 0
+    for cell, number in enumerate(counts[:-1]):
+        held += number
+        if held >= max(least, left / (most - len(bins))) and left - held >= least and len(bins) < most - 1:
+            bins.append(cell)
+            left, held = left - held, 0
+    assert np.flatnonzero(closed).tolist() == bins
+
+
+@quick
+@given(st.lists(st.tuples(st.floats(0.3, 40.0), st.integers(0, 40)), min_size=1, max_size=20), st.integers(0, 40),
+       st.sampled_from(["number", "integer"]), st.integers(-9, 9))
+def test_full_cells_are_divided_and_counted_again_and_the_others_stay(widths, target, kind, low):
+    tops = (low + np.cumsum([width for width, _ in widths])).round(kind == "integer") + (kind == "integer") * 0.5
+    tops = np.unique(tops)
+    feature = number(float(low), float(tops[-1]), kind)
+    tops[-1] = np.inf
+    counts = [count for _, count in widths[: len(tops)]]
+    cells = _Cells(tops.copy(), np.array(counts), np.empty(0, np.int64))
+    _refine(cells, feature, float(target))
+    expected, below = [], feature.low
+    for top, count in zip(tops.tolist(), counts, strict=True):
+        end = min(top, feature.high)
+        cuts = [below + (end - below) * (part / FINER) for part in range(1, FINER)]
+        if kind == "integer":
+            cuts = [float(np.floor(cut)) + 0.5 for cut in cuts]
+        inner = sorted({cut for cut in cuts if below < cut < end}) if count > target else []
+        expected += [(cut, 0 if inner else count, bool(inner)) for cut in [*inner, top]]
+        below = top
+    fresh = [place in cells.fresh for place in range(len(cells.tops))]
+    assert list(zip(cells.tops.tolist(), cells.counts.tolist(), fresh, strict=True)) == expected
+
+
+@quick
+@given(st.lists(st.integers(-30, 30), unique=True, max_size=62), st.integers(0, 2**32))
+def test_a_value_is_above_the_edges_under_it(edges, seed):
+    rng = np.random.default_rng(seed)
+    values = np.concatenate([rng.integers(-32, 33, 50), rng.normal(0, 20, 50), [np.nan, np.inf, -np.inf, -0.0]])
+    bins = Bins(number(-50.0, 50.0), edges=tuple(map(float, sorted(edges))), missing=True)
+    expected = [len(edges) + 1 if np.isnan(value) else sum(edge < value for edge in edges) for value in values]
+    assert bins.codes(values).tolist() == expected
