@@ -71,6 +71,7 @@ class Journal:
         self._directory = None if path == ":memory:" else Path(path).parent / "runs"
         self._spool = None if self._directory is None else Spool(self._directory)
         self._steps: tuple[str, Steps] | None = None
+        self._sent_before = True
         self._payloads: list[tuple[str, int, int]] = []
         self._removed: list[str] = []
 
@@ -190,6 +191,7 @@ class Journal:
         steps = self._steps_of(run_id, attempt)
         step = None if steps is None else steps.get(number)
         if steps is not None and step is not None:
+            steps.settle()  # an opened total may wait still, where a computation begins anew
             sent = number >= steps.newest  # that of an earlier one nobody can need
             return ExchangeRow(step.description_hash, step.seed if sent else None,
                                steps.held(step.payload) if sent else None, step.digest, None,
@@ -217,6 +219,9 @@ class Journal:
         if self._steps is None or self._steps[0] != name:
             self._leave_steps()
             self._steps = name, Steps(self._directory / name)
+            newest, = self._db.execute("SELECT max(number) FROM exchanges WHERE run_id = ? AND attempt = ? AND digest "
+                                       "NOT NULL AND total NOT NULL", (run_id, attempt)).fetchone()
+            self._steps[1].newest = max(self._steps[1].newest, -1 if newest is None else newest)
         return self._steps[1]
 
     def _leave_steps(self) -> None:
@@ -230,14 +235,7 @@ class Journal:
     ) -> Octets:
         """Keep a contribution before it is sent; those of finished exchanges further back are dropped.
 
-        Args:
-            run_id: of the run.
-            attempt: of the exchange.
-            number: of the exchange.
-            description_hash: of what is summed.
-            seed: of the contribution.
-            payload: of the contribution.
-            on_arrival: whether the sum opens on arrival; of short ones there are many.
+        Of short ones that open on arrival there are many: they are kept among the attempt's steps.
 
         Returns:
             the payload as it is kept, which takes no memory where it lies in a file.
@@ -250,6 +248,7 @@ class Journal:
             steps.sent(number, description_hash, seed, payload)
             return payload
         spool = self._spool if len(payload) >= LONG else None
+        self._sent_before = True
         with self._writing():
             row = whole(payload) if spool is None else IN_FILE
             self._db.execute(
@@ -307,23 +306,32 @@ class Journal:
         steps = self._steps_of(run_id, attempt)
         if steps is not None and steps.get(number) is not None:
             steps.opened(number, digest, b"".join(total))
+            if self._sent_before:
+                self._drop_before(run_id, attempt, number)
+                self._sent_before = False
             return
+        if steps is not None:
+            steps.newest = max(steps.newest, number)
         if self._spool is None or sum(map(len, total)) < LONG:
             kept = b"".join(total)
         else:
             kept = IN_FILE
             self._spool.write(f"{run_id}.{attempt}.{number}.total", total)
+        self._deferred.append((
+            "UPDATE exchanges SET digest = ?, total = ? WHERE run_id = ? AND attempt = ? AND number = ?",
+            (digest, kept, run_id, attempt, number)))
+        self._drop_before(run_id, attempt, number)
+
+    def _drop_before(self, run_id: str, attempt: int, number: int) -> None:
+        """Let go of the contribution before an exchange that was opened, where it is not among the steps."""
         before = [one for one in self._payloads if one < (run_id, attempt, number)]
         self._removed += ["{}.{}.{}.payload".format(*one) for one in before]
         self._payloads = self._payloads[len(before):]
-        self._deferred += [
-            ("UPDATE exchanges SET digest = ?, total = ? WHERE run_id = ? AND attempt = ? AND number = ?",
-             (digest, kept, run_id, attempt, number)),
-            ("UPDATE exchanges SET seed = NULL, payload = NULL, share = NULL "
-             "WHERE run_id = ? AND attempt = ? AND number = (SELECT max(number) FROM exchanges "
-             "WHERE run_id = ? AND attempt = ? AND number < ? AND seed NOT NULL)",
-             (run_id, attempt, run_id, attempt, number)),
-        ]
+        self._deferred.append((
+            "UPDATE exchanges SET seed = NULL, payload = NULL, share = NULL "
+            "WHERE run_id = ? AND attempt = ? AND number = (SELECT max(number) FROM exchanges "
+            "WHERE run_id = ? AND attempt = ? AND number < ? AND seed NOT NULL)",
+            (run_id, attempt, run_id, attempt, number)))
 
     def proposed(self, run_id: str, attempt: int, number: int, value: bytes) -> None:
         """Keep a value before it is proposed to the others."""

@@ -49,7 +49,7 @@ class Steps:
         path: made with mode 0600, its directory with mode 0700, when the first step is.
 
     Attributes:
-        newest: number of the last sum that was opened, -1 before there is one.
+        newest: number of the last sum that was opened, here or elsewhere, -1 before there is one.
     """
 
     def __init__(self, path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from sealane.core.octets import Octets, whole
 from sealane.core.secret import Secret
 from sealane.errors import ProtocolError, SealaneError, UnavailableError
-from sealane.node.journal import Journal
+from sealane.node.journal import STEP_BYTES, Journal
 
 RUN = "r-aaaaaaaaaaaaaaaa"
 STUDY, OTHER = "11" * 32, "22" * 32
@@ -372,10 +372,14 @@ def test_sums_that_open_on_arrival_lie_in_a_file_until_the_run_ends(journal: Jou
     rows = [again.exchange(RUN, 0, number) for number in range(5)]
     assert [None if row is None or row.total is None else whole(row.total) for row in rows] == [
         b"total", b"total", b"total", b"value", None]
-    assert [row is not None and row.payload is not None for row in rows] == [True, False, True, False, True]
+    assert [row is not None and row.payload is not None for row in rows] == [False, False, True, False, True]
     assert again.used(RUN) == (None, 4)
     again.opened(RUN, 0, 4, DIGEST, b"total")
     assert again.used(RUN) == (None, 5)
+    row = again.exchange(RUN, 0, 4)  # a computation that begins anew in the same process asks at once
+    assert row is not None
+    assert row.total is not None
+    assert whole(row.total) == b"total"
     file = path.parent / "runs" / f"{RUN}.0.steps"
     assert file.exists()
     again.end(RUN)
@@ -393,3 +397,17 @@ def test_what_a_run_used_is_kept_now_and_then_while_it_sums(
     monkeypatch.setattr("sealane.node.journal.USED_S", 0.0)
     journal.contributed(RUN, 0, 2, b"h" * 32, SEED, b"payload", on_arrival=True)
     assert Journal(path).used(RUN)[0] == b"first"
+
+
+def test_two_contributions_at_most_are_made_again_whatever_their_length(journal: Journal, path: Path) -> None:
+    """The last that was opened, for peers that lag, and the one under way: a coordinator refuses a third."""
+    journal.begin_attempt(RUN, 0, b"zero")
+    long = b"x" * STEP_BYTES
+    for number, payload in enumerate((b"first", b"short", b"short", long, long, b"short", long, b"short", b"short")):
+        journal.contributed(RUN, 0, number, b"h" * 32, SEED, payload, on_arrival=number > 0)
+        for at in (journal, Journal(path)):
+            rows = [at.exchange(RUN, 0, one) for one in range(number + 1)]
+            assert sum(row is not None and row.payload is not None for row in rows) <= 2, (number, at is journal)
+            assert rows[-1] is not None
+            assert rows[-1].payload is not None
+        journal.opened(RUN, 0, number, DIGEST, b"total")
