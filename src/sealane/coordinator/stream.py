@@ -24,7 +24,7 @@ from sealane.rpc.frames import CHUNK_BYTES, MAXIMUM_MESSAGE_BYTES, Assembler, Ou
 from sealane.rpc.notices import Hello, Welcome
 from sealane.rpc.outbox import Outbox
 from sealane.rpc.peer import authenticated_peer
-from sealane.rpc.transfers import from_coordinator, read_frame, read_from_node
+from sealane.rpc.transfers import from_coordinator, read_from_node, read_said
 from sealane.telemetry.logs import get_logger, log
 
 _LOG = get_logger(__name__)
@@ -44,7 +44,7 @@ class NodeStreamServicer:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._last: tuple[FromCoordinator | None, Outgoing[bytes]] = None, responses(b"")
+        self._last: tuple[FromCoordinator | None, Outgoing] = None, responses(b"")
 
     async def Connect(self, request_iterator: AsyncIterator[bytes], context: _Context) -> AsyncIterator[bytes]:
         """Carry a node's messages, each a ConnectRequest or a ConnectResponse, both ways until the stream ends."""
@@ -52,7 +52,7 @@ class NodeStreamServicer:
         party = admit_logged(certificate, self._hub.registry, {"node"})
         requests = aiter(request_iterator)
         await _hello(requests)
-        outbox: Outbox[bytes] = Outbox()
+        outbox: Outbox = Outbox()
 
         def send(message: FromCoordinator) -> None:
             outbox.put(self._outgoing(message))
@@ -79,7 +79,7 @@ class NodeStreamServicer:
                 with contextlib.suppress(asyncio.CancelledError, Exception):
                     await reader
 
-    def _outgoing(self, message: FromCoordinator) -> Outgoing[bytes]:
+    def _outgoing(self, message: FromCoordinator) -> Outgoing:
         """Encode a message; the same for several nodes in turn, such as an aggregate, only once."""
         last, outgoing = self._last
         if last is not message:
@@ -87,7 +87,7 @@ class NodeStreamServicer:
             self._last = message, outgoing
         return outgoing
 
-    async def _read(self, requests: AsyncIterator[bytes], party: Party, outbox: Outbox[bytes]) -> None:
+    async def _read(self, requests: AsyncIterator[bytes], party: Party, outbox: Outbox) -> None:
         assembler = Assembler()
         try:
             async for frame in requests:
@@ -102,7 +102,7 @@ class NodeStreamServicer:
 
     def _take(self, frame: bytes, party: Party, assembler: Assembler) -> None:
         """Take in a frame, and keep no hold of a message that it completes: it may be of a model's size."""
-        message = read_frame(frame)
+        message = read_said(frame)
         if not isinstance(message, Chunk):
             self._hub.receive(party, message, len(frame))
             return
@@ -115,7 +115,7 @@ class NodeStreamServicer:
 async def _hello(requests: AsyncIterator[bytes]) -> Hello:
     try:
         async with asyncio.timeout(HELLO_SECONDS):
-            first = read_frame(await anext(requests))
+            first = read_said(await anext(requests))
     except (TimeoutError, StopAsyncIteration) as error:
         raise ProtocolError("stream.no-hello", "the stream did not begin with hello",
                             expected=f"within {HELLO_SECONDS:g} s") from error

@@ -8,22 +8,23 @@ from typing import Any
 
 import grpc.aio
 
-from sealane.api.stream.v1.stream_pb2 import ConnectRequest, ConnectResponse
-from sealane.api.stream.v1.stream_pb2_grpc import NodeStreamServiceStub
+from sealane.api.stream.v1.stream_pb2 import DESCRIPTOR, Chunk
 from sealane.errors import InputError, UnavailableError
-from sealane.rpc.codec import FromCoordinator, FromNode, decode_from_coordinator
-from sealane.rpc.frames import MAXIMUM_MESSAGE_BYTES, Assembler, malformed
+from sealane.rpc.codec import FromCoordinator, FromNode
+from sealane.rpc.frames import MAXIMUM_MESSAGE_BYTES, Assembler
 from sealane.rpc.identity import Identity
 from sealane.rpc.outbox import Outbox
 from sealane.rpc.status import from_rpc_error
 from sealane.rpc.tls import secure_channel
-from sealane.rpc.transfers import from_node, read_from_coordinator
+from sealane.rpc.transfers import from_node, read_from_coordinator, read_told
+
+CONNECT = f"/{DESCRIPTOR.services_by_name['NodeStreamService'].full_name}/Connect"
 
 
 class Link:
     """An open stream to the coordinator."""
 
-    def __init__(self, address: str, call: grpc.aio.StreamStreamCall[Any, Any], outbox: Outbox[ConnectRequest]) -> None:
+    def __init__(self, address: str, call: grpc.aio.StreamStreamCall[Any, Any], outbox: Outbox) -> None:
         self.address = address
         self.largest = MAXIMUM_MESSAGE_BYTES
         self._call = call
@@ -52,8 +53,8 @@ class Link:
         """
         assembler = Assembler()
         try:
-            async for response in self._call:
-                message = _read(response, assembler)
+            async for frame in self._call:
+                message = _read(frame, assembler)
                 if message is not None:
                     yield message
                 del message  # it may be of a model's size, and the next may be long in coming
@@ -62,24 +63,23 @@ class Link:
         raise UnavailableError("coordinator.closed", "the coordinator ended the stream", got=self.address)
 
 
-def _read(response: ConnectResponse | None, assembler: Assembler) -> FromCoordinator | None:
+def _read(frame: bytes, assembler: Assembler) -> FromCoordinator | None:
     """Return the message that a frame holds or completes, if it does."""
-    if response is None:
-        raise malformed()  # what gRPC makes of bytes that do not parse, at this end
-    if response.WhichOneof("message") != "chunk":
-        return decode_from_coordinator(response)
-    whole = assembler.add(response.chunk)
+    message = read_told(frame)
+    if not isinstance(message, Chunk):
+        return message
+    whole = assembler.add(message)
     return None if whole is None else read_from_coordinator(whole)
 
 
 @asynccontextmanager
 async def open_link(identity: Identity) -> AsyncIterator[Link]:
     """Open the stream with this node's identity, and close it at the end of the block."""
-    outbox: Outbox[ConnectRequest] = Outbox()
+    outbox: Outbox = Outbox()
     address = identity.coordinator_address
     channel = secure_channel(address, identity.tls.ca, identity.tls)
     try:
-        call = NodeStreamServiceStub(channel).Connect(aiter(outbox))
+        call = channel.stream_stream(CONNECT, None, None)(aiter(outbox))  # no serialisers: frames are bytes
         yield Link(address, call, outbox)
     finally:
         outbox.close()

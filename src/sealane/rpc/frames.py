@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
-from typing import Generic, TypeVar
 
 from google.protobuf.message import DecodeError
 
 from sealane.api.stream.v1.stream_pb2 import Chunk, ConnectRequest, ConnectResponse
-from sealane.core.octets import Buffer, Octets, Pieces, stretch, whole
+from sealane.core.octets import Octets, Pieces, stretch, whole
 from sealane.errors import ProtocolError
 from sealane.rpc.fields import key, varint
 
-F = TypeVar("F", ConnectRequest, bytes)
 CHUNK_BYTES = 1 << 20
 SHORT_BYTES = 1 << 16
 """Chunks below this are joined before they are kept."""
 MAXIMUM_MESSAGE_BYTES = 512 << 20
 _transfers = count(1)
-_CHUNK = key(ConnectResponse.CHUNK_FIELD_NUMBER)
+_OF_REQUEST, _OF_RESPONSE = key(ConnectRequest.CHUNK_FIELD_NUMBER), key(ConnectResponse.CHUNK_FIELD_NUMBER)
 _DATA = key(Chunk.DATA_FIELD_NUMBER)
 
 
@@ -43,58 +41,46 @@ def well_formed() -> Iterator[None]:
         raise malformed() from None
 
 
-class Outgoing(Generic[F]):
+class Outgoing:
     """A message on its way out, cut into frames as they are taken. Several streams may share one.
+
+    What its bytes lie in is copied once, into the frames, which are bytes too: protobuf would copy them several times.
 
     Attributes:
         size: of the message in bytes.
-        frames: gives the message itself, or parts of it if it is too long for one frame.
     """
 
-    def __init__(self, size: int, frames: Callable[[], Iterator[F]]) -> None:
-        self.size = size
-        self.frames: Callable[[], Iterator[F]] = frames
+    def __init__(self, data: Octets, chunk: bytes) -> None:
+        self.size = len(data)
+        self._data = data
+        self._chunk = chunk
+
+    def frames(self) -> Iterator[bytes]:
+        """Give the message itself, or parts of it if it is too long for one frame."""
+        if self.size <= CHUNK_BYTES:
+            yield whole(self._data)
+            return
+        transfer = next(_transfers)
+        for offset in range(0, self.size, CHUNK_BYTES):
+            part = stretch(self._data, offset, min(offset + CHUNK_BYTES, self.size))
+            rest = Chunk(transfer=transfer, total_bytes=self.size, offset=offset).SerializeToString()
+            head = rest + _DATA + varint(len(part))
+            yield b"".join([self._chunk, varint(len(head) + len(part)), head, part])
 
 
-def requests(message: ConnectRequest | Octets) -> Outgoing[ConnectRequest]:
-    """Return a node's message, to be cut."""
-    if isinstance(message, ConnectRequest):
-        short, size = message, message.ByteSize()
-        if size <= CHUNK_BYTES:
-            return Outgoing(size, lambda: iter((short,)))
-        message = message.SerializeToString()
-    data = message
-    return Outgoing(len(data), lambda: (
-        ConnectRequest(chunk=Chunk(transfer=transfer, total_bytes=len(data), offset=offset, data=bytes(part)))
-        for transfer, offset, part in _parts(data)))
+def requests(data: Octets) -> Outgoing:
+    """Return a node's message, given as its bytes, to be cut."""
+    return Outgoing(data, _OF_REQUEST)
 
 
-def responses(data: Octets) -> Outgoing[bytes]:
-    """Return a coordinator's message, given as its bytes, to be cut; what it lies in is copied once, into the frames.
-
-    Its frames are bytes too: protobuf would copy them several times.
-    """
-    if len(data) <= CHUNK_BYTES:
-        return Outgoing(len(data), lambda: iter((whole(data),)))
-    return Outgoing(len(data), lambda: (
-        _part(Chunk(transfer=transfer, total_bytes=len(data), offset=offset).SerializeToString(), part)
-        for transfer, offset, part in _parts(data)))
+def responses(data: Octets) -> Outgoing:
+    """Return a coordinator's message, given as its bytes, to be cut."""
+    return Outgoing(data, _OF_RESPONSE)
 
 
 def is_part(frame: bytes) -> bool:
     """Tell whether a frame of :func:`responses` is one of several."""
-    return frame.startswith(_CHUNK)
-
-
-def _parts(data: Octets) -> Iterator[tuple[int, int, Buffer]]:
-    transfer = next(_transfers)
-    for offset in range(0, len(data), CHUNK_BYTES):
-        yield transfer, offset, stretch(data, offset, min(offset + CHUNK_BYTES, len(data)))
-
-
-def _part(rest: bytes, data: Buffer) -> bytes:
-    head = rest + _DATA + varint(len(data))
-    return b"".join([_CHUNK, varint(len(head) + len(data)), head, data])
+    return frame.startswith(_OF_RESPONSE)
 
 
 class Assembler:

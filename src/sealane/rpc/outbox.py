@@ -5,24 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from typing import Generic
 
-from sealane.rpc.frames import F, Outgoing
+from sealane.rpc.frames import Outgoing
 
 MAXIMUM_WAITING_BYTES = 1 << 30
 
 
-class Outbox(Generic[F]):
+class Outbox:
     """Messages in the order they were put, read frame by frame. Belongs to one loop."""
 
     def __init__(self, limit: int = MAXIMUM_WAITING_BYTES) -> None:
         self._limit = limit
-        self._messages: deque[Outgoing[F]] = deque()
+        self._messages: deque[Outgoing] = deque()
         self._waiting = 0
         self._filled = asyncio.Event()
         self.closed = False
 
-    def put(self, message: Outgoing[F]) -> bool:
+    def put(self, message: Outgoing) -> bool:
         """Add a message. Past the limit the outbox closes and ends the stream: the peer comes back and catches up."""
         if self.closed:
             return False
@@ -39,7 +38,7 @@ class Outbox(Generic[F]):
         self.closed = True
         self._filled.set()
 
-    async def __aiter__(self) -> AsyncIterator[F]:
+    async def __aiter__(self) -> AsyncIterator[bytes]:
         """Give the frames as they come, until the outbox is closed."""
         while not self.closed:
             while self._messages:

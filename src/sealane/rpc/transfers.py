@@ -29,7 +29,7 @@ from sealane.rpc.codec import (
     encode_from_node,
 )
 from sealane.rpc.fields import key, opened, varint
-from sealane.rpc.frames import CHUNK_BYTES, Outgoing, malformed, requests, responses, well_formed
+from sealane.rpc.frames import Outgoing, malformed, requests, responses, well_formed
 from sealane.rpc.notices import Parcel
 from sealane.secagg.messages import Arrival, Contribution, Delivery
 
@@ -71,15 +71,15 @@ class _Long:
         return Within(frame, start, stop), bytes(stretch(frame, stop, len(frame)))
 
 
-def from_node(message: FromNode) -> Outgoing[ConnectRequest]:
+def from_node(message: FromNode) -> Outgoing:
     """Return a node's message, to be cut into frames."""
-    if not isinstance(message, Contribution) or len(message.payload) <= CHUNK_BYTES:
-        return requests(encode_from_node(message))
+    if not isinstance(message, Contribution):
+        return requests(encode_from_node(message).SerializeToString())
     rest = encode_from_node(replace(message, payload=b"")).contribution
     return requests(_PAYLOAD.join(_PAYLOAD.field(message.payload), rest.SerializeToString()))
 
 
-def from_coordinator(message: FromCoordinator) -> Outgoing[bytes]:
+def from_coordinator(message: FromCoordinator) -> Outgoing:
     """Return a coordinator's message, to be cut into frames."""
     match message:
         case Arrival():
@@ -96,7 +96,7 @@ def from_coordinator(message: FromCoordinator) -> Outgoing[bytes]:
             return responses(encode_from_coordinator(message).SerializeToString())
 
 
-def read_frame(frame: bytes) -> FromNode | Chunk:
+def read_said(frame: bytes) -> FromNode | Chunk:
     """Read what a node sent in one frame: a message, or a part of a longer one.
 
     Raises:
@@ -105,6 +105,13 @@ def read_frame(frame: bytes) -> FromNode | Chunk:
     with well_formed():
         request = ConnectRequest.FromString(frame)
         return request.chunk if request.WhichOneof("message") == "chunk" else decode_from_node(request)
+
+
+def read_told(frame: bytes) -> FromCoordinator | Chunk:
+    """Read what the coordinator sent in one frame: a message, or a part of a longer one. Raises like its other half."""
+    with well_formed():
+        response = ConnectResponse.FromString(frame)
+        return response.chunk if response.WhichOneof("message") == "chunk" else decode_from_coordinator(response)
 
 
 def read_from_node(frame: Octets) -> FromNode:

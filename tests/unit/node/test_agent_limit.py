@@ -23,8 +23,8 @@ def contribution(size: int) -> Contribution:
     return Contribution(RUN, 0, 0, b"h" * 32, b"s" * 64, bytes(size), 64, True)
 
 
-def link(largest: int) -> tuple[Link, Outbox[ConnectRequest]]:
-    outbox: Outbox[ConnectRequest] = Outbox()
+def link(largest: int) -> tuple[Link, Outbox]:
+    outbox: Outbox = Outbox()
     made = Link("127.0.0.1:1", cast("Any", None), outbox)
     made.largest = largest
     return made, outbox
@@ -43,9 +43,9 @@ async def test_the_run_that_wanted_to_send_it_is_told_to_the_coordinator() -> No
     agent._link, outbox = link(1000)
     agent._post(contribution(1000))
     frames = aiter(outbox)
-    sent = await anext(frames)
+    sent = ConnectRequest.FromString(await anext(frames))
     assert sent.WhichOneof("message") == "failure"
     assert sent.failure.run_id == RUN
     assert sent.failure.error.code == "payload.over-agreed-limit"
     agent._post(Failure(RUN, InputError("x", "y")))
-    assert (await anext(frames)).failure.error.code == "x"
+    assert ConnectRequest.FromString(await anext(frames)).failure.error.code == "x"

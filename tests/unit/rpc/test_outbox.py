@@ -9,17 +9,17 @@ from sealane.rpc.frames import Outgoing, requests
 from sealane.rpc.outbox import Outbox
 
 
-def frame(number: int, size: int = 10) -> Outgoing[ConnectRequest]:
-    return requests(ConnectRequest(contribution=Contribution(exchange=number, payload=bytes(size))))
+def frame(number: int, size: int = 10) -> Outgoing:
+    return requests(ConnectRequest(contribution=Contribution(exchange=number, payload=bytes(size))).SerializeToString())
 
 
 async def test_frames_come_in_order_and_later_ones_are_waited_for() -> None:
-    outbox: Outbox[ConnectRequest] = Outbox()
+    outbox: Outbox = Outbox()
     seen: list[int] = []
 
     async def read() -> None:
         async for each in outbox:
-            seen.append(each.contribution.exchange)
+            seen.append(ConnectRequest.FromString(each).contribution.exchange)
             if len(seen) == 4:
                 outbox.close()
 
@@ -34,7 +34,7 @@ async def test_frames_come_in_order_and_later_ones_are_waited_for() -> None:
 
 
 async def test_past_its_limit_it_closes() -> None:
-    outbox: Outbox[ConnectRequest] = Outbox(limit=1000)
+    outbox: Outbox = Outbox(limit=1000)
     assert outbox.put(frame(0, 500))
     assert not outbox.put(frame(1, 600))
     assert outbox.closed
@@ -42,9 +42,9 @@ async def test_past_its_limit_it_closes() -> None:
 
 
 async def test_what_was_read_no_longer_counts() -> None:
-    outbox: Outbox[ConnectRequest] = Outbox(limit=1000)
+    outbox: Outbox = Outbox(limit=1000)
     frames = aiter(outbox)
     for number in range(20):
         assert outbox.put(frame(number, 500))
-        assert (await anext(frames)).contribution.exchange == number
+        assert ConnectRequest.FromString(await anext(frames)).contribution.exchange == number
     assert not outbox.closed

@@ -16,7 +16,7 @@ from sealane.errors import ProtocolError
 from sealane.rpc.codec import encode_from_coordinator, encode_from_node
 from sealane.rpc.frames import CHUNK_BYTES, Assembler, Outgoing
 from sealane.rpc.notices import Parcel
-from sealane.rpc.transfers import from_coordinator, from_node, read_frame, read_from_coordinator, read_from_node
+from sealane.rpc.transfers import from_coordinator, from_node, read_from_coordinator, read_from_node, read_said
 from sealane.secagg.messages import Arrival, Contribution, Delivery, Entry, LettersEntry
 
 RUN = "r-aaaaaaaaaaaaaaaa"
@@ -27,11 +27,10 @@ ARRIVAL = Arrival(RUN, 1, 2, (Entry(NODE, b"p" * 32, b"d" * 32, b"s" * 64, b"h" 
 PAYLOAD_KEY = bytes([pb.Contribution.DESCRIPTOR.fields_by_name["payload"].number << 3 | 2])
 
 
-def sent(outgoing: Outgoing[Any]) -> Pieces:
+def sent(outgoing: Outgoing, peer: Any = pb.ConnectResponse) -> Pieces:
     """What the peer puts together."""
     assembler = Assembler()
-    frames = [pb.ConnectResponse.FromString(f) if isinstance(f, bytes) else f for f in outgoing.frames()]
-    found = [assembler.add(frame.chunk) for frame in frames]
+    found = [assembler.add(peer.FromString(frame).chunk) for frame in outgoing.frames()]
     assert found[:-1] == [None] * (len(found) - 1)
     assert found[-1] is not None
     return found[-1]
@@ -39,7 +38,7 @@ def sent(outgoing: Outgoing[Any]) -> Pieces:
 
 def test_a_contribution_comes_back_and_is_protobuf_on_the_wire() -> None:
     outgoing = from_node(CONTRIBUTION)
-    frame = sent(outgoing)
+    frame = sent(outgoing, pb.ConnectRequest)
     assert len(frame) == outgoing.size == encode_from_node(CONTRIBUTION).ByteSize()
     assert pb.ConnectRequest.FromString(whole(frame)) == encode_from_node(CONTRIBUTION)
     message = read_from_node(frame)
@@ -84,9 +83,9 @@ def test_letters_and_parcels_are_protobuf_on_the_wire(size: int) -> None:
 
 def test_frames_are_messages_or_parts_of_them() -> None:
     short = replace(CONTRIBUTION, payload=b"short")
-    assert read_frame(encode_from_node(short).SerializeToString()) == short
+    assert read_said(encode_from_node(short).SerializeToString()) == short
     part = pb.Chunk(transfer=1, total_bytes=9, offset=0, data=b"abc")
-    assert read_frame(pb.ConnectRequest(chunk=part).SerializeToString()) == part
+    assert read_said(pb.ConnectRequest(chunk=part).SerializeToString()) == part
 
 
 @pytest.mark.parametrize("frame", [
@@ -96,13 +95,13 @@ def test_frames_are_messages_or_parts_of_them() -> None:
 ])
 def test_frames_that_are_no_message_are_refused(frame: bytes) -> None:
     with pytest.raises(ProtocolError) as caught:
-        read_frame(frame)
+        read_said(frame)
     assert caught.value.code.startswith("wire.")
 
 
 def test_fields_in_protobufs_own_order_are_read_too() -> None:
     request, response = encode_from_node(CONTRIBUTION), encode_from_coordinator(ARRIVAL)
-    assert read_frame(request.SerializeToString()) == read_from_node(request.SerializeToString()) == CONTRIBUTION
+    assert read_said(request.SerializeToString()) == read_from_node(request.SerializeToString()) == CONTRIBUTION
     assert read_from_coordinator(response.SerializeToString()) == ARRIVAL
 
 
@@ -130,7 +129,7 @@ def test_a_second_payload_does_not_replace_the_first() -> None:
     lambda data: data[:3],
 ])
 def test_lengths_that_lie_are_refused(change: Any) -> None:
-    data = whole(sent(from_node(CONTRIBUTION)))
+    data = whole(sent(from_node(CONTRIBUTION), pb.ConnectRequest))
     with pytest.raises(ProtocolError) as caught:
         read_from_node(change(data))
     assert caught.value.code == "wire.malformed"
