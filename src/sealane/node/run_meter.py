@@ -18,10 +18,11 @@ from sealane.governance.metering import COMPLETED, MeteredRun, metered
 from sealane.governance.publication import round_down
 from sealane.governance.study import Study
 from sealane.node.journal import Journal
-from sealane.node.spool import LONG
 from sealane.rpc.codec import FromNode, encode_from_node
+from sealane.rpc.fields import varint
 from sealane.rpc.known_codes import known
 from sealane.secagg.messages import Contribution, Letters
+from sealane.secagg.scheme import Form, form_of
 
 LEFT_OUT = "run.left-out"
 """The outcome of a run that gave its result without this node."""
@@ -47,17 +48,34 @@ class RunMeter:
         self._journal = journal
         self._run_id = run_id
         self._used = _read(journal.used(run_id)[0])
+        self._around: dict[tuple[int, int, Form], int] = {}
         self._cpu_ns = time.thread_time_ns()
         self._wall_ns = time.monotonic_ns()
 
     def counting(self, post: Callable[[FromNode], None]) -> Callable[[FromNode], None]:
         """Return ``post`` with every message's bytes counted before it leaves."""
         def count(message: FromNode) -> None:
-            self._used.bytes_sent += _length(message)
+            self._used.bytes_sent += self._length(message)
             self._keep()
             post(message)
 
         return count
+
+    def _length(self, message: FromNode) -> int:
+        """Return the bytes of a message, of letters to within ten for each, without writing what it holds."""
+        if isinstance(message, Contribution):
+            # What stands around a payload is as long in each sum, but for the number of the exchange.
+            digits = len(varint(message.exchange)) if message.exchange else 0
+            kind = (message.attempt, digits, replace(form_of(message), payload_bytes=0))
+            if message.shares or kind not in self._around:
+                self._around[kind] = encode_from_node(replace(message, payload=b"")).contribution.ByteSize()
+            size = len(message.payload)
+            inner = self._around[kind] + (1 + len(varint(size)) + size if size else 0)
+            return 1 + len(varint(inner)) + inner
+        if isinstance(message, Letters):
+            slim = replace(message, sealed=dict.fromkeys(message.sealed, b""))
+            return sum(map(len, message.sealed.values())) + encode_from_node(slim).ByteSize()
+        return encode_from_node(message).ByteSize()
 
     def opened(self, dataset: str, rows: int) -> None:
         """Note which rows the computation reads; a repetition after a crash reads the same ones."""
@@ -84,16 +102,6 @@ class RunMeter:
     def close(self) -> None:
         """Count up to now, for the last time."""
         self._keep()
-
-
-def _length(message: FromNode) -> int:
-    """Return the bytes of a message; of long ones to within ten bytes for each part, without encoding them."""
-    if isinstance(message, Contribution) and len(message.payload) >= LONG:
-        return len(message.payload) + encode_from_node(replace(message, payload=b"")).ByteSize()
-    if isinstance(message, Letters):
-        slim = replace(message, sealed=dict.fromkeys(message.sealed, b""))
-        return sum(map(len, message.sealed.values())) + encode_from_node(slim).ByteSize()
-    return encode_from_node(message).ByteSize()
 
 
 def metered_run(journal: Journal, run_id: str, study: Study, own: Fingerprint, error: SealaneError | None,

@@ -6,9 +6,10 @@ bounds still fits, and a value that crosses its bound is refused before it is en
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sealane.core.canonical import content_hash
+from sealane.core.canonical import canonical_bytes
 from sealane.core.octets import Buffer, Octets, stretches, whole
 from sealane.core.secret import Secret
 from sealane.crypto.derivation import derive
@@ -70,6 +71,13 @@ class Place:
         """The largest integer that one node's entry of an update becomes, its noise included."""
         return largest(self.bits) + (0 if self.share is None else self.share.headroom)
 
+    def describe(self) -> dict[str, Any]:
+        """Return what the description of a sum says of it."""
+        return {"name": self.name, "kind": self.kind, "shape": list(self.shape), "bound": self.bound, "bits": self.bits,
+                "fraction": self.fraction, **({"norm": self.norm} if self.norm else {}),
+                **({"noise": [str(self.noise[0]), *self.noise[1:]]} if self.noise else {}),
+                **({"whole": True} if self.whole else {})}
+
 
 Vector = Words | Values
 """Statistics as words of Z_2^w, shape ``(limbs, length)``; updates as small integers, read piece by piece."""
@@ -102,17 +110,11 @@ class Layout:
         return not self.most
 
     def describe(self) -> dict[str, Any]:
-        """Return the canonical description of what is summed."""
-        terms = [
-            {"name": p.name, "kind": p.kind, "shape": list(p.shape), "bound": p.bound, "bits": p.bits,
-             "fraction": p.fraction, **({"norm": p.norm} if p.norm else {}),
-             **({"noise": [str(p.noise[0]), *p.noise[1:]]} if p.noise else {}), **({"whole": True} if p.whole else {})}
-            for p in self.places
-        ]
-        return {"width": self.width, "cohort": self.cohort, "terms": terms}
+        """Return the description of what is summed."""
+        return {"width": self.width, "cohort": self.cohort, "terms": [place.describe() for place in self.places]}
 
     def hash(self) -> bytes:
-        """Return the hash of the description (32 bytes)."""
+        """Return the hash of the canonical description (32 bytes)."""
         return _description_hash(self)
 
 
@@ -166,7 +168,19 @@ class Joined:
 
 @lru_cache(maxsize=64)
 def _description_hash(layout: Layout) -> bytes:
-    return content_hash(layout.describe())  # asked for several times a round, and slow to write
+    """Hash the description; names differ from sum to sum, the rest recurs and is slow to write."""
+    terms = []
+    for place in layout.places:
+        before, after = _around_name(replace(place, name="", start=0))
+        terms.append(before + canonical_bytes(place.name) + after)
+    written = b'{"cohort":%d,"terms":[%b],"width":%d}' % (layout.cohort, b",".join(terms), layout.width)
+    return hashlib.sha256(written).digest()
+
+
+@lru_cache(maxsize=1024)
+def _around_name(nameless: Place) -> tuple[bytes, bytes]:
+    before, _, after = canonical_bytes(nameless.describe()).partition(b'"name":""')
+    return before + b'"name":', after
 
 
 def plan(terms: Mapping[str, Term], cohort: int, *, smallest: int | None = None, colluding: int = 0) -> Layout:

@@ -8,7 +8,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from circle import integers, seed_of
+from hypothesis import given
+from hypothesis import strategies as st
 
+from sealane.core.canonical import content_hash
 from sealane.errors import InputError, ProtocolError
 from sealane.ring.base import ArrayValues
 from sealane.ring.words import add
@@ -135,3 +138,12 @@ def test_an_opened_sum_that_no_cohort_can_have_is_refused(terms: dict[str, Term]
     with pytest.raises(ProtocolError) as caught:
         decode(layout, forged)
     assert caught.value.code == "sum.total-out-of-range"
+
+
+@given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), st.floats(1e-300, 1e300), min_size=1,
+                       max_size=4), st.integers(2, 15))
+def test_a_layout_is_hashed_in_its_canonical_form(bounds: dict[str, float], cohort: int) -> None:
+    kinds = (lambda bound: count([[1, 2]], 1.0 + bound % 1000), lambda bound: update([0.5], 1.0, 8, norm=2.0))
+    for kind in kinds:
+        layout = plan({name: kind(bound) for name, bound in bounds.items()}, cohort)
+        assert layout.hash() == content_hash(layout.describe())
