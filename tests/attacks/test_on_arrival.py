@@ -129,7 +129,7 @@ def test_a_member_led_on_alone_shows_nothing(circle: Circle) -> None:
     total = from_integers(stream(hkdf(COMMON.reveal(), "self mask", bound, circle.names[0].encode()), 1, 3 + ENTRIES))
     made_up = encode(LAYOUT, {"n": count([9, 9, 9], 100)}, COMMON)
     for _ in range(SIZE):
-        add(total, tagged(made_up, 64, SIZE, key), 64)
+        add(total, tagged(made_up, 64, SIZE, key, 0), 64)
     arrival = replace(arrivals[circle.names[0]], aggregate=to_bytes(total, 64))
     misled = circle.roles[0].open_on_arrival(states[0], arrival)
     assert decode(LAYOUT, misled.total, SIZE)["n"].tolist() == [36, 36, 36]  # the control

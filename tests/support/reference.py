@@ -44,13 +44,13 @@ def stream(key: bytes, limbs: int, entries: int) -> list[int]:
 
 
 def poly1305(r: bytes, data: bytes) -> int:
-    """RFC 8439, section 2.5.1, with s = 0."""
+    """RFC 8439, section 2.5.1, before the addition of s."""
     clamped = int.from_bytes(r, "little") & 0x0FFFFFFC0FFFFFFC0FFFFFFC0FFFFFFF
     accumulator = 0
     for at in range(0, len(data), 16):
         block = data[at : at + 16] + b"\x01"
         accumulator = (accumulator + int.from_bytes(block, "little")) * clamped % (2**130 - 5)
-    return accumulator % 2**128
+    return accumulator
 
 
 def wire(values: list[int], width: int) -> bytes:
@@ -138,17 +138,22 @@ class Sum:
         key = hkdf(own.shared(other), "pair mask", self.transcript, low.encode(), high.encode())
         return stream(key, 1 if self.width == 64 else 2, entries)
 
-    def tagged(self, values: list[int], common: bytes) -> list[int]:
+    def tagged(self, own: Party, values: list[int], common: bytes) -> list[int]:
         """The values with their tag behind them: of the values made non-negative, under a key of this sum."""
         shift = 2 ** (self.width - 1) // len(self.parties)
         size = 8 if self.width == 64 else 16
         data = b"".join(((value + shift) % 2**self.width).to_bytes(size, "little") for value in values)
-        tag = poly1305(hkdf(common, "sum tag", self.transcript)[:16], data)
-        return [*values, *(tag >> (32 * place) & 0xFFFFFFFF for place in range(4))]
+        tag = poly1305(hkdf(common, "sum tag", self.transcript)[:16], data + bytes(-len(data) % 16))
+        for other in self.parties:
+            if other is not own:
+                low, high = sorted((own.fingerprint, other.fingerprint))
+                blind = hkdf(own.shared(other), "tag blind", self.transcript, low.encode(), high.encode())
+                tag += int.from_bytes(blind, "little") * (1 if own.fingerprint == low else -1)
+        return [*values, *(tag % (2**130 - 5) >> (33 * place) & 2**33 - 1 for place in range(4))]
 
     def protect(self, own: Party, values: list[int], common: bytes = b"") -> list[int]:
         """Where a seed is common to all, its mask is put on by the first member alone, and the values are tagged."""
-        values = self.tagged(values, common) if common else values
+        values = self.tagged(own, values, common) if common else values
         out = list(values)
         if not common or own is self.parties[0]:
             out = [value + mask for value, mask in zip(values, self.self_mask(own, len(values)), strict=True)]

@@ -85,7 +85,7 @@ Vector = Words | Values
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The plan of one sum. Statistics are relayed whole and checked by every node; updates are not.
+    """The plan of one sum. Statistics are checked by every node; updates are not.
 
     Attributes:
         width: bits of an entry's ring, for statistics.
@@ -106,7 +106,7 @@ class Layout:
 
     @property
     def verified(self) -> bool:
-        """True where every node adds up the contributions for itself."""
+        """True where every node checks the total: against contributions that are relayed whole, or by its tag."""
         return not self.most
 
     def describe(self) -> dict[str, Any]:

@@ -40,7 +40,7 @@ from sealane.secagg.messages import (
     shares_hash,
 )
 from sealane.secagg.scheme import Pairs, Sum, Total, form_of, get_scheme
-from sealane.secagg.tags import tagged, untagged
+from sealane.secagg.tags import PRIME, tagged, untagged
 from sealane.secagg.transcript import Transcript
 
 RELATIVE_TOLERANCE = 1e-9
@@ -154,7 +154,7 @@ class NodeRole:
         sum_ = self.sum(exchange, transcript, layout)
         if common and layout.verified:
             assert isinstance(vector, np.ndarray)
-            vector = tagged(vector, layout.width, self.attempt.size, _tag_key(sum_, seed))
+            vector = tagged(vector, layout.width, self.attempt.size, _tag_key(sum_, seed), self._tag_blind(sum_))
         payload = self.scheme.protect(sum_, self._pairs, vector, seed, common=common)
         return self.restore(exchange, transcript, layout, seed, payload, common=common)
 
@@ -360,6 +360,16 @@ class NodeRole:
         """Return the key of one sealed share: for one label, one sum, one thing it is bound to and one direction."""
         return derive(self._pairs.secrets[peer], label, sum_.transcript.value, bound, sender.encode(),
                       receiver.encode())
+
+    def _tag_blind(self, sum_: Sum) -> int:
+        """Return what this member adds to its tag: for every pair a number that one adds and the other takes off."""
+        blind = 0
+        for peer, secret in self._pairs.secrets.items():
+            low, high = sorted((self.own, peer))
+            key = derive(secret, "tag blind", sum_.transcript.value, low.encode(), high.encode())
+            number = int.from_bytes(key.reveal(), "little")
+            blind += number if self.own == low else -number
+        return blind % PRIME
 
     def _proposal_key(
         self, peer: Fingerprint, exchange: int, transcript: Transcript, sender: Fingerprint, receiver: Fingerprint

@@ -13,7 +13,7 @@ from reference import poly1305
 from sealane.core.secret import Secret
 from sealane.errors import ProtocolError
 from sealane.ring.words import WIDTHS, Width, Words, add, limbs_of, subtract
-from sealane.secagg.tags import ENTRIES, tagged, untagged
+from sealane.secagg.tags import ENTRIES, PRIME, tagged, untagged
 
 KEY = Secret(bytes(range(32)))
 
@@ -23,10 +23,15 @@ def words(values: Sequence[int], width: Width) -> Words:
     return np.array(limbs, np.uint64)
 
 
+def blinds(size: int, seed: int = 1) -> list[int]:
+    drawn = [int(one) ** 7 % PRIME for one in np.random.default_rng(seed).integers(2**40, 2**62, size - 1)]
+    return [*drawn, -sum(drawn) % PRIME]
+
+
 def summed(vectors: Sequence[Sequence[int]], width: Width, key: Secret = KEY) -> Words:
     total = words([0] * (len(vectors[0]) + ENTRIES), width)
-    for vector in vectors:
-        add(total, tagged(words(vector, width), width, len(vectors), key), width)
+    for vector, blind in zip(vectors, blinds(len(vectors)), strict=True):
+        add(total, tagged(words(vector, width), width, len(vectors), key, blind), width)
     return total
 
 
@@ -81,11 +86,41 @@ def test_another_key_another_order_or_a_missing_member_is_refused(width: Width) 
             untagged(total, width, 3, key)
 
 
-@given(st.lists(st.integers(-(2**60), 2**60), min_size=1, max_size=9), st.binary(min_size=32, max_size=32))
-def test_a_tag_is_poly1305_of_what_was_made_non_negative(values: list[int], key: bytes) -> None:
+@given(st.lists(st.integers(-(2**60), 2**60), min_size=1, max_size=9), st.binary(min_size=32, max_size=32),
+       st.integers(0, PRIME - 1))
+def test_a_tag_is_poly1305_of_what_was_made_non_negative_and_a_blind(values: list[int], key: bytes, blind: int) -> None:
     data = b"".join((value + 2**63 // 3).to_bytes(8, "little") for value in values)
-    digits = tagged(words(values, 64), 64, 3, Secret(key))[0, -ENTRIES:].tolist()
-    assert sum(digit << (32 * place) for place, digit in enumerate(digits)) == poly1305(key[:16], data)
+    wanted = (poly1305(key[:16], data + bytes(-len(data) % 16)) + blind) % PRIME
+    assert tag_of(tagged(words(values, 64), 64, 3, Secret(key), blind)) == wanted
+
+
+def tag_of(vector: Words) -> int:
+    return sum(digit << (33 * place) for place, digit in enumerate(vector[0, -ENTRIES:].tolist()))
+
+
+@pytest.mark.parametrize("r", [0, 4, 1 << 64])
+def test_keys_of_one_bit_or_none(r: int) -> None:
+    key = Secret(r.to_bytes(16, "little") + bytes(16))
+    vectors = [[1, 2, 3], [4, -5, 6], [7, 8, 9]]
+    assert (untagged(summed(vectors, 64, key), 64, 3, key) == words([12, 5, 18], 64)).all()
+
+
+def test_opened_tags_tell_nothing_of_how_a_total_is_split() -> None:
+    """Over all blinds: whatever two members hold, the digits' sums that all see lie as those of any other split.
+
+    Without blinds the sums are functions of both vectors, fixed by the key; that is the control.
+    """
+    def seen(split: tuple[int, int], blind: int) -> tuple[int, ...]:
+        total = words([0] * (1 + ENTRIES), 64)
+        for value, one in zip(split, (blind, -blind % PRIME), strict=True):
+            add(total, tagged(words([value], 64), 64, 3, KEY, one), 64)
+        return tuple(total[0, -ENTRIES:].tolist())
+
+    even, odd = (500, 500), (137, 863)
+    assert seen(even, 0) != seen(odd, 0)
+    shift = (tag_of(tagged(words([500], 64), 64, 3, KEY, 0)) - tag_of(tagged(words([137], 64), 64, 3, KEY, 0))) % PRIME
+    for blind in blinds(200, seed=2):  # to each of one split belongs one of the other, as likely, with the same view
+        assert seen(even, blind) == seen(odd, (blind + shift) % PRIME)
 
 
 def test_poly1305_of_the_standard() -> None:
