@@ -11,13 +11,13 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from sealane.core.octets import Buffer, Octets, stretches, whole
 from sealane.core.secret import Secret
-from sealane.errors import ProtocolError
+from sealane.errors import ProtocolError, UnavailableError
 from sealane.node.database import open_database, transaction
 from sealane.node.journal_schema import SCHEMA
 from sealane.node.spool import LONG, Spool
@@ -90,6 +90,11 @@ class Journal:
                 pass
         if self._steps is not None:
             self._steps[1].settle()
+
+    def sweep(self) -> None:
+        """Remove files of runs that ended: a kill may have come between. Only while no other journal is written to."""
+        if self._spool is not None:
+            self._spool.sweep({row.run_id for row in self.active()})
 
     def lose(self) -> None:
         """Forget what is not on disk yet, as a kill would: for simulation."""
@@ -183,7 +188,9 @@ class Journal:
             (run_id,)).fetchone()
         if row is None:
             return None, 0
-        steps = self._steps_of(run_id, row[2])
+        steps = None
+        with suppress(UnavailableError):  # a run whose steps are lost must end all the same
+            steps = self._steps_of(run_id, row[2])
         return row[0], int(row[1]) + (0 if steps is None else steps.opened_count())
 
     def exchange(self, run_id: str, attempt: int, number: int) -> ExchangeRow | None:
@@ -218,9 +225,10 @@ class Journal:
         name = f"{run_id}.{attempt}.steps"
         if self._steps is None or self._steps[0] != name:
             self._leave_steps()
-            self._steps = name, Steps(self._directory / name)
-            newest, = self._db.execute("SELECT max(number) FROM exchanges WHERE run_id = ? AND attempt = ? AND digest "
-                                       "NOT NULL AND total NOT NULL", (run_id, attempt)).fetchone()
+            stepped, newest = self._db.execute(
+                "SELECT max(stepped), (SELECT max(number) FROM exchanges WHERE run_id = ?1 AND attempt = ?2 "
+                "AND digest NOT NULL AND total NOT NULL) FROM runs WHERE run_id = ?1", (run_id, attempt)).fetchone()
+            self._steps = name, Steps(self._directory / name, made=stepped == attempt)
             self._steps[1].newest = max(self._steps[1].newest, -1 if newest is None else newest)
         return self._steps[1]
 
@@ -242,6 +250,9 @@ class Journal:
         """
         steps = self._steps_of(run_id, attempt) if on_arrival and len(payload) < STEP_BYTES else None
         if steps is not None:
+            if not steps.made:
+                steps.make()  # first: of a file that was promised and never made the node would say that it is lost
+                self._deferred.append(("UPDATE runs SET stepped = ? WHERE run_id = ?", (attempt, run_id)))
             if self._deferred or time.monotonic() - self._used_at > USED_S:
                 with self._writing():
                     pass
@@ -294,15 +305,7 @@ class Journal:
             self.settle()
 
     def opened(self, run_id: str, attempt: int, number: int, digest: bytes, *total: Buffer) -> None:
-        """Keep an opened total, with the next write, and drop the contribution before it, which nobody can need.
-
-        Args:
-            run_id: of the run.
-            attempt: of the exchange.
-            number: of the exchange.
-            digest: of the contributions that it is of.
-            total: parts of what is kept, in order.
-        """
+        """Keep an opened total, its parts in order, with the next write; the contribution before it nobody can need."""
         steps = self._steps_of(run_id, attempt)
         if steps is not None and steps.get(number) is not None:
             steps.opened(number, digest, b"".join(total))

@@ -36,4 +36,5 @@ SCHEMA = (
     ) STRICT;
     """,
     "ALTER TABLE runs ADD COLUMN used BLOB;",
+    "ALTER TABLE runs ADD COLUMN stepped INTEGER;",  # the attempt whose steps lie in a file
 )

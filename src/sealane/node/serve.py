@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from sealane.node.agent import Agent
 from sealane.node.control_server import listening
 from sealane.node.execution import Execution
 from sealane.node.home import exclusive, open_home
+from sealane.node.journal import Journal
 from sealane.node.place import Place
 from sealane.node.sandbox.chosen import chosen
 from sealane.node.settings import read_node_settings
@@ -55,6 +56,8 @@ async def _serving_with(path: Path, backend: str, execution: Execution, clock: C
     home = replace(open_home(path, clock=clock), sandboxed=execution.full, streamed=streamed)
     try:
         with exclusive(path), home.witness() as witness:
+            with closing(Journal(home.runs_path)) as journal:
+                journal.sweep()
             agent = Agent(home, home.gate(), witness, execution, backend)
             async with listening(Place(home, agent)), asyncio.TaskGroup() as tasks:
                 keeping = tasks.create_task(agent.serve())

@@ -10,7 +10,7 @@ import errno
 import os
 import tempfile
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,7 +40,9 @@ class Spool:
             UnavailableError: the disk takes nothing more.
         """
         with full_disk():
-            self._directory.mkdir(mode=0o700, exist_ok=True)
+            if not self._directory.is_dir():
+                self._directory.mkdir(mode=0o700)
+                sync_directory(self._directory.parent)
             handle, path = tempfile.mkstemp(dir=self._directory)  # mode 0600
             self._unsynced.append(handle)
             for part in parts:
@@ -77,6 +79,12 @@ class Spool:
         """
         with _lost(name):
             return Filed(self._directory / name)
+
+    def sweep(self, runs: Container[str]) -> None:
+        """Remove the files of all other runs, and what a kill left unnamed."""
+        for path in self._directory.glob("*"):
+            if path.name.split(".")[0] not in runs:
+                path.unlink(missing_ok=True)
 
     def remove(self, pattern: str) -> None:
         """Remove the files of such names."""
@@ -117,9 +125,14 @@ def _lost(name: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UnavailableError("node.spool-lost", "a file of this node's run database cannot be read",
-                               got=f"{name}: {error.strerror}",
-                               hint="somebody removed it; the run cannot go on here: abort it") from error
+        raise lost(name, error.strerror or type(error).__name__) from error
+
+
+def lost(name: str, why: str) -> UnavailableError:
+    """Return the error for a file that is not there any more, or not as it was written."""
+    return UnavailableError("node.spool-lost", "a file of this node's run database cannot be read",
+                            got=f"{name}: {why}", hint="somebody removed or changed it; the run cannot go on here: "
+                                                       "abort it")
 
 
 @contextmanager

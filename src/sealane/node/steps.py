@@ -4,8 +4,10 @@ Such sums are many and small, and each is a promise: what a node opened and what
 that leaves. Here this takes one write and one wait for the disk; SQLite would write every byte to its log and to its
 place, and once more to blank it.
 
-A record is a head, then its bytes. All records but the last were waited for before the next was written, so a crash
-can tear the last one only; it is known by its checksum, and nothing that rests on it was ever sent.
+Each write is one record: a head that says where it lies, how long it is and its checksum, then what was opened and
+sent. All but the last were waited for before the next was written, so a crash can tear the last one only, and nothing
+that rests on it was ever sent: it is cut off. Where a whole record lies behind one that is not, something else
+happened to the file, and the node does not go on with it: it could send a second contribution for a round.
 """
 
 from __future__ import annotations
@@ -20,11 +22,13 @@ from sealane.core.handles import sync_directory, write_all
 from sealane.core.octets import Octets, Within, whole
 from sealane.core.secret import Secret
 from sealane.errors import ProtocolError, UnavailableError
-from sealane.node.spool import Filed, full_disk
+from sealane.node.spool import Filed, full_disk, lost
 
-_HEAD = struct.Struct("<BIQ32s32s")
-_CHECK = struct.Struct("<I")
-_BEFORE = _HEAD.size + _CHECK.size
+_RECORD = struct.Struct("<8sQQI")
+"""Mark, where it lies, bytes behind this head, checksum."""
+_MARK = b"sealane1"
+_PART = struct.Struct("<BIQ32s32s")
+"""Kind, number of the sum, bytes of the content, two values of 32 bytes."""
 _SENT, _OPENED = 1, 2
 
 
@@ -46,21 +50,30 @@ class Steps:
     """The file of one attempt.
 
     Args:
-        path: made with mode 0600, its directory with mode 0700, when the first step is.
+        path: of the file.
+        made: whether there must be one.
 
     Attributes:
+        made: whether there is one.
         newest: number of the last sum that was opened, here or elsewhere, -1 before there is one.
+
+    Raises:
+        UnavailableError: it is gone, or damaged.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, made: bool = False) -> None:
         self._path = path
+        self.made = path.exists()
+        if made and not self.made:
+            raise lost(path.name, "it is gone")
         self._handle: int | None = None
         self._filed: Filed | None = None
         self._waiting: list[bytes] = []
         self._size = 0
         self._steps: dict[int, Step] = {}
         self.newest = -1
-        self._read()
+        if self.made:
+            self._read()
 
     def get(self, number: int) -> Step | None:
         """Return the sum of that number."""
@@ -94,6 +107,20 @@ class Steps:
             raise
         self._steps[number] = Step(description_hash, seed, place)
 
+    def make(self) -> None:
+        """Make the file, with mode 0600 and its directory with mode 0700, and return once both stay.
+
+        Raises:
+            UnavailableError: the disk takes nothing more.
+        """
+        with full_disk():
+            if not self._path.parent.is_dir():
+                self._path.parent.mkdir(mode=0o700)
+                sync_directory(self._path.parent.parent)
+            os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            sync_directory(self._path.parent)
+        self.made = True
+
     def opened(self, number: int, digest: bytes, total: bytes) -> None:
         """Append what was opened, with the next step that is sent."""
         step = self._steps[number]
@@ -119,18 +146,17 @@ class Steps:
             self._handle = None
 
     def _append(self, kind: int, number: int, first: bytes, second: bytes, content: bytes) -> tuple[int, int]:
-        head = _HEAD.pack(kind, number, len(content), first, second)
-        start = self._size + sum(map(len, self._waiting)) + _BEFORE
-        self._waiting += [head, _CHECK.pack(zlib.crc32(content, zlib.crc32(head))), content]
+        start = self._size + _RECORD.size + sum(map(len, self._waiting)) + _PART.size
+        self._waiting += [_PART.pack(kind, number, len(content), first, second), content]
         return start, start + len(content)
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, content: bytes) -> None:
+        head = _RECORD.pack(_MARK, self._size, len(content), 0)
+        data = _RECORD.pack(_MARK, self._size, len(content), zlib.crc32(content, zlib.crc32(head))) + content
         if self._handle is None:
-            self._path.parent.mkdir(mode=0o700, exist_ok=True)
-            self._handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            os.ftruncate(self._handle, self._size)  # what a crash tore
-            sync_directory(self._path.parent)
+            self._handle = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
         try:
+            os.ftruncate(self._handle, self._size)  # what a crash tore
             os.lseek(self._handle, self._size, os.SEEK_SET)
             write_all(self._handle, data)
             os.fdatasync(self._handle)
@@ -140,22 +166,42 @@ class Steps:
         self._size += len(data)
 
     def _read(self) -> None:
-        """Read the steps that are there, up to one that a crash tore."""
-        if not self._path.exists():
-            return
+        """Read the steps that are there, up to a record that a crash tore.
+
+        Raises:
+            UnavailableError: the file is damaged.
+        """
         file = Filed(self._path)
-        while len(file) - self._size >= _BEFORE:
-            head = bytes(file.read(self._size, self._size + _HEAD.size))
-            kind, number, size, first, second = _HEAD.unpack(head)
-            start = self._size + _BEFORE
-            if size > len(file) - start:
-                return
-            check, = _CHECK.unpack(file.read(start - _CHECK.size, start))
-            if zlib.crc32(file.read(start, start + size), zlib.crc32(head)) != check:
-                return
+        while (record := _record(file, self._size)) is not None:
+            self._take(record, self._size + _RECORD.size)
+            self._size += _RECORD.size + len(record)
+        rest = bytes(file.read(self._size, len(file)))
+        place = rest.find(_MARK, 1)
+        while place > 0:
+            if _record(file, self._size + place) is not None:
+                raise lost(self._path.name, f"it is damaged at byte {self._size}")
+            place = rest.find(_MARK, place + 1)
+
+    def _take(self, record: bytes, start: int) -> None:
+        at = 0
+        while at < len(record):
+            kind, number, size, first, second = _PART.unpack_from(record, at)
+            at += _PART.size
+            place = start + at, start + at + size
+            at += size
             if kind == _SENT:
-                self._steps[number] = Step(first, Secret(second), (start, start + size))
+                self._steps[number] = Step(first, Secret(second), place)
             else:
                 step = self._steps[number]
-                step.digest, step.total, self.newest = first, (start, start + size), number
-            self._size = start + size
+                step.digest, step.total, self.newest = first, place, number
+
+
+def _record(file: Filed, at: int) -> bytes | None:
+    """Return what the record at a place holds, or None where there is no whole one."""
+    if len(file) - at < _RECORD.size:
+        return None
+    mark, place, size, check = _RECORD.unpack(file.read(at, at + _RECORD.size))
+    if (mark, place) != (_MARK, at) or size > len(file) - at - _RECORD.size:
+        return None
+    content = bytes(file.read(at + _RECORD.size, at + _RECORD.size + size))
+    return content if zlib.crc32(content, zlib.crc32(_RECORD.pack(mark, place, size, 0))) == check else None

@@ -13,6 +13,7 @@ from sealane.errors import ProtocolError, SealaneError, UnavailableError
 from sealane.node.journal import STEP_BYTES, Journal
 
 RUN = "r-aaaaaaaaaaaaaaaa"
+OTHER_RUN = "r-bbbbbbbbbbbbbbbb"
 STUDY, OTHER = "11" * 32, "22" * 32
 SEED, DIGEST = Secret(b"s" * 32), b"d" * 32
 SHARE = Secret(b"s" * 32)
@@ -390,13 +391,12 @@ def test_what_a_run_used_is_kept_now_and_then_while_it_sums(
     journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal.begin_attempt(RUN, 0, b"zero")
-    used = iter([b"first", b"second"])
-    journal.use(RUN, lambda: next(used))
-    journal.contributed(RUN, 0, 1, b"h" * 32, SEED, b"payload", on_arrival=True)
-    assert Journal(path).used(RUN)[0] is None
-    monkeypatch.setattr("sealane.node.journal.USED_S", 0.0)
-    journal.contributed(RUN, 0, 2, b"h" * 32, SEED, b"payload", on_arrival=True)
-    assert Journal(path).used(RUN)[0] == b"first"
+    for number, used, kept in ((1, b"one", b"one"), (2, b"two", b"one"), (3, b"three", b"three")):
+        if number == 3:
+            monkeypatch.setattr("sealane.node.journal.USED_S", 0.0)
+        journal.use(RUN, lambda used=used: used)
+        journal.contributed(RUN, 0, number, b"h" * 32, SEED, b"payload", on_arrival=True)
+        assert Journal(path).used(RUN)[0] == kept
 
 
 def test_two_contributions_at_most_are_made_again_whatever_their_length(journal: Journal, path: Path) -> None:
@@ -411,3 +411,28 @@ def test_two_contributions_at_most_are_made_again_whatever_their_length(journal:
             assert rows[-1] is not None
             assert rows[-1].payload is not None
         journal.opened(RUN, 0, number, DIGEST, b"total")
+
+
+def test_steps_that_somebody_removed_are_missed(journal: Journal, path: Path) -> None:
+    journal.begin_attempt(RUN, 0, b"zero")
+    journal.contributed(RUN, 0, 1, b"h" * 32, SEED, b"payload", on_arrival=True)
+    (path.parent / "runs" / f"{RUN}.0.steps").unlink()
+    with pytest.raises(UnavailableError) as caught:
+        killed(journal, path).exchange(RUN, 0, 1)
+    assert caught.value.code == "node.spool-lost"
+    again = Journal(path)
+    assert again.used(RUN) == (None, 0)  # the run can end
+    again.end(RUN)
+
+
+def test_what_a_kill_left_of_runs_that_ended_is_swept(journal: Journal, path: Path) -> None:
+    journal.begin_attempt(RUN, 0, b"zero")
+    journal.contributed(RUN, 0, 1, b"h" * 32, SEED, b"payload", on_arrival=True)
+    kept = path.parent / "runs" / f"{RUN}.0.steps"
+    for name in (f"{OTHER_RUN}.0.steps", f"{OTHER_RUN}.1.4.payload", "tmp1234"):
+        (kept.parent / name).write_bytes(b"left")
+    journal.sweep()
+    assert list(kept.parent.iterdir()) == [kept]
+    journal._db.execute("UPDATE runs SET state = 'ENDED'")
+    journal.sweep()
+    assert list(kept.parent.iterdir()) == []

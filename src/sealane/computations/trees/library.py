@@ -83,7 +83,7 @@ class Library:
         self._most_levels = int(settings["max_cat_threshold"])
         self._scores = int(settings.get("num_class", 1))
         self._orders: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        self._calls: queue.SimpleQueue[RootSums | Stopped | Ended | Exception] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[RootSums | Stopped | Ended | BaseException] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._previous: Call | None = None
         self._respond: Callable[[Call], Answering[bytes]] | None = None
@@ -109,7 +109,7 @@ class Library:
             ProtocolError: LightGBM asks for what is not known, or failed.
         """
         found = self._calls.get()
-        if isinstance(found, Exception):
+        if isinstance(found, BaseException):
             raise found
         return found
 
@@ -178,7 +178,7 @@ class Library:
         wanted = own[OWN] if len(own) == MACHINES else out_size
         try:
             call = read_reduction(type_size, own, self._reference.padding, self._reference.length, self._previous)
-        except Exception as error:
+        except BaseException as error:
             self._fail(error)
             call = None
         answer = self._ask(call)
@@ -188,7 +188,7 @@ class Library:
         try:
             call = read_gather(ctypes.string_at(data, size), tuple(lengths[k] for k in range(blocks)),
                                self._most_levels, self._previous)
-        except Exception as error:
+        except BaseException as error:
             self._fail(error)
             call = None
         answer = self._ask(call)
@@ -208,13 +208,13 @@ class Library:
             terms = work.send(None)
         except StopIteration as done:
             return cast(bytes, done.value)
-        except Exception as error:
+        except BaseException as error:
             self._fail(error)
             return None
         self._calls.put(Stopped(work, terms))
         return self._answers.get()
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         if not self._broken:
             self._broken = True
             with suppress(Exception):
