@@ -29,6 +29,7 @@ STEP_BYTES = 1 << 19
 """Contributions below this that open on arrival are appended to their attempt's steps, and stay there until its end."""
 USED_S = 1.0
 """What a run used is written at least so often while it sums."""
+_RUNS = "SELECT run_id, study_hash, agreement_seed, attempt, start, state, released FROM runs"
 _FORGET = (
     "UPDATE exchanges SET seed = NULL, payload = NULL, share = NULL WHERE run_id = ?",
     "DELETE FROM introductions WHERE run_id = ?",
@@ -107,18 +108,12 @@ class Journal:
 
     def run(self, run_id: str) -> RunRow | None:
         """Return what is known of a run."""
-        row = self._db.execute(
-            "SELECT run_id, study_hash, agreement_seed, attempt, start, state, released FROM runs WHERE run_id = ?",
-            (run_id,),
-        ).fetchone()
+        row = self._db.execute(f"{_RUNS} WHERE run_id = ?", (run_id,)).fetchone()
         return None if row is None else _run_row(row)
 
     def active(self) -> list[RunRow]:
         """Return the runs that have not ended."""
-        rows = self._db.execute(
-            "SELECT run_id, study_hash, agreement_seed, attempt, start, state, released FROM runs "
-            "WHERE state = 'ACTIVE' ORDER BY rowid"
-        ).fetchall()
+        rows = self._db.execute(f"{_RUNS} WHERE state = 'ACTIVE' ORDER BY rowid").fetchall()
         return [_run_row(row) for row in rows]
 
     def runs_released(self, study_hash: str) -> frozenset[str]:
@@ -188,10 +183,10 @@ class Journal:
             (run_id,)).fetchone()
         if row is None:
             return None, 0
-        steps = None
         with suppress(UnavailableError):  # a run whose steps are lost must end all the same
-            steps = self._steps_of(run_id, row[2])
-        return row[0], int(row[1]) + (0 if steps is None else steps.opened_count())
+            if (steps := self._steps_of(run_id, row[2])) is not None:
+                return row[0], int(row[1]) + steps.opened_count()
+        return row[0], int(row[1])
 
     def exchange(self, run_id: str, attempt: int, number: int) -> ExchangeRow | None:
         """Return what is known of an exchange."""

@@ -366,9 +366,8 @@ class NodeRole:
         blind = 0
         for peer, secret in self._pairs.secrets.items():
             low, high = sorted((self.own, peer))
-            key = derive(secret, "tag blind", sum_.transcript.value, low.encode(), high.encode())
-            number = int.from_bytes(key.reveal(), "little")
-            blind += number if self.own == low else -number
+            number = derive(secret, "tag blind", sum_.transcript.value, low.encode(), high.encode()).reveal()
+            blind += int.from_bytes(number, "little") * (1 if self.own == low else -1)
         return blind % PRIME
 
     def _proposal_key(
