@@ -135,7 +135,7 @@ class Steps:
         """
         if self._waiting:
             with full_disk():
-                self._write(b"".join(self._waiting))
+                self._write(self._waiting)
             self._waiting.clear()
 
     def close(self) -> None:
@@ -150,20 +150,32 @@ class Steps:
         self._waiting += [_PART.pack(kind, number, len(content), first, second), content]
         return start, start + len(content)
 
-    def _write(self, content: bytes) -> None:
-        head = _RECORD.pack(_MARK, self._size, len(content), 0)
-        data = _RECORD.pack(_MARK, self._size, len(content), zlib.crc32(content, zlib.crc32(head))) + content
-        if self._handle is None:
-            self._handle = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
+    def _write(self, parts: list[bytes]) -> None:
+        size = sum(map(len, parts))
+        check = zlib.crc32(_RECORD.pack(_MARK, self._size, size, 0))
+        for part in parts:
+            check = zlib.crc32(part, check)
+        handle = self._handle
+        if handle is None:
+            handle = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
         try:
-            os.ftruncate(self._handle, self._size)  # what a crash tore
-            os.lseek(self._handle, self._size, os.SEEK_SET)
-            write_all(self._handle, data)
-            os.fdatasync(self._handle)
+            if self._handle is None:
+                self._cut(handle)  # what a crash tore, or a write that failed
+            write_all(handle, b"".join([_RECORD.pack(_MARK, self._size, size, check), *parts]))
+            os.fdatasync(handle)
         except OSError:
-            os.ftruncate(self._handle, self._size)
+            self._handle = None
+            try:
+                self._cut(handle)
+            finally:
+                os.close(handle)
             raise
-        self._size += len(data)
+        self._handle = handle
+        self._size += _RECORD.size + size
+
+    def _cut(self, handle: int) -> None:
+        os.ftruncate(handle, self._size)
+        os.lseek(handle, self._size, os.SEEK_SET)
 
     def _read(self) -> None:
         """Read the steps that are there, up to a record that a crash tore.

@@ -143,12 +143,20 @@ def test_a_full_disk_leaves_nothing_behind_and_the_next_try_goes_on(
         os.write(handle, data[: len(data) // 2])
         raise OSError(errno.ENOSPC, "No space left on device")
 
+    def full(*arguments: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
     with monkeypatch.context() as patch:
         patch.setattr(module, "write_all", half)
         with pytest.raises(UnavailableError) as caught:
             steps.sent(3, HASH, SEED, b"3" * 50)
         assert caught.value.code == "disk.full"
         assert path.stat().st_size == before
+    with monkeypatch.context() as patch:
+        patch.setattr(module.Steps, "_cut", full)  # nor can the file be made shorter
+        patch.setattr(module, "write_all", half)
+        with pytest.raises(UnavailableError):
+            steps.sent(3, HASH, SEED, b"3" * 50)
     steps.sent(3, HASH, SEED, b"4" * 50)
     again = Steps(path)
     step = again.get(3)
