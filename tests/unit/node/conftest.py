@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from journals import RUN, SEED, STUDY
 from stage import probe, stage  # noqa: F401 - fixtures
 
 from sealane.core.clock import ManualClock
@@ -14,6 +15,7 @@ from sealane.governance.contract import Contract, load_contract
 from sealane.governance.study import Participant, Study, make_study
 from sealane.node import datasets
 from sealane.node.datasets import Report, add_dataset
+from sealane.node.journal import Journal
 from sealane.node.mapping import Mapped
 from sealane.node.register import Register
 from sealane.sectors import registry
@@ -95,3 +97,15 @@ def add(register: Register, contract: Contract, clock: ManualClock) -> Add:
         return add_dataset(register, "loans", str(source), contract.id, mapping or {}, now=clock(),
                            drop_invalid=drop_invalid)
     return run
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "runs.sqlite"
+
+
+@pytest.fixture
+def journal(path: Path) -> Journal:
+    made = Journal(path)
+    made.join(RUN, STUDY, SEED)
+    return made
