@@ -57,6 +57,11 @@ class Gbdt:
         """Return outcome, features and weight."""
         return [params.outcome, *params.features, *([params.weight] if params.weight else [])]
 
+    def exchanges(self, params: GbdtParameters) -> int:
+        """Return most exchanges of a run: a histogram and a verdict for every leaf, of trees of up to 50 classes."""
+        trees = params.rounds * (50 if params.params.objective == "multiclass" else 1)
+        return 100 + trees * 2 * params.params.num_leaves
+
     async def run(self, data: Dataset, cohort: Cohort, params: GbdtParameters) -> Payload:
         """Train the model.
 
