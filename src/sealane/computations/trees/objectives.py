@@ -149,7 +149,11 @@ class Loss:
             case "poisson":
                 return np.asarray(np.exp(score[0]) - outcome * score[0], np.float64)
             case "binary":
-                return np.asarray(np.logaddexp(0.0, -np.where(outcome > 0, 1.0, -1.0) * score[0]), np.float64)
+                from sealane.computations.trees.kernels import lose_binary  # numba takes a while to load
+
+                losses = np.empty(len(outcome))
+                lose_binary(score[0], outcome, losses)
+                return losses
             case "multiclass":
                 chosen = np.take_along_axis(score, outcome.astype(np.int64)[None, :], axis=0)[0]
                 top = score.max(axis=0)
