@@ -117,7 +117,7 @@ class Loss:
     def _binary(self, score: Array, outcome: Single, weight: Array) -> tuple[Single, Single]:
         from sealane.computations.trees.kernels import derive_binary  # numba takes a while to load
 
-        raised = np.where(outcome > 0, score, -score)
+        raised = score * (2.0 * (outcome > 0) - 1.0)  # many times faster than a choice between two arrays
         np.exp(raised, out=raised)
         first, second = (np.empty((1, len(outcome)), np.float32) for _ in range(2))
         derive_binary(raised, outcome, weight, self.positive, first[0], second[0])
