@@ -23,7 +23,7 @@ from sealane.computations.trees.parameters import GbdtParameters
 from sealane.computations.trees.permission import Rule
 from sealane.computations.trees.ranking import cells_of, ranked
 from sealane.computations.trees.rows import Asked
-from sealane.computations.trees.sampling import chosen_features, drawn, private_seed
+from sealane.computations.trees.sampling import Sample, chosen_features, drawn, private_seed
 from sealane.computations.trees.table import goes_left
 from sealane.errors import RefusedError
 
@@ -101,11 +101,15 @@ class Boosting:
         self._seed = private_seed(params.seed, codes, self._outcome, weight)
         held = drawn(self._seed, "validation", len(codes), params.validation_fraction)
         self._held = held if params.validation_fraction else np.zeros(len(codes), np.bool_)
+        parts: dict[str, Any] = {"training": slice(None)}
+        if params.validation_fraction:
+            parts = {"training": ~self._held, "validation": self._held}
+        self._parts = {part: (rows, weight[rows].sum()) for part, rows in parts.items()}
         heaviest = asked.heaviest
         weights = None
         if asked.weight is not None:
             weights = (weight, grid(used, heaviest, cohort.size), grid(used, heaviest**2, cohort.size))
-        self._sample = "", 0
+        self._sample: Sample | None = None
         self._mass = grid(used, heaviest * max(1.0, abs(target.low), abs(target.high)), cohort.size)
         self._ground = Ground(cohort, bins, codes, rule, trees, used, weights, Tally())
 
@@ -184,7 +188,7 @@ class Boosting:
         first, second = self._loss.gradients(state.score, self._outcome, self._weight)
         largest = self._loss.bounds(state.span)
         grids = tuple(grid(self._used, one * self._asked.heaviest, self._cohort.size) for one in largest)
-        rows, total = await self._drawn(number)
+        sample = await self._drawn(number)
         library.begin()
         grown: list[tuple[list[NDArray[np.int32]], list[Step]]] = []
         growth: Growth | None = None
@@ -197,7 +201,7 @@ class Boosting:
             if isinstance(call, RootSums):
                 place = len(grown)
                 label = f"tree {number * self._loss.scores + place}"
-                growth = Growth(self._ground, label, rows, total, first[place], second[place], (grids[0], grids[1]),
+                growth = Growth(self._ground, label, sample, first[place], second[place], (grids[0], grids[1]),
                                 chosen_features(self._params.seed, label, len(self._bins),
                                                 self._params.params.feature_fraction))
                 others = self._losses(state) if place == 0 else {}
@@ -221,7 +225,7 @@ class Boosting:
             state.made.append(made)
             state.outputs.append(outputs)
             state.span = state.span.widened(place, outputs)
-            if int(rows.size) == len(self._codes):
+            if int(sample.rows.size) == len(self._codes):
                 for leaf, output in zip(leaves, outputs, strict=True):
                     raise_scores(state.score[place], leaf, output)
             else:  # rows that were not drawn have a score as well
@@ -237,17 +241,19 @@ class Boosting:
             except StopIteration as done:
                 return cast(R, done.value)
 
-    async def _drawn(self, number: int) -> tuple[NDArray[np.int32], int]:
-        """Return own rows that the trees of a round learn from, and how many those are over the cohort."""
+    async def _drawn(self, number: int) -> Sample:
+        """Return the rows that the trees of a round learn from."""
         trees = self._params.params
-        rows, label = ~self._held, "all"
-        if trees.bagging_freq and trees.bagging_fraction < 1.0:
-            label = f"bag {number // trees.bagging_freq}"
-            rows = rows & drawn(self._seed, label, len(rows), trees.bagging_fraction)
-        own = np.flatnonzero(rows).astype(np.int32)
-        if label != self._sample[0]:
-            self._sample = label, await self._behind(f"rows of {label}", own.size, 2 * self._ground.rule.rows)
-        return own, self._sample[1]
+        bagged = trees.bagging_freq > 0 and trees.bagging_fraction < 1.0
+        label = f"bag {number // trees.bagging_freq}" if bagged else "all"
+        if self._sample is None or label != self._sample.label:
+            rows = ~self._held
+            if bagged:
+                rows &= drawn(self._seed, label, len(rows), trees.bagging_fraction)
+            own = np.flatnonzero(rows).astype(np.int32)
+            self._sample = Sample(label, own, await self._behind(f"rows of {label}", own.size,
+                                                                 2 * self._ground.rule.rows))
+        return self._sample
 
     async def _behind(self, what: str, own: int, fewest: int) -> int:
         """Return how many rows of the cohort a sample holds, before anything else of it is summed.
@@ -267,9 +273,8 @@ class Boosting:
         largest = self._loss.largest_loss(state.span)
         self._loss_grid = grid(self._used, largest * self._asked.heaviest, self._cohort.size)
         losses = self._loss.losses(state.score, self._outcome) * self._weight
-        parts = {"training": ~self._held} | ({"validation": self._held} if self._params.validation_fraction else {})
-        return {f"loss {part}": self._loss_grid.term(np.array([losses[rows].sum(), self._weight[rows].sum()]))
-                for part, rows in parts.items()}
+        return {f"loss {part}": self._loss_grid.term(np.array([losses[rows].sum(), mass]))
+                for part, (rows, mass) in self._parts.items()}
 
     def _note(self, state: _State, opened: Opened) -> None:
         for part, values in state.history.items():

@@ -117,7 +117,7 @@ class Loss:
     def _binary(self, score: Array, outcome: Single, weight: Array) -> tuple[Single, Single]:
         from sealane.computations.trees.kernels import derive_binary  # numba takes a while to load
 
-        raised = np.where(outcome > 0, score, -score)
+        raised = score * (2.0 * (outcome > 0) - 1.0)  # many times faster than a choice between two arrays
         np.exp(raised, out=raised)
         first, second = (np.empty((1, len(outcome)), np.float32) for _ in range(2))
         derive_binary(raised, outcome, weight, self.positive, first[0], second[0])
@@ -149,7 +149,11 @@ class Loss:
             case "poisson":
                 return np.asarray(np.exp(score[0]) - outcome * score[0], np.float64)
             case "binary":
-                return np.asarray(np.logaddexp(0.0, -np.where(outcome > 0, 1.0, -1.0) * score[0]), np.float64)
+                from sealane.computations.trees.kernels import lose_binary  # numba takes a while to load
+
+                losses = np.empty(len(outcome))
+                lose_binary(score[0], outcome, losses)
+                return losses
             case "multiclass":
                 chosen = np.take_along_axis(score, outcome.astype(np.int64)[None, :], axis=0)[0]
                 top = score.max(axis=0)

@@ -8,9 +8,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+@dataclass(slots=True)
+class Sample:
+    """Own rows that trees learn from: private.
+
+    Attributes:
+        label: public name.
+        rows: own, rising.
+        total: how many were drawn over the cohort.
+        counts: own rows by bin, ``(1, bins)``, once the root of a tree was summed.
+    """
+
+    label: str
+    rows: NDArray[np.int32]
+    total: int
+    counts: NDArray[np.int32] | None = None
 
 
 def private_seed(public: int, *arrays: NDArray[np.generic]) -> bytes:
