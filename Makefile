@@ -13,6 +13,9 @@ DEV    := $(VENV)/.installed-dev
 API    := src/sealane/api
 PROTOS := $(shell find protos -name '*.proto' 2>/dev/null | LC_ALL=C sort)
 
+# Tests and demos start hundreds of processes: where no bytecode is written, each compiles 500 modules of src again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check check-style check-types check-imports check-protos bench protos install clean
 

@@ -108,7 +108,7 @@ def entry(state: Contributed, of: Fingerprint) -> Entry:
     parts = b"".join(len(part).to_bytes(8, "big") + part for f, sealed in sorted(message.shares.items())
                      for part in (f.encode(), sealed))
     shares_hash = hashlib.sha256((17).to_bytes(8, "big") + b"sealane shares v1" + parts).digest()
-    return Entry(of, sha256(message.payload), message.description_hash, message.signature,
+    return Entry(of, b"" if message.tagged else sha256(message.payload), message.description_hash, message.signature,
                  shares_hash if message.shares else b"")
 
 

@@ -407,8 +407,9 @@ class Stage:
                 run_id: str = RUN) -> Arrival:
         """What an honest coordinator would announce to one node."""
         said = {self.fingerprint(n): self.heard(n, Contribution, exchange, attempt, run_id) for n in who or self.names}
-        entries = tuple(Entry(f, sha256(c.payload), c.description_hash, c.signature) for f, c in sorted(said.items()))
         first = next(iter(said.values()))
+        entries = tuple(Entry(f, b"" if first.tagged else sha256(c.payload), c.description_hash, c.signature)
+                        for f, c in sorted(said.items()))
         if first.tagged:
             whole = added_words([c.payload for c in said.values()], first.word_bits)
             return Arrival(run_id, attempt, exchange, entries, aggregate=whole)

@@ -82,8 +82,10 @@ def good(name: str, size: int, width: int, terms: list[dict[str, Any]], members:
             "description_hash": facts.description_hash.hex(),
             "transcript": facts.transcript.hex(),
             "payload_sha256": [hashlib.sha256(payload).hexdigest() for payload in payloads],
-            "digest": hash_parts(facts.transcript, *(part for p, payload in zip(members, payloads, strict=True)
-                                                     for part in (p.fingerprint.encode(), hash_parts(payload)))).hex(),
+            # Of a tagged payload no hash is told: its total is held to the tags.
+            "digest": hash_parts(facts.transcript, *(
+                part for p, payload in zip(members, payloads, strict=True)
+                for part in (p.fingerprint.encode(), b"" if common else hash_parts(payload)))).hex(),
             "opened": [str(sum(column)) for column in zip(*plain, strict=True)],
         },
     }

@@ -24,6 +24,7 @@ from sealane.rpc.error_detail import describe_error
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 HEARTBEAT_SECONDS = 1.0
+SHORTEST_PICTURE, LONGEST_PICTURE = 0.05, 0.25
 EVERYBODY = ("node", "analyst", "auditor")
 
 
@@ -50,7 +51,8 @@ class RunServicer(RunServiceServicer):
             changed.clear()  # before looking: what changes from here on wakes this up
             run = self._hub.runs.get(facts.run_id)
             facts = run.facts if run is not None else facts
-            yield pb.WatchRunResponse(status=self._status(facts, started, run))
+            status = self._status(facts, started, run)
+            yield pb.WatchRunResponse(status=status)
             if facts.state.over or facts.state is RunState.PAUSED or run is None:
                 return
             try:
@@ -58,7 +60,8 @@ class RunServicer(RunServiceServicer):
                     await changed.wait()
             except TimeoutError:
                 continue
-            await asyncio.sleep(0.05)  # many small changes make one picture
+            # Many small changes make one picture; whoever has watched for long can wait a hundredth of that.
+            await asyncio.sleep(min(max(SHORTEST_PICTURE, status.elapsed_s / 100), LONGEST_PICTURE))
 
     async def ListRuns(self, request: pb.ListRunsRequest, context: _Context) -> pb.ListRunsResponse:
         """List runs, newest first."""

@@ -100,7 +100,7 @@ class Register:
         self._lock = threading.RLock()
         self._clock = clock
         self.lives = Lives(self._read, self._writing, self._now)
-        self.standings = Standings(self._read, self._writing, self._now, self._act)
+        self.standings = Standings(self._read, self._version, self._writing, self._now, self._act)
         self.scoring = ScoringBook(self._read, self._writing, self._now, self._act)
 
     def close(self) -> None:
@@ -299,13 +299,7 @@ class Register:
 
     def standing(self, study_hash: str, dataset: str) -> Standing:
         """See :class:`sealane.node.gate.Records`."""
-        refused = {one for one, in self._read(
-            "SELECT fingerprint FROM statements WHERE study = ? AND kind = 'refusal'", study_hash)}
-        versions = self._read("SELECT version FROM datasets WHERE name = ?", dataset)
-        return Standing(
-            quarantined=self.standings.quarantined(), suspended=self.standings.suspended(study_hash),
-            revoked=self._own in refused, withdrawn=frozenset(refused - {self._own}),
-            dataset_version=versions[0][0] if versions else None)
+        return self.standings.of(study_hash, dataset, self._own)
 
     def record_refusal(self, run: str, study: str, moment: str, clause: str, error: SealaneError) -> None:
         """See :class:`sealane.node.decided.Deciding`."""
@@ -349,6 +343,12 @@ class Register:
     def _read(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         with self._lock:
             return self._db.execute(statement, values).fetchall()
+
+    def _version(self) -> tuple[int, int]:
+        """Return what differs after every write, by others ("PRAGMA data_version" of SQLite) or by this connection."""
+        with self._lock:
+            (others,), = self._db.execute("PRAGMA data_version").fetchall()
+            return int(others), self._db.total_changes
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

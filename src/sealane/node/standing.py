@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from sealane.errors import SealaneError, from_dict
+from sealane.governance.policy import Standing
 from sealane.node.decided import RefusedEntry
 
 SCHEMA = """
@@ -68,16 +69,37 @@ class Standings:
 
     Args:
         read: runs a query of the register.
+        version: tells one state of the register from every other.
         writing: opens a write of the register, on disk when it ends.
         now: tells the time as text.
         act: puts an act (kind, subject, detail) into the node's own log, within a write.
     """
 
-    def __init__(self, read: Read, writing: Writing, now: Callable[[], str], act: Act) -> None:
+    def __init__(
+        self, read: Read, version: Callable[[], object], writing: Writing, now: Callable[[], str], act: Act,
+    ) -> None:
         self._read = read
+        self._version = version
+        self._found: dict[tuple[str, str, str], tuple[object, Standing]] = {}
         self._writing = writing
         self._now = now
         self._act = act
+
+    def of(self, study_hash: str, dataset: str, own: str) -> Standing:
+        """Return how things stand for a study; asked before every round, so read again only after a write."""
+        version = self._version()  # before anything is read: what is written in between is found the next time
+        asked = study_hash, dataset, own
+        known = self._found.get(asked)
+        if known is not None and known[0] == version:
+            return known[1]
+        refused = {one for one, in self._read(
+            "SELECT fingerprint FROM statements WHERE study = ? AND kind = 'refusal'", study_hash)}
+        versions = self._read("SELECT version FROM datasets WHERE name = ?", dataset)
+        found = Standing(
+            quarantined=self.quarantined(), suspended=self.suspended(study_hash), revoked=own in refused,
+            withdrawn=frozenset(refused - {own}), dataset_version=versions[0][0] if versions else None)
+        self._found = {asked: (version, found)}
+        return found
 
     def quarantine(self, reason: str) -> bool:
         """Put the node into quarantine; False where it was there already, and then nothing changes."""

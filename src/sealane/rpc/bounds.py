@@ -27,6 +27,15 @@ def exact(data: bytes, length: int, what: str) -> bytes:
     return data
 
 
+def none_or(data: bytes, length: int, what: str) -> bytes:
+    """Return ``data`` if it is empty or has exactly ``length`` bytes.
+
+    Raises:
+        ProtocolError: it has another length.
+    """
+    return exact(data, length, what) if data else data
+
+
 def at_most(items: Items, limit: int, what: str) -> Items:
     """Return ``items`` if there are no more than ``limit``.
 

@@ -146,8 +146,9 @@ def decode_from_node(request: pb.ConnectRequest) -> FromNode:
             c = request.contribution
             return Contribution(*_exchange(c),
                                 bounds.exact(c.description_hash, 32, "description hash"),
-                                bounds.exact(c.signature, 64, "signature"), c.payload, c.word_bits, c.relay_whole,
-                                _sealed(c.shares, _MAXIMUM_SHARE), c.opens_on_arrival, c.tagged)
+                                bounds.exact(c.signature, 0 if c.tagged else 64, "signature"), c.payload,
+                                c.word_bits, c.relay_whole, _sealed(c.shares, _MAXIMUM_SHARE),
+                                c.opens_on_arrival, c.tagged)
         case "release":
             r = request.release
             return Release(*_exchange(r), _sealed(r.sealed, _MAXIMUM_SHARE))
@@ -262,10 +263,9 @@ def decode_from_coordinator(response: pb.ConnectResponse) -> FromCoordinator:
             a = response.arrival
             entries = bounds.at_most(tuple(a.entries), bounds.MAXIMUM_MEMBERS, "entries")
             return Arrival(*_exchange(a), tuple(
-                Entry(bounds.party_fingerprint(e.fingerprint), bounds.exact(e.payload_hash, 32, "payload hash"),
+                Entry(bounds.party_fingerprint(e.fingerprint), bounds.none_or(e.payload_hash, 32, "payload hash"),
                       bounds.exact(e.description_hash, 32, "description hash"),
-                      bounds.exact(e.signature, 64, "signature"),
-                      bounds.exact(e.shares_hash, 32, "shares hash") if e.shares_hash else b"")
+                      bounds.none_or(e.signature, 64, "signature"), bounds.none_or(e.shares_hash, 32, "shares hash"))
                 for e in entries), _sealed(a.payloads, 1 << 30), a.aggregate, _sealed(a.shares, _MAXIMUM_SHARE))
         case "opening":
             o = response.opening

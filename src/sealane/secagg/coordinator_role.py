@@ -108,9 +108,10 @@ def accept_contribution(state: SumState, sender: Fingerprint, message: Contribut
     attempt = gathered.attempt
     if sender not in attempt.cohort:
         raise ProtocolError("run.not-a-member", "party is not in the cohort", got=sender)
-    entry = Entry(sender, sha256(message.payload), message.description_hash, message.signature,
+    payload_hash = sha256(message.payload)
+    entry = Entry(sender, b"" if message.tagged else payload_hash, message.description_hash, message.signature,
                   shares_hash(message.shares))
-    digest = sha256(entry.payload_hash, entry.description_hash, entry.signature, entry.shares_hash,
+    digest = sha256(payload_hash, entry.description_hash, entry.signature, entry.shares_hash,
                     str((message.word_bits, message.relay_whole)).encode())
     known = gathered.arrived.get(sender)
     if known is not None:

@@ -21,9 +21,9 @@ def encode_reals(values: NDArray[np.float64], fraction: int, width: Width) -> Wo
     """
     out = np.empty((limbs_of(width), values.size), dtype=np.uint64)
     if width == 64:
-        out[0] = np.ldexp(values, fraction).astype(np.int64).view(np.uint64)
+        out[0] = (values * 2.0**fraction).astype(np.int64).view(np.uint64)
         return out
-    scaled = np.ldexp(np.abs(values), fraction - 64)
+    scaled = np.abs(values) * 2.0 ** (fraction - 64)
     high = np.floor(scaled)
     # Exact: for a float that is not negative, taking off the integer part loses no bit.
     out[0] = ((scaled - high) * _TWO_64).astype(np.uint64)
@@ -44,7 +44,7 @@ def encode_integers(values: NDArray[np.int64], width: Width) -> Words:
 def decode_reals(total: Words, fraction: int, width: Width) -> NDArray[np.float64]:
     """Read a sum back as floats, shape ``(n,)``, rounded to the nearest few units in the last place."""
     if width == 64:
-        small: NDArray[np.float64] = np.ldexp(total[0].view(np.int64).astype(np.float64), -fraction)
+        small: NDArray[np.float64] = total[0].view(np.int64) * 2.0**-fraction
         return small
     parts = total.copy()
     if width == 96:
@@ -52,7 +52,7 @@ def decode_reals(total: Words, fraction: int, width: Width) -> NDArray[np.float6
     negative = parts[1].view(np.int64) < 0
     # Negate first, so that a small negative number is not the difference of two large ones.
     _negate(parts, negative)
-    magnitude = np.ldexp(parts[1].astype(np.float64), 64 - fraction) + np.ldexp(parts[0].astype(np.float64), -fraction)
+    magnitude = parts[1] * 2.0 ** (64 - fraction) + parts[0] * 2.0**-fraction
     signed: NDArray[np.float64] = np.where(negative, -magnitude, magnitude)
     return signed
 

@@ -277,10 +277,10 @@ def decode(
         if isinstance(total, np.ndarray):
             part = np.ascontiguousarray(total[:, place.start : end])
             # Half as much again as the bound allows: rounding of floats is far inside, and a forged total far outside.
-            magnitude = np.abs(decode_reals(part, place.fraction, layout.width))
-            _check_total(layout, place, int((magnitude > 1.5 * layout.cohort * place.reach + 1).sum()))
-            values = (decode_integers(part, layout.width) if place.kind == "count"
-                      else decode_reals(part, place.fraction, layout.width))
+            values = decode_reals(part, place.fraction, layout.width)
+            _check_total(layout, place, int((np.abs(values) > 1.5 * layout.cohort * place.reach + 1).sum()))
+            if place.kind == "count":
+                values = decode_integers(part, layout.width)
         else:
             values = _read_updates(layout, place, total, addends, overwrite)
         out[place.name] = values.reshape(place.shape)

@@ -76,7 +76,7 @@ class Contribution:
     """Node: my protected vector for an exchange.
 
     Attributes:
-        signature: over the transcript and the hashes of payload and shares.
+        signature: over the transcript and the hashes of payload and shares; none where the vector is tagged.
         word_bits: bits of a word of the payload, for whoever adds it up.
         relay_whole: True where every node is sent every payload, to check and add for itself.
         shares: of this contribution's key, sealed to each opener; none where the scheme has no such.
@@ -99,7 +99,12 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One arrived contribution, as announced to all. ``shares_hash`` is of its sealed key shares, empty without any."""
+    """One arrived contribution, as announced to all.
+
+    Attributes:
+        payload_hash: of its payload; empty, as the signature is, where it is tagged: its total is held to the tag.
+        shares_hash: of its sealed key shares, empty without any.
+    """
 
     fingerprint: Fingerprint
     payload_hash: bytes

@@ -164,7 +164,8 @@ class NodeRole:
     ) -> Contributed:
         """Rebuild the state of a contribution from what was kept of it: the same bytes, the same signature."""
         sum_ = self.sum(exchange, transcript, layout)
-        payload_hash = sha256(payload)
+        by_tag = layout.verified and common
+        payload_hash = b"" if by_tag else sha256(payload)
         plain = dict(self.scheme.key_shares(sum_, seed))
         own_share = Secret(plain.pop(self.own, b""))
         shares = {
@@ -172,10 +173,10 @@ class NodeRole:
             for opener, share in plain.items()
         }
         over_shares = shares_hash(shares)
-        signature = self._key.sign(CONTRIBUTION, _contribution_body(sum_.transcript, payload_hash, over_shares))
+        body = _contribution_body(sum_.transcript, payload_hash, over_shares)
+        signature = b"" if by_tag else self._key.sign(CONTRIBUTION, body)
         message = Contribution(self.attempt.run_id, self.attempt.number, exchange, layout.hash(), signature, payload,
-                               self.scheme.word_bits(sum_), layout.verified and not common, shares, common,
-                               layout.verified and common)
+                               self.scheme.word_bits(sum_), layout.verified and not common, shares, common, by_tag)
         entry = Entry(self.own, payload_hash, layout.hash(), signature, over_shares)
         return Contributed(exchange, sum_, seed, message, entry, own_share)
 
@@ -329,8 +330,7 @@ class NodeRole:
         total = self.scheme.total(self.attempt, form_of(own))
         if not own.relay_whole:
             total.add(arrival.aggregate)
-            return total
-        for survivor, entry in announced.items():
+        for survivor, entry in announced.items() if own.relay_whole else ():
             payload = own.payload if survivor == self.own else arrival.payloads.get(survivor, b"")
             if survivor != self.own and sha256(payload) != entry.payload_hash:
                 raise ProtocolError("run.payload-differs", "a relayed contribution is not the one that was signed",

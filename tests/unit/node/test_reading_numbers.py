@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sealane.governance.contract import Contract, load_contract
@@ -47,7 +47,8 @@ def same(path: Path, contract: Contract) -> None:
     assert as_text.report == as_numbers.report
 
 
-@given(st.lists(st.tuples(texts, texts, texts), min_size=1, max_size=30))
+@settings(max_examples=40)  # of many rows each: opening a file takes longer than reading it
+@given(st.lists(st.tuples(texts, texts, texts), min_size=1, max_size=80))
 @example([("+-4", "1_0", "+-4"), ("1", "2", "3")])
 def test_any_file(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str]]) -> None:
     path = tmp_path_factory.mktemp("numbers") / "d.csv"

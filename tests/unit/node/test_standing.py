@@ -54,6 +54,26 @@ def test_all_of_it_survives_reopening(tmp_path: Path, make: Make, keys: Keys, cl
     again.close()
 
 
+def test_a_write_shows_at_once_whoever_made_it(tmp_path: Path, make: Make, keys: Keys, clock: ManualClock) -> None:
+    here, elsewhere = (Register(tmp_path / "r.sqlite", keys["north"].fingerprint, clock) for _ in range(2))
+    study = here.record_study(make().canonical())
+    for writer in (here, elsewhere):
+        assert here.standing(study.hash, "loans").quarantined is None
+        writer.standings.quarantine("so")
+        assert here.standing(study.hash, "loans").quarantined == "so"
+        writer.standings.lift()
+        assert here.standing(study.hash, "loans").quarantined is None
+        writer.standings.suspend(study.hash, "audit")
+        assert here.standing(study.hash, "loans").suspended
+        assert not here.standing("another", "loans").suspended
+        writer.standings.resume(study.hash)
+        assert not here.standing(study.hash, "loans").suspended
+    elsewhere.record_statement(study.hash, signed.refusal(study, keys["west"], "west"))
+    assert here.standing(study.hash, "loans").withdrawn == {keys["west"].fingerprint}
+    here.close()
+    elsewhere.close()
+
+
 def test_refusals_are_bounded(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(standing, "KEPT_REFUSALS", 3)
     for number in range(6):
