@@ -98,7 +98,7 @@ class Boosting:
         target, trees = asked.target, params.params
         self._loss = Loss(target.objective, target.scores, target.low, target.high, trees.scale_pos_weight,
                           trees.poisson_max_delta_step, trees.alpha)
-        self._seed = private_seed(params.seed, codes, self._outcome, weight)
+        self._seed = private_seed(f"{params.seed} {cohort.run}", codes, self._outcome, weight)
         held = drawn(self._seed, "validation", len(codes), params.validation_fraction)
         self._held = held if params.validation_fraction else np.zeros(len(codes), np.bool_)
         parts: dict[str, Any] = {"training": slice(None)}
@@ -121,8 +121,9 @@ class Boosting:
         """
         minimum = self._cohort.minimum_count
         if self._params.validation_fraction:
-            await self._behind("rows held back", int(self._held.sum()), minimum)
-            await self._behind("rows learned from", int((~self._held).sum()), minimum)
+            held = int(self._held.sum())
+            await self._behind({"rows held back": (held, minimum),
+                                "rows learned from": (len(self._held) - held, minimum)})
         base = await self._base()
         state = _State(np.repeat(np.array(base)[:, None], len(self._codes), axis=1), Span(tuple(base), tuple(base)))
         library = Library(self._bins, self._settings())
@@ -251,22 +252,31 @@ class Boosting:
             if bagged:
                 rows &= drawn(self._seed, label, len(rows), trees.bagging_fraction)
             own = np.flatnonzero(rows).astype(np.int32)
-            self._sample = Sample(label, own, await self._behind(f"rows of {label}", own.size,
-                                                                 2 * self._ground.rule.rows))
+            samples = {f"rows of {label}": (own.size, 2 * self._ground.rule.rows)}
+            if bagged:  # another bag, or what is opened of all rows, shows the sums over those that are left out
+                left = int((~self._held).sum()) - own.size
+                samples[f"rows left out of {label}"] = left, self._cohort.minimum_count
+            self._sample = Sample(label, own, (await self._behind(samples))[0])
         return self._sample
 
-    async def _behind(self, what: str, own: int, fewest: int) -> int:
-        """Return how many rows of the cohort a sample holds, before anything else of it is summed.
+    async def _behind(self, samples: dict[str, tuple[int, int]]) -> list[int]:
+        """Return how many rows of the cohort are in samples, before anything else of them is summed.
+
+        Args:
+            samples: own rows, and the fewest that the cohort may have, by name.
 
         Raises:
             RefusedError: ``trees.sample-too-small``.
         """
-        rows, institutions = (await self._cohort.sum({what: count([own, int(own > 0)], self._used)}))[what].tolist()
-        if rows < fewest or institutions < self._ground.rule.institutions:
-            raise RefusedError("trees.sample-too-small", "too few rows or institutions are in a sample of rows",
-                               got=what, expected=f"{fewest} rows of {self._ground.rule.institutions} institutions",
-                               hint="raise bagging_fraction, or change validation_fraction")
-        return int(rows)
+        opened = await self._cohort.sum({what: count([own, int(own > 0)], self._used)
+                                         for what, (own, _) in samples.items()})
+        for what, (_, fewest) in samples.items():
+            rows, institutions = opened[what].tolist()
+            if rows < fewest or institutions < self._ground.rule.institutions:
+                raise RefusedError("trees.sample-too-small", "too few rows or institutions are in a sample of rows",
+                                   got=what, expected=f"{fewest} rows of {self._ground.rule.institutions} institutions",
+                                   hint="change bagging_fraction or validation_fraction; 1 and 0 draw nothing")
+        return [int(opened[what][0]) for what in samples]
 
     def _losses(self, state: _State) -> dict[str, Term]:
         """Return the terms of the weighted losses and weights by part."""
