@@ -143,7 +143,7 @@ def _payload(cohort: Cohort, params: GbdtParameters, asked: Asked, screened: Scr
         "basis": screened.basis,
         "smallest_leaf": {"rows": rule.rows, "institutions": rule.institutions},
         "sums": {"rounds_per_tree": tally.rounds / max(boosted.grown, 1),
-                 "bytes_per_tree": 8 * tally.entries / max(boosted.grown, 1), "trees_grown": boosted.grown,
+                 "trees_grown": boosted.grown,
                  "barred_splits": tally.barred, "replaced_splits": tally.replaced, "verdicts_asked": tally.asked,
                  "histograms_unused": tally.unused},
     }
