@@ -209,7 +209,6 @@ class Growth:
         prefix = f"{self._label} {self._digest.hexdigest()[:16]} "
         opened = await _Sum({prefix + name: term for name, term in terms.items()})
         self._ground.tally.rounds += 1
-        self._ground.tally.entries += sum(term.values.size for term in terms.values())
         return {name.removeprefix(prefix): values for name, values in opened.items()}
 
     def _verdicts(self, wanted: Wanted) -> Terms:

@@ -7,7 +7,7 @@ Source: LightGBM 4, src/objective: binary_objective.hpp, regression_objective.hp
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +77,16 @@ class Loss:
     def quantile(self) -> float | None:
         """The quantile of its rows' residuals that a leaf is; None where a leaf follows from sums of derivatives."""
         return {"quantile": self.alpha, "regression_l1": 0.5}.get(self.objective)
+
+    @property
+    def ranged(self) -> bool:
+        """Whether gradients or losses grow with the outcome, or leaves are searched for in its range."""
+        return self.objective in ("regression", "poisson", "quantile", "regression_l1")
+
+    def within(self, centre: float, reach: float) -> Loss:
+        """Return the same objective for outcomes that are known to lie within ``reach`` of ``centre``."""
+        reach += 1e-12 * abs(centre)  # for the rounding of what it is taken from
+        return replace(self, low=max(self.low, centre - reach), high=min(self.high, centre + reach))
 
     def base(self, means: list[float]) -> list[float]:
         """Return the first score of every row: the link of the mean outcome (or quantile), or of each class's share."""
