@@ -37,10 +37,6 @@ class Cohort(Protocol):
         """Number of institutions whose rows are summed."""
 
     @property
-    def run(self) -> str:
-        """Public id of the run: no other run has it, and a node that starts again in mid-run has the same."""
-
-    @property
     def honest(self) -> int:
         """Fewest shares of noise in a sum that no colluder knows: the smallest cohort, less the colluding ones."""
 

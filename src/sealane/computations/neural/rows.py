@@ -49,7 +49,10 @@ def private_draws(seed: int, own: Own, outcome: NDArray[np.float64]) -> Draws:
 
 
 def split_rows(own: Own, outcome: NDArray[np.float64], missing: str, fraction: float, draws: Draws) -> Split:
-    """Draw which complete rows are kept for validation."""
+    """Draw which complete rows are kept for validation, anew at every fraction.
+
+    Were one draw within another, models of both would tell what the few rows between them hold.
+    """
     kept = ~np.isnan(outcome)
     if missing == "drop":
         for values in own.numbers.values():
@@ -57,7 +60,7 @@ def split_rows(own: Own, outcome: NDArray[np.float64], missing: str, fraction: f
     places = np.flatnonzero(kept)
     validation = np.zeros(len(kept), dtype=np.bool_)
     if fraction:
-        drawn = places[draws.order("validation", len(places))]
+        drawn = places[draws.order(f"{fraction.hex()} of validation", len(places))]
         validation[drawn[: int(len(places) * fraction)]] = True
     return Split(kept & ~validation, validation)
 

@@ -99,7 +99,7 @@ class Boosting:
         target, trees = asked.target, params.params
         self._loss = Loss(target.objective, target.scores, target.low, target.high, trees.scale_pos_weight,
                           trees.poisson_max_delta_step, trees.alpha)
-        self._seed = private_seed(f"{params.seed} {cohort.run}", codes, self._outcome, weight)
+        self._seed = private_seed(params.seed, codes, self._outcome, weight)
         held = drawn(self._seed, "validation", len(codes), params.validation_fraction)
         self._held = held if params.validation_fraction else np.zeros(len(codes), np.bool_)
         parts: dict[str, Any] = {"training": slice(None)}

@@ -22,7 +22,7 @@ from sealane.computations.trees.model_text import (
     write_model,
 )
 from sealane.computations.trees.parameters import GbdtParameters
-from sealane.computations.trees.permission import Rule, rule_for
+from sealane.computations.trees.permission import Rule, check_quantile, rule_for
 from sealane.computations.trees.result import GbdtResult
 from sealane.computations.trees.rows import Asked, read_asked, read_own
 from sealane.computations.trees.screening import Screened, screen
@@ -74,6 +74,7 @@ class Gbdt:
         asked = read_asked(data.contract, params)
         own = read_own(data, asked)
         rule = rule_for(cohort, params.params.min_data_in_leaf)
+        check_quantile(params.params, rule, cohort.minimum_count)
         screened = await screen(cohort, asked, own, rule.rows)
         kept = screened.kept
         whole = bool(kept.all())  # then a copy would be in vain

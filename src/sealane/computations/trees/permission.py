@@ -6,6 +6,7 @@ the exact rows, and the institutions that have any, are opened for both children
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 from sealane.computations.base import Cohort
 from sealane.computations.disclosure import effective_rows
+from sealane.computations.trees.parameters import TreeParameters
+from sealane.errors import RefusedError
 
 ROWS_FACTOR = 20
 """A leaf holds so many times the minimum count. Source: the project's design, section Trees."""
@@ -46,6 +49,21 @@ def rule_for(cohort: Cohort, min_data_in_leaf: int) -> Rule:
     """Return the rule of a run."""
     least = ROWS_FACTOR * cohort.minimum_count
     return Rule(max(min_data_in_leaf, least), least, cohort.smallest)
+
+
+def check_quantile(params: TreeParameters, rule: Rule, minimum_count: int) -> None:
+    """Refuse leaves that are quantiles beyond which a leaf of the fewest rows has fewer than the minimum count.
+
+    Raises:
+        RefusedError: such a leaf would be nearly the largest or the smallest outcome of some row.
+    """
+    share = min(params.alpha, 1.0 - params.alpha)
+    if params.objective == "quantile" and share * rule.rows < minimum_count:
+        raise RefusedError("trees.quantile-too-extreme", "a leaf's quantile would lie next to a single row's outcome",
+                           got=f"alpha {params.alpha:g} of leaves of {rule.rows} rows",
+                           expected=f"{minimum_count} rows of a leaf on either side",
+                           hint=f"say min_data_in_leaf = {math.ceil(minimum_count / share)} or more, or a less extreme "
+                                "alpha")
 
 
 def judge(rule: Rule, rows: int, opened: NDArray[np.int64], weights: NDArray[np.float64] | None) -> Verdict:

@@ -1,9 +1,9 @@
 """Which rows are drawn, by a seed that only their node has, and which features, by a public one.
 
-The private seed is a hash over the run's id and the node's own rows: nobody else can compute it, no two runs share it,
-and a node that starts again in the middle of a run draws the same rows again. Every draw has a name of its own, which
-holds the fraction: were two samples cut from the same numbers at two fractions, one would lie within the other, and
-models of both would tell what the few rows between them hold.
+The private seed is a hash over the node's own rows: nobody else can compute it, a row more gives another one, and a
+node that starts again in the middle of a run draws the same rows again. Every draw has a name of its own, which holds
+the fraction: were two samples cut from the same numbers at two fractions, one would lie within the other, and models of
+both would tell what the few rows between them hold.
 """
 
 from __future__ import annotations

@@ -234,6 +234,17 @@ def test_a_bag_with_too_few_rows_is_not_summed(run_pooled, parts):
     assert (error.code, error.got) == ("trees.sample-too-small", "rows of bag 0")
 
 
+def test_a_quantile_next_to_a_single_row_of_a_leaf_is_refused_with_the_rows_that_would_do(run_pooled, parts):
+    for alpha in (0.99, 0.01):
+        extreme = {"num_leaves": 4, "objective": "quantile", "alpha": alpha}
+        error = refused(run_pooled, parts, outcome="a", features=["b"], params=extreme)
+        assert error.code == "trees.quantile-too-extreme"
+        assert error.hint.startswith("say min_data_in_leaf = 500 or more")
+        wide = run_pooled(parts, Gbdt(), ASKED | {"outcome": "a", "features": ["b"], "params": extreme | {
+            "min_data_in_leaf": 500}}, minimum_count=5)
+        assert wide.booster.num_trees() == 2
+
+
 def test_an_outcome_that_is_explained_by_nothing(run_pooled, parts):
     frames = {name: part.assign(event=1.0, weight=1.0) for name, part in parts.items()}
     contract = Contract(id="test.rows/v1", fields=(
