@@ -95,14 +95,18 @@ def _ranking(one: Evidence, result: Mapping[str, Any]) -> list[Statement]:
              f"column {score}, which each institution filled by itself: that it is this model's score is their word")
     told = [
         Statement("Score that is judged", whose, Source("derived", ("the study's parameters",))),
-        Statement("Rows", count(int(result.get("nobs", 0))), by),
-        Statement("AUC", f"{rate(found.auc)} (bins: within {found.auc_error:.2g})", by),
-        Statement("Gini", rate(2 * found.auc - 1), Source("derived", ("the AUC",))),
-        Statement("KS", f"{rate(found.ks)} (bins: at most {found.ks_error:.2g} more)", by)]
+        Statement("Rows", count(int(result.get("nobs", 0))), by)]
+    if found.auc is None:
+        told.append(Statement("AUC and KS", f"not told: {found.unranked}", by))
+    else:
+        told += [Statement("AUC", f"{rate(found.auc)} (cuts: within {found.auc_error:.2g})", by),
+                 Statement("Gini", rate(2 * found.auc - 1), Source("derived", ("the AUC",))),
+                 Statement("KS", f"{rate(found.ks)} (cuts: at most {found.ks_error:.2g} more)", by)]
     if found.calibration is not None:
         told += [Statement("Calibration slope", estimate(found.calibration.slope), by),
                  Statement("Calibration intercept", estimate(found.calibration.intercept), by),
-                 Statement("Brier score", f"{found.calibration.brier:.4f}", by)]
+                 Statement("Brier score", f"{found.calibration.brier:.4f} (cuts: within "
+                           f"{found.calibration.brier_error:.2g})", by)]
     return told
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sealane.computations.base import Cohort, Dataset, Payload, count
 from sealane.computations.columns import MAXIMUM_ROWS
 from sealane.computations.disclosure import Rule, hidden_under
-from sealane.computations.metrics.curves import Ranked
+from sealane.computations.metrics.curves import VAGUE, Ranked, cut
 from sealane.computations.metrics.scores import Scale, even_edges, read_scale, scores_of
 from sealane.computations.monitor.drift_result import Drift
 from sealane.computations.monitor.parameters import DriftParameters
@@ -230,7 +230,11 @@ async def _areas(
                 rule = "minimum-count"
             elif 0 < institutions < _fewest(cohort):
                 rule = "minimum-cohort"
-            area, error = ranked.area() if rule is None and number_of > 0 else (None, None)
+            area, error = None, None
+            if rule is None and number_of > 0:
+                area, error = cut(ranked, (), cohort.minimum_count).between.area()
+                if error > VAGUE:
+                    area, error, rule = None, None, "minimum-count"
             band = params.auc_band
             out.append({"institution": whose, "period": period, "auc": area, "auc_error": error, "rule": rule,
                         "rows": number_of if area is not None else None,

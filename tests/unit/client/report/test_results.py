@@ -451,6 +451,11 @@ def test_how_a_score_ranks(banks: Any) -> None:
     assert ">hidden<" in shown
 
 
+def test_a_score_that_is_not_ranked_says_why(banks: Any) -> None:
+    found = banks.run("metrics.ranking", outcome="bad", score="p", low=0.8)
+    assert f"No AUC and KS: {found.unranked}." in page(found.to_dict())
+
+
 def test_drift(banks: Any) -> None:
     found = banks.run("monitor.drift", period="wave", score="p", outcome="bad", features=["x"], psi_limit=0.001)
     shown = page(found.to_dict())
