@@ -285,6 +285,40 @@ def test_how_rows_are_spread_changes_nothing(run_pooled: Callable[..., Any]) -> 
     np.testing.assert_allclose(spread["calibration"]["slope"], whole["calibration"]["slope"], rtol=1e-8)
 
 
+LINEAR = {"kind": "regression", "link": "log", "columns": [
+    {"coefficient": 1.0, "parts": [{"variable": "x"}]}]}
+STUMP = {"kind": "trees", "objective": "regression", "features": [{"name": "x"}], "leaves": ["2 2"], "feature": ["0 0"],
+         "threshold": ["0 1"], "missing": ["1 1"], "left": ["-1 -1"], "right": ["-2 -2"], "leaf": ["1.5 3 0.25 -0.5"]}
+
+
+@pytest.mark.parametrize("asked", [
+    {"low": 300.0, "high": 900.0}, {"low": -1.0, "high": 1.0}, {"low": 0.5, "high": 1.5},
+    {"score": "points", "low": 0.0, "high": 1.0}, {"score": None, "model": LINEAR, "low": -2.0, "high": -1.0},
+    {"score": None, "model": STUMP, "low": 3.3, "high": 4.0}, {"score": None, "model": STUMP, "low": 0.0, "high": 1.0},
+    {"score": None, "model": {"kind": "scorecard", "intercept": -1.0, "features": [
+        {"name": "x", "edges": [0.0], "values": [1.0, -1.0], "missing": 0}]}, "low": 300.0, "high": 900.0}])
+def test_a_range_that_holds_no_score_is_refused(run_pooled: Callable[..., Any], asked: dict[str, Any]) -> None:
+    with raises("metrics.score-range", InputError):
+        ask(run_pooled, **asked)
+
+
+def test_a_range_that_holds_nearly_no_score_says_so(run_pooled: Callable[..., Any]) -> None:
+    found = ask(run_pooled, low=0.95, high=1.0)
+    assert (found.auc, found.gini, found.auc_se, found.ks, found.ks_threshold) == (None,) * 5
+    assert found.auc_error == 0.5
+    assert found.unranked == "nearly all scores lie in one bin, or beyond low and high"
+    assert "no AUC and KS: nearly all scores" in found.summary()
+    assert found.plot().lines
+    few = {name: frame.head(20) for name, frame in FRAMES.items()}
+    found = ask(run_pooled, few)
+    assert found.unranked == "too few rows, events or others to part scores"
+    assert found.calibration["refused"] == "model.collinear"
+    found = ask(run_pooled, score=None, model=STUMP, low=0.9, high=1.2)
+    assert found.auc is None
+    found = ask(run_pooled, score=None, model=STUMP, low=0.9, high=4.0, higher="no-event")
+    assert found.unranked is None
+
+
 def test_refusals(run_pooled: Callable[..., Any]) -> None:
     with raises("model.too-few-rows", RefusedError):
         ask(run_pooled, minimum_count=3000)

@@ -91,6 +91,10 @@ def read_scale(contract: Contract, params: ScoreParameters) -> Scale:
     if not low < high:
         raise InputError("metrics.score-range", "bins of the score have no range", got=f"{low:g} to {high:g}",
                          expected="low under high", hint="give low and high")
+    if low >= reach[1] or high <= reach[0] or (probability and (low < 0.0 or high > 1.0)):
+        raise InputError("metrics.score-range", "no score lies where its bins do", got=f"{low:g} to {high:g}",
+                         expected=f"some of {reach[0]:g} to {reach[1]:g}" + ", within 0 to 1" * probability,
+                         hint="give low and high that hold the scores")
     return Scale(low, high, probability, reach)
 
 
