@@ -445,6 +445,7 @@ def test_how_a_score_ranks(banks: Any) -> None:
     found = banks.run("metrics.ranking", outcome="bad", score="p", thresholds=[0.3, 0.302], group="sex")
     shown = page(found.to_dict())
     assert f"AUC {found.auc:.3f}" in shown
+    assert f"slope {found.calibration['slope']:.4f} (within {found.calibration['moved'][1]:.2g})" in shown
     assert f">{found.bands['rows'].iloc[0]}<" in shown
     assert f">{found.confusion.loc[0.3, 'tpr']:.3f}<" in shown
     assert ">0.302<" in shown

@@ -49,6 +49,14 @@ class CalibrationHeld(Held):
     mean: FiniteFloat
     intercept: FiniteFloat | None = None
     slope: FiniteFloat | None = None
+    moved: tuple[FiniteFloat, FiniteFloat] | None = None
+
+    def told(self) -> tuple[str, str]:
+        """Return slope and intercept in words, each with how far it can be off by where scores lie between cuts."""
+        if self.moved is None:
+            return estimate(self.slope), estimate(self.intercept)
+        return (f"{estimate(self.slope)} (within {self.moved[1]:.2g})",
+                f"{estimate(self.intercept)} (within {self.moved[0]:.2g})")
 
 
 class RankingHeld(Held):
@@ -79,8 +87,9 @@ def ranking(result: Mapping[str, Any]) -> Markup:
                 f"Gini {rate(2 * found.auc - 1)}, KS {rate(found.ks)} (at most {found.ks_error:.2g} more).")
     if found.calibration is not None:
         one = found.calibration
-        told += (f" Brier {one.brier:.4f} (within {one.brier_error:.2g}); calibration slope {estimate(one.slope)}, "
-                 f"intercept {estimate(one.intercept)}.")
+        slope, intercept = one.told()
+        told += (f" Brier {one.brier:.4f} (within {one.brier_error:.2g}); calibration slope {slope}, "
+                 f"intercept {intercept}.")
     series = Series("joint", "joint", [n / found.roc.others[-1] for n in found.roc.others],
                     [n / found.roc.events[-1] for n in found.roc.events], found.auc)
     parts = [element("p", {}, told),
