@@ -150,6 +150,22 @@ def test_few_rows_are_not_shown(run_pooled: Callable[..., Any]) -> None:
     assert "2026-01: hidden by minimum-count" in found.summary()
 
 
+def test_few_rows_without_an_outcome_are_not_told(run_pooled: Callable[..., Any]) -> None:
+    lacking = [0, 3, 12, 0]
+    frames = {f"n{k}": POOLED.assign(bad=POOLED.bad.astype(float)).iloc[k::3] for k in range(3)}
+    for month, number in zip(MONTHS, lacking, strict=True):
+        frames["n0"].loc[frames["n0"].index[frames["n0"].day.dt.strftime("%Y-%m") == month][:number], "bad"] = np.nan
+    found = ask(run_pooled, frames, features=["age"]).auc.set_index("period")
+    every = MONTH.value_counts()
+    assert found["rows"].isna().tolist() == found["events"].isna().tolist() == [False, True, False, False]
+    assert found.loc["2026-01", "rows"] == every["2026-01"] - 12
+    known = pd.concat(frames.values()).dropna(subset="bad")
+    known = known[known.day.dt.strftime("%Y-%m") == "2025-12"]
+    area, error = found.loc["2025-12", ["auc", "auc_error"]]
+    assert abs(area - roc_auc_score(known.bad, known.p)) <= error
+    assert area == round(area, 4)
+
+
 def test_few_institutions_are_not_shown() -> None:
     frames = dict(FRAMES)
     for name in ("bank1", "bank2"):

@@ -90,7 +90,8 @@ def test_trees_are_judged_over_the_cohort(scheme: str, binary: Any, model: dict[
     found = sealane.simulate(FRAMES).run("metrics.ranking", scheme=scheme, outcome="bad", model=model,
                                          calibration=False)
     expected = lightgbm.Booster(model_str=binary.model_text).predict(binary.matrix(POOLED))
-    np.testing.assert_allclose(found.auc, roc_auc_score(POOLED["bad"], np.floor(expected * 1000)), rtol=1e-12)
+    between_cuts = np.searchsorted(np.sort(found.roc["threshold"].dropna()), expected, side="right")
+    np.testing.assert_allclose(found.auc, roc_auc_score(POOLED["bad"], between_cuts), rtol=1e-12)
     assert abs(found.auc - roc_auc_score(POOLED["bad"], expected)) <= found.auc_error
 
 

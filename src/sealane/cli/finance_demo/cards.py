@@ -63,7 +63,7 @@ def card_chapters(
         {"title": "Card fraud (synthetic): trees", "text": f"{LABEL} Four banks grow trees on January to March 2025.",
          "report": told},
         {"title": "Card fraud (synthetic): how the score ranks", "text": f"{LABEL} Each bank scores its payments of "
-         "April to June; ROC, KS, lift and calibration come from sums over all four.",
+         "April to June; ROC, KS, lift and calibration come from counts over all four.",
          "report": answers["ranking"].report},
         {"title": "Card fraud (synthetic): drift by month", "text": drift_text(answers["drift"].result),
          "report": answers["drift"].report},

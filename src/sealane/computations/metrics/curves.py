@@ -4,18 +4,25 @@ Scores within a bin count as tied. With e and n the events and non-events of a b
 under the curve lies within Σ e n / (2 E N) of the one that counts ties as half; the exact Kolmogorov-Smirnov distance
 is not under the binned one, and not over what a bin's rows can add if all its events, or all others, come first.
 
-What is released stands at cuts between which no events or at least the minimum count of them lies, likewise of others,
-and at least the minimum count of rows: nothing smaller follows from any two of them.
+What is released follows from rows at atoms' ends and from events and others at cuts. An atom is a run of bins that
+holds the minimum count of rows; where it ends depends on rows alone. Between two cuts, which lie at ends of atoms, are
+no events or at least the minimum count of them, likewise others: nothing smaller follows from any two of them. Nor from
+where they lie: a cut at the very bin in which enough events were met would say that this bin's row is one. Areas and
+distances are those of what lies between cuts, never of the bins: with a model of the analyst's making a bin is one
+person.
 Source: Bamber (1975), J. Math. Psychol. 12:387-415 (the area as a probability, ties as half).
 """
 
 from __future__ import annotations
 
 import math
-from bisect import insort
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+
+VAGUE = 0.4
+"""An area that can be off by more says nothing, and is not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +71,6 @@ class Ranked:
             above += event
         return math.sqrt(math.fsum(over_events) / ((total - 1) * total) + math.fsum(over_others) / ((rest - 1) * rest))
 
-    def widest(self) -> int:
-        """Return the cut, a number of bins, at which the shares of events and others lie furthest apart."""
-        total, rest = self.totals
-        apart = [abs(e * rest - n * total) for e, n in zip(accumulate(self.events), accumulate(self.others),
-                                                           strict=True)]
-        return apart.index(max(apart)) + 1
-
     def most_apart(self) -> float:
         """Return what the exact distance cannot exceed."""
         total, rest = self.totals
@@ -83,11 +83,32 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True)
 class Cuts:
-    """Where a histogram may be cut, as numbers of bins before the cut; and cumulated events and others there."""
+    """Where a histogram may be cut, as numbers of bins before the cut; and cumulated events and others there.
+
+    Attributes:
+        places: of the cuts, both ends with them.
+        edges: scores at all but the two ends.
+        events: in the bins before each.
+        others: in the bins before each.
+        atoms: places where atoms end, the cuts among them.
+        rows: in the bins before the end of each atom.
+        full: for each atom the number of its bin that holds the minimum count of rows by itself, None where none does;
+            two never do.
+    """
 
     places: list[int]
+    edges: list[float]
     events: list[int]
     others: list[int]
+    atoms: list[int]
+    rows: list[int]
+    full: list[int | None]
+
+    @property
+    def between(self) -> Ranked:
+        """What lies between the cuts, as a histogram."""
+        return Ranked(tuple(self.edges), tuple(b - a for a, b in pairwise(self.events)),
+                      tuple(b - a for a, b in pairwise(self.others)))
 
     def distance(self) -> tuple[float, int]:
         """Return the largest distance of shares at a cut, and its place in the list."""
@@ -106,30 +127,37 @@ def cut(ranked: Ranked, wanted: Sequence[int], minimum: int) -> Cuts:
         minimum: fewest rows between two cuts, and fewest events and others where there are any.
     """
     events, others = [0, *accumulate(ranked.events)], [0, *accumulate(ranked.others)]
+    rows = [e + n for e, n in zip(events, others, strict=True)]
     last = len(ranked.events)
 
+    def many(a: int, b: int) -> bool:
+        return rows[b] - rows[a] >= minimum
+
     def enough(a: int, b: int) -> bool:
-        event, other = events[b] - events[a], others[b] - others[a]
-        return event + other >= minimum and all(number == 0 or number >= minimum for number in (event, other))
+        return many(a, b) and all(number == 0 or number >= minimum
+                                  for number in (events[b] - events[a], others[b] - others[a]))
 
     made = [0, last]
     for place in wanted:
         low, high = max(p for p in made if p <= place), min(p for p in made if p >= place)
         if low < place < high and enough(low, place) and enough(place, high):
             insort(made, place)
-    for low, high in pairwise(list(made)):
-        for place in range(low + 1, high):
-            if enough(low, place) and enough(place, high):
-                insort(made, place)
+    atoms = _parted(made, range(1, last), many)
+    made = _parted(made, atoms, enough)
+    return Cuts(made, [ranked.edges[p - 1] for p in made[1:-1]], [events[p] for p in made], [others[p] for p in made],
+                atoms, [rows[p] for p in atoms],
+                [next((k for k in range(a, b) if many(k, k + 1)), None) for a, b in pairwise(atoms)])
+
+
+def _parted(made: list[int], places: Sequence[int], fit: Callable[[int, int], bool]) -> list[int]:
+    """Return the places made, and between them as many of others as both sides fit, from the first on."""
+    out = list(made)
+    for low, high in pairwise(made):
+        for place in places[bisect_right(places, low) : bisect_left(places, high)]:
+            if fit(low, place) and fit(place, high):
+                insort(out, place)
                 low = place
-    return Cuts(made, [events[p] for p in made], [others[p] for p in made])
-
-
-def cut_at(ranked: Ranked, cuts: Cuts, place: int) -> int | None:
-    """Return the place in the list of the cut there, or of one from which no row parts it; None where there is none."""
-    events, others = sum(ranked.events[:place]), sum(ranked.others[:place])
-    same = (k for k, pair in enumerate(zip(cuts.events, cuts.others, strict=True)) if pair == (events, others))
-    return next(same, None)
+    return out
 
 
 def bands(cuts: Cuts, number: int) -> list[int]:

@@ -1,11 +1,12 @@
 """``metrics.ranking``: how well a score ranks, predicts and treats groups alike, from one secure histogram.
 
-The histogram is opened at the nodes; released are curves at cuts between which no few rows, events or others lie, and
-single numbers over all rows.
+The histogram is opened at the nodes. All that is released follows from cuts between which no few rows, events or others
+lie (:mod:`.curves`): a model is the analyst's, so that a sum over all rows can be an equation for one.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -17,14 +18,16 @@ from sealane.computations.columns import MAXIMUM_ROWS
 from sealane.computations.design.parameters import Name
 from sealane.computations.disclosure import check_contributors, check_rows, hidden_under
 from sealane.computations.metrics.calibration import calibrate
-from sealane.computations.metrics.curves import Cuts, Ranked, bands, cut, cut_at
+from sealane.computations.metrics.curves import VAGUE, Cuts, Ranked, bands, cut
 from sealane.computations.metrics.groups import count_groups, hidden_groups, released
 from sealane.computations.metrics.ranking_result import Ranking
-from sealane.computations.metrics.scores import ScoreParameters, even_edges, read_scale, scores_of
+from sealane.computations.metrics.scores import Scale, ScoreParameters, even_edges, read_scale, scores_of
 from sealane.computations.metrics.scoring_model import Number
 from sealane.computations.outcome import check_events, read_outcome
 from sealane.computations.statistics.axes import known_levels, places_on
 from sealane.errors import InputError
+
+_NEARLY_ALL = 0.9
 
 
 class RankingParameters(ScoreParameters):
@@ -66,7 +69,7 @@ class MetricsRanking:
 
     outputs = ("statistics",)
     individual_level = False  # counts and sums over the cohort
-    opens = "a fine histogram of scores by outcome, sums of scores by band, and each step of the recalibration"
+    opens = "a fine histogram of scores by outcome, and counts by group, outcome and threshold"
 
     @property
     def name(self) -> str:
@@ -111,18 +114,17 @@ class MetricsRanking:
         basis = check_contributors(contributors, cohort, {})
         check_events(used, ranked.totals[0], "binomial", cohort.minimum_count)
         at = {threshold: edges.index(threshold) + 1 for threshold in params.thresholds}
-        cuts = cut(ranked, [*at.values(), ranked.widest()], cohort.minimum_count)
-        shown = {threshold: cut_at(ranked, cuts, place_) for threshold, place_ in at.items()}
+        cuts = cut(ranked, list(at.values()), cohort.minimum_count)
+        shown = {threshold: _shown(cuts, scale, params.higher, threshold, place_) for threshold, place_ in at.items()}
         chosen = bands(cuts, params.bands)
-        payload = _discrimination(ranked, cuts, chosen) | {
+        payload = _discrimination(cuts, chosen) | {
             "computation": self.name, "outcome": params.outcome, "score": params.score or "model",
             "higher": params.higher, "minimum_count": cohort.minimum_count, "probability": scale.probability,
             "range": [scale.low, scale.high], "nobs": used, "dropped": hidden_under(rows - used, cohort.minimum_count),
             "basis": basis, "calibration": None, "group": params.group, "groups": [],
             "thresholds": [_confusion(cuts, threshold, k) for threshold, k in shown.items()]}
         if params.calibration and scale.probability and params.higher == "event":
-            band = np.searchsorted([cuts.places[k] for k in chosen[1:-1]], place, side="right")
-            payload["calibration"] = await calibrate(cohort, score, y, band, len(chosen) - 1, used)
+            payload["calibration"] = await calibrate(cohort, cuts, ranked.edges, chosen)
         if params.group is not None:
             groups = places_on(frame[params.group], data.contract.field(params.group), None)[kept]
             payload["groups"] = await _by_group(cohort, levels, groups, place, y, cuts, shown, used)
@@ -143,15 +145,33 @@ def _levels(data: Dataset, group: str | None) -> tuple[str, ...]:
     return known_levels(field)
 
 
-def _discrimination(ranked: Ranked, cuts: Cuts, chosen: list[int]) -> dict[str, Any]:
-    area, error = ranked.area()
-    distance, at = cuts.distance()
-    places = [None if place in (0, len(ranked.events)) else ranked.edges[place - 1] for place in cuts.places]
-    return {
-        "events": cuts.events[-1], "auc": area, "auc_se": ranked.standard_error(), "auc_error": error, "ks": distance,
-        "ks_error": max(ranked.most_apart() - distance, 0.0), "ks_at": places[at],
-        "roc": {"thresholds": places, "events": cuts.events, "others": cuts.others}, "bands": chosen,
-    }
+def _shown(cuts: Cuts, scale: Scale, higher: str, threshold: float, place: int) -> int | None:
+    """Return the place in the list of the cut at a threshold, None where none is made.
+
+    At a threshold that no score can lie under, or reach, everybody or nobody is selected: that is public. No cut is
+    shown because no row happens to part it from another: that nobody is there would be told of a bin of one person.
+    """
+    if place in cuts.places:
+        return cuts.places.index(place)
+    all_above, all_under = threshold <= scale.reach[0], threshold > scale.reach[1]
+    nobody, everybody = (all_under, all_above) if higher == "event" else (all_above, all_under)
+    return 0 if nobody else len(cuts.places) - 1 if everybody else None
+
+
+def _discrimination(cuts: Cuts, chosen: list[int]) -> dict[str, Any]:
+    """Return what the cuts tell of the ranking; in place of areas and distances that may be nearly any, why not."""
+    between, edges = cuts.between, [None, *cuts.edges, None]
+    (area, error), (distance, at) = between.area(), cuts.distance()
+    found: dict[str, Any] = {
+        "auc": area, "auc_se": between.standard_error(), "auc_error": error, "ks": distance,
+        "ks_error": max(between.most_apart() - distance, 0.0), "ks_at": edges[at], "unranked": None}
+    if error > VAGUE:
+        most = max(b - a for a, b in pairwise(cuts.rows))
+        reason = ("nearly all scores lie in one bin, or beyond low and high" if most >= _NEARLY_ALL * cuts.rows[-1]
+                  else "too few rows, events or others to part scores")
+        found |= dict.fromkeys(("auc", "auc_se", "ks", "ks_at")) | {"unranked": reason}
+    return found | {"events": cuts.events[-1], "bands": chosen,
+                    "roc": {"thresholds": edges, "events": cuts.events, "others": cuts.others}}
 
 
 def _confusion(cuts: Cuts, threshold: float, k: int | None) -> dict[str, Any]:

@@ -20,17 +20,20 @@ class Ranking:
     """How well a score ranks, predicts and treats groups alike.
 
     Attributes:
-        auc, gini: area under the ROC curve, scores within a bin tied; 2 AUC - 1.
-        auc_se: standard error of the AUC by DeLong's method.
+        auc, gini: area under the ROC curve, scores between two cuts tied; 2 AUC - 1. None where ``unranked`` says why.
+        auc_se: standard error of the AUC by DeLong's method, or None.
         auc_error: how far the AUC of the scores themselves can be from it.
-        ks, ks_error, ks_threshold: largest distance between the shares of events and of others, how much larger it can
-            be for the scores themselves, and where it lies.
+        ks, ks_error, ks_threshold: largest distance between the shares of events and of others at a cut, how much
+            larger it can be for the scores themselves, and where it lies; None where ``unranked`` says why.
+        unranked: why nothing can be told of the ranking, or None.
         roc: a DataFrame: ``fpr``, ``tpr``, ``threshold`` at every cut that may be shown.
         bands: a DataFrame by band of scores, riskiest first: rows, events, rates, lift, gain and, of probabilities, the
-            mean prediction.
+            mean prediction and how far it can be off.
         confusion: a DataFrame by threshold: counts, rates, precision, accuracy; hidden ones are NaN, with their rule.
-        calibration: intercept and slope of a logistic regression on the logit with errors, mean prediction, event rate,
-            Brier's score; None of scores that are no probabilities.
+        calibration: ``intercept`` and ``slope`` of a logistic regression on the logit, their standard ``errors``, and
+            by how much they can be ``moved`` (to first order) by where scores lie between cuts; ``mean`` prediction and
+            ``brier``'s score with ``mean_error`` and ``brier_error``, the most they can be off; ``event_rate``. None of
+            scores that are no probabilities.
         brier: Brier's score, or None.
         fairness: a DataFrame by group and threshold; ``fairness_gaps``: the largest differences between shown groups.
         suppressed: the rule that hides a threshold or group, by its name.
@@ -40,11 +43,12 @@ class Ranking:
 
     def __init__(self, payload: Mapping[str, Any]) -> None:
         self._payload = p = dict(payload)
-        self.auc: float = p["auc"]
-        self.gini = 2.0 * self.auc - 1.0
-        self.auc_se: float = p["auc_se"]
+        self.auc: float | None = p["auc"]
+        self.gini = None if self.auc is None else 2.0 * self.auc - 1.0
+        self.auc_se: float | None = p["auc_se"]
         self.auc_error: float = p["auc_error"]
-        self.ks: float = p["ks"]
+        self.unranked: str | None = p["unranked"]
+        self.ks: float | None = p["ks"]
         self.ks_error: float = p["ks_error"]
         self.ks_threshold: float | None = p["ks_at"]
         self.nobs: int = p["nobs"]
@@ -54,7 +58,7 @@ class Ranking:
             "fpr": np.array(roc["others"]) / (self.nobs - self.events), "tpr": np.array(roc["events"]) / self.events,
             "threshold": [np.nan if edge is None else edge for edge in roc["thresholds"]]})
         self.calibration: dict[str, Any] | None = p["calibration"] and {
-            key: value for key, value in p["calibration"].items() if key != "sums"} | {
+            key: value for key, value in p["calibration"].items() if key != "bands"} | {
                 "event_rate": self.events / self.nobs}
         self.brier: float | None = None if self.calibration is None else self.calibration["brier"]
         self.bands = self._bands()
@@ -83,12 +87,14 @@ class Ranking:
                 roc["thresholds"][a], roc["thresholds"][b]]
             gain = roc["events"][b] / self.events
             reached = (roc["events"][b] + roc["others"][b]) / self.nobs
-            mean = self.calibration and self._payload["calibration"]["sums"][place] / rows
-            out.append([*ends, rows, events, events / rows, events / rows / rate, reached, gain, gain / reached, mean])
+            held = self._payload["calibration"]["bands"][place] if self.calibration else {"mean": None, "error": None}
+            out.append([*ends, rows, events, events / rows, events / rows / rate, reached, gain, gain / reached,
+                        held["mean"], held["error"]])
         return pd.DataFrame(out, columns=["from", "to", "rows", "events", "event_rate", "lift", "reached", "gain",
-                                          "cumulative_lift", "mean_score"], dtype=object).astype(
+                                          "cumulative_lift", "mean_score", "mean_error"], dtype=object).astype(
             {"rows": int, "events": int}).astype(dict.fromkeys(
-                ["from", "to", "event_rate", "lift", "reached", "gain", "cumulative_lift", "mean_score"], np.float64))
+                ["from", "to", "event_rate", "lift", "reached", "gain", "cumulative_lift", "mean_score",
+                               "mean_error"], np.float64))
 
     def plot(self, ax: Any = None, kind: Kind = "roc") -> Any:
         """Draw the ROC curve, gains, the two shares whose distance is KS, or the calibration curve; return the Axes.
@@ -115,20 +121,24 @@ class Ranking:
         ax.set_xlabel(x.replace("_", " "))
         ax.set_ylabel(y.replace("_", " "))
         if kind == "roc":
-            ax.set_title(f"AUC {self.auc:.4f}")
+            ax.set_title(self.unranked or f"AUC {self.auc:.4f}")
         return ax
 
     def summary(self) -> str:
         """Return numbers and tables in plain text."""
         lines = [f"{self._payload['score']} against {self._payload['outcome']}: {self.nobs:,} rows, "
                  f"{self.events:,} events",
-                 f"AUC {self.auc:.4f} (s.e. {self.auc_se:.2g}, bins +- {self.auc_error:.2g}), Gini {self.gini:.4f}, "
+                 f"no AUC and KS: {self.unranked}" if self.unranked else
+                 f"AUC {self.auc:.4f} (s.e. {self.auc_se:.2g}, cuts +- {self.auc_error:.2g}), Gini {self.gini:.4f}, "
                  f"KS {self.ks:.4f} (+ {self.ks_error:.2g})"]
         if self.calibration is not None:
             found = self.calibration
-            fitted = found["refused"] or f"intercept {found['intercept']:.4f}, slope {found['slope']:.4f}"
-            lines.append(f"calibration: {fitted}; mean {found['mean']:.4f} against {found['event_rate']:.4f}; "
-                         f"Brier {found['brier']:.4f}")
+            fitted = found["refused"] or (
+                f"intercept {found['intercept']:.4f} (cuts +- {found['moved'][0]:.2g}), "
+                f"slope {found['slope']:.4f} (+- {found['moved'][1]:.2g})")
+            lines += [f"calibration: {fitted}",
+                      f"mean {found['mean']:.4f} (+- {found['mean_error']:.2g}) against {found['event_rate']:.4f}, "
+                      f"Brier {found['brier']:.4f} (+- {found['brier_error']:.2g})"]
         tables = [self.bands, self.confusion, self.fairness]
         lines += ["\n" + table.to_string(na_rep="", float_format=lambda value: f"{value:.4g}")
                   for table in tables if len(table)]

@@ -49,18 +49,27 @@ class ScoreParameters(Parameters):
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The public range of a score, and whether it is a probability."""
+    """The public range of a score, and whether it is a probability.
+
+    Attributes:
+        low: where its bins begin.
+        high: where they end.
+        probability: whether it is one.
+        reach: the least and the largest score that there can be; infinite where nobody can tell.
+    """
 
     low: float
     high: float
     probability: bool
+    reach: tuple[float, float]
 
 
 def read_scale(contract: Contract, params: ScoreParameters) -> Scale:
     """Return the range of a score.
 
     Raises:
-        InputError: a column that does not exist or holds no numbers, or a range that nobody gives.
+        InputError: a column that does not exist or holds no numbers, a range that nobody gives, or one that
+            holds none of the scores that there can be.
     """
     for name in params.score_columns:
         if contract.field(name).type in ("date", "text"):
@@ -71,19 +80,22 @@ def read_scale(contract: Contract, params: ScoreParameters) -> Scale:
         if field.type == "category":
             raise InputError("metrics.score-type", f"column {params.score!r} holds no score", got=field.type,
                              expected="a number")
-        low, high = limits(field)
-        probability = low >= 0.0 and high <= 1.0
+        reach = limits(field)
+        probability = reach[0] >= 0.0 and reach[1] <= 1.0
     else:
+        reach = (-math.inf, math.inf) if params.model is None else params.model.reach
         probability = params.model is not None and params.model.probability
-        low, high = math.nan, math.nan
-    if probability:
-        low, high = 0.0, 1.0
+    low, high = (0.0, 1.0) if probability else reach if params.score is not None else (math.nan, math.nan)
     low = low if params.low is None else params.low
     high = high if params.high is None else params.high
     if not low < high:
         raise InputError("metrics.score-range", "bins of the score have no range", got=f"{low:g} to {high:g}",
                          expected="low under high", hint="give low and high")
-    return Scale(low, high, probability)
+    if low >= reach[1] or high <= reach[0] or (probability and (low < 0.0 or high > 1.0)):
+        raise InputError("metrics.score-range", "no score lies where its bins do", got=f"{low:g} to {high:g}",
+                         expected=f"some of {reach[0]:g} to {reach[1]:g}" + ", within 0 to 1" * probability,
+                         hint="give low and high that hold the scores")
+    return Scale(low, high, probability, reach)
 
 
 def scores_of(frame: pd.DataFrame, contract: Contract, params: ScoreParameters) -> NDArray[np.float64]:

@@ -72,6 +72,11 @@ class Regression(Parameters):
         """Whether it gives probabilities."""
         return self.link in ("logit", "probit", "cloglog")
 
+    @property
+    def reach(self) -> tuple[float, float]:
+        """The least and the largest score that there can be."""
+        return (0.0, 1.0) if self.probability else (0.0 if self.link == "log" else -math.inf, math.inf)
+
     def score(self, rows: pd.DataFrame) -> NDArray[np.float64]:
         """Return the expected outcome of rows, NaN where one is missing or outside of a domain."""
         described = {"levels": {name: list(levels) for name, levels in self.levels.items()}, "columns": [
@@ -135,6 +140,11 @@ class Card(Parameters):
     def probability(self) -> bool:
         """Whether it gives probabilities."""
         return True
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """The least and the largest score that there can be."""
+        return 0.0, 1.0
 
     def score(self, rows: pd.DataFrame) -> NDArray[np.float64]:
         """Return the probability of the event of rows."""

@@ -127,16 +127,28 @@ class Trees(Parameters):
         """Whether it gives probabilities."""
         return self.objective == "binary"
 
+    @property
+    def reach(self) -> tuple[float, float]:
+        """The least and the largest score that there can be: every row in a tree's smallest leaf, or in its largest."""
+        ends = np.zeros(2)
+        for tree in self._trees():  # added up as a row's leaves are, so that rounding moves no score beyond
+            ends += min(tree.leaf), max(tree.leaf)
+        low, high = self._mean(ends).tolist()
+        return low, high
+
     def score(self, rows: pd.DataFrame) -> Array:
         """Return the expected outcome of rows; missing values and unknown levels go where the trees send them."""
         columns = read_matrix([feature.model_dump() for feature in self.features], rows)
         score, sets = np.zeros(len(rows)), self._sets()
         for tree in self._trees():
             tree.add_to(score, columns, sets, [bool(feature.levels) for feature in self.features])
-        if self.objective == "binary":
-            with np.errstate(over="ignore"):
+        return self._mean(score)
+
+    def _mean(self, score: Array) -> Array:
+        with np.errstate(over="ignore"):
+            if self.objective == "binary":
                 return np.asarray(1.0 / (1.0 + np.exp(-score)), np.float64)
-        return np.exp(score) if self.objective == "poisson" else score
+            return np.exp(score) if self.objective == "poisson" else score
 
     def _trees(self) -> Iterator[_Tree]:
         for number, (start, end) in enumerate(pairwise(accumulate(self.leaves, initial=0))):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sealane.computations.base import Cohort, Dataset, Payload, count
 from sealane.computations.columns import MAXIMUM_ROWS
 from sealane.computations.disclosure import Rule, hidden_under
-from sealane.computations.metrics.curves import Ranked
+from sealane.computations.metrics.curves import VAGUE, Ranked, cut
 from sealane.computations.metrics.scores import Scale, even_edges, read_scale, scores_of
 from sealane.computations.monitor.drift_result import Drift
 from sealane.computations.monitor.parameters import DriftParameters
@@ -27,6 +27,7 @@ from sealane.errors import RefusedError
 
 Counts = NDArray[np.int64]
 Edges = list[tuple[float, ...]]
+_DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class MonitorDrift:
         area = list[dict[str, Any]]()
         if outcome is not None and scale is not None:
             y, score = outcome.read(frame[outcome.name], "binomial"), scores_of(frame, data.contract, params)
-            area = await _areas(cohort, shape, scale, (place, y, score), len(periods), max(sum(head.rows), 1), params)
+            area = await _areas(cohort, shape, scale, (place, y, score), tables[0].sum(axis=2), params)
         return {
             "computation": self.name, "periods": periods, "period": params.period,
             "minimum_count": cohort.minimum_count, "outside": hidden_under(head.outside, cohort.minimum_count),
@@ -204,10 +205,14 @@ async def _index(
 
 async def _areas(
     cohort: Cohort, shape: _Whose, scale: Scale, own: tuple[Counts, NDArray[np.float64], NDArray[np.float64]],
-    periods: int, rows: int, params: DriftParameters,
+    rows: Counts, params: DriftParameters,
 ) -> list[dict[str, Any]]:
-    """Return the area under the curve by period: one sum of scores by outcome."""
-    place, y, score = own
+    """Return the area under the curve by period: one sum of scores by outcome.
+
+    Where few rows of a period (``rows``, by whose and period) lack a score or an outcome, how many have both is hidden,
+    and the area, a fraction over both numbers, is rounded.
+    """
+    (place, y, score), periods = own, rows.shape[1]
     kept = (place >= 0) & ~np.isnan(y) & ~np.isnan(score)
     edges = even_edges(scale, params.auc_bins)
     bin_ = np.searchsorted(edges, score[kept], side="right")
@@ -217,7 +222,8 @@ async def _areas(
     cells = (place[kept] * 2 + (y[kept] > 0)) * number + bin_
     counted = np.bincount(cells, minlength=periods * 2 * number).astype(np.int64)
     present = (np.bincount(place[kept], minlength=periods) > 0).astype(np.int64)
-    opened = await cohort.sum({"scores": count(shape.spread(counted), rows), "institutions": count(present, 1)})
+    opened = await cohort.sum({"scores": count(shape.spread(counted), max(int(rows[0].sum()), 1)),
+                               "institutions": count(present, 1)})
     tables = opened["scores"].reshape(shape.number, periods, 2, number).tolist()
     out = list[dict[str, Any]]()
     for whose in range(shape.number):
@@ -230,10 +236,16 @@ async def _areas(
                 rule = "minimum-count"
             elif 0 < institutions < _fewest(cohort):
                 rule = "minimum-cohort"
-            area, error = ranked.area() if rule is None and number_of > 0 else (None, None)
+            area, error = None, None
+            if rule is None and number_of > 0:
+                area, error = cut(ranked, (), cohort.minimum_count).between.area()
+                if error > VAGUE:
+                    area, error, rule = None, None, "minimum-count"
+            told = area is not None
+            if area is not None and error is not None and 0 < rows[whose, period] - number_of < cohort.minimum_count:
+                area, error, told = round(area, _DIGITS), error + 0.5 * 10.0**-_DIGITS, False
             band = params.auc_band
             out.append({"institution": whose, "period": period, "auc": area, "auc_error": error, "rule": rule,
-                        "rows": number_of if area is not None else None,
-                        "events": ranked.totals[0] if area is not None else None,
+                        "rows": number_of if told else None, "events": ranked.totals[0] if told else None,
                         "alarm": area is not None and band is not None and not band[0] <= area <= band[1]})
     return out

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sealane.computations.base import Cohort, Term, count
+from sealane.computations.disclosure import effective_rows
 from sealane.computations.trees.bins import Bins
 from sealane.computations.trees.calls import RootSums
 from sealane.computations.trees.fixed_point import Grid, grid
@@ -21,7 +22,7 @@ from sealane.computations.trees.mirror import Step
 from sealane.computations.trees.objectives import Loss, Span
 from sealane.computations.trees.parameters import GbdtParameters
 from sealane.computations.trees.permission import Rule
-from sealane.computations.trees.ranking import cells_of, ranked
+from sealane.computations.trees.ranking import cells_of, masses_of, ranked
 from sealane.computations.trees.reach import beyond, bound_of
 from sealane.computations.trees.rows import Asked
 from sealane.computations.trees.sampling import Sample, chosen_features, drawn, private_seed
@@ -325,7 +326,10 @@ class Boosting:
                 values.append(loss / mass)
 
     async def _rank(self, boosted: Boosted, state: _State) -> None:
-        """Add AUC and the like of the rounds that are kept, for a binary outcome: one sum."""
+        """Add AUC and the like of the rounds that are kept, for a binary outcome: one sum.
+
+        Weighted where rows are, as LightGBM's; not told where few rows, or few heavy ones, stand behind a side.
+        """
         if self._asked.target.objective != "binary":
             return
         score = state.score
@@ -335,10 +339,20 @@ class Boosting:
                 score[0] += np.array(outputs)[route(self._codes, self._bins, made)]
         part = "validation" if self._params.validation_fraction else "training"
         rows = self._held if part == "validation" else ~self._held
-        cells = cells_of(score[0, rows], self._outcome[rows] > 0)
-        total = (await self._cohort.sum({"scores": count(cells, self._used)}))["scores"]
-        if total.sum(axis=1).min() >= self._cohort.minimum_count:
-            boosted.metrics[part] |= ranked(total)
+        logits, event, weight = score[0, rows], self._outcome[rows] > 0, self._weight[rows]
+        sides, weights, minimum = cells_of(logits, event), self._ground.weights, self._cohort.minimum_count
+        if weights is None:
+            total = (await self._cohort.sum({"scores": count(sides, self._used)}))["scores"]
+            if total.sum(axis=1).min() >= minimum:
+                boosted.metrics[part] |= ranked(total)
+            return
+        squares = np.array([(weight[event == one] ** 2).sum() for one in (False, True)])
+        opened = await self._cohort.sum({
+            "scores": weights[1].term(masses_of(logits, event, weight)), "squares": weights[2].term(squares),
+            "sides": count(sides.sum(axis=1), self._used)})
+        heavy = zip(weights[1].values(opened["scores"].sum(axis=1)), weights[2].values(opened["squares"]), strict=True)
+        if opened["sides"].min() >= minimum and min(effective_rows(*map(float, one)) for one in heavy) >= minimum:
+            boosted.metrics[part] |= ranked(opened["scores"])
 
     async def _quantiles(self, label: str, values: Array, groups: list[NDArray[np.int32]], span: Span) -> list[float]:
         """Return the objective's quantile of the values of each group of own rows, over the cohort."""

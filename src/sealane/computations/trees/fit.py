@@ -34,8 +34,8 @@ class Gbdt:
 
     outputs = ("model",)
     individual_level = False  # every leaf rests on 20 times the minimum count of rows, of several institutions
-    opens = ("by bin of each node of a tree: gradients, rows (weights), institutions' first and last; rows in cells; "
-             "outcomes' reach")
+    opens = ("by bin of each node of a tree: gradients, rows (weights), institutions' first and last; rows "
+             "(weights) in fine cells of the score; outcomes' reach")
 
     @property
     def name(self) -> str:

@@ -21,7 +21,8 @@ class GbdtResult:
 
     Attributes:
         metrics: mean loss by part (``training``, ``validation``) under LightGBM's name; for a binary outcome also
-            ``auc`` and ``ks`` with ``auc_error`` and ``ks_error``, the most that they can be off.
+            ``auc`` and ``ks`` with ``auc_error`` and ``ks_error``, the most that they can be off. All are
+            weighted where rows are.
         history: the loss before each round and after the last, by part.
         rounds: that are kept.
         nobs: rows used.

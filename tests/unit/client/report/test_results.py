@@ -445,10 +445,16 @@ def test_how_a_score_ranks(banks: Any) -> None:
     found = banks.run("metrics.ranking", outcome="bad", score="p", thresholds=[0.3, 0.302], group="sex")
     shown = page(found.to_dict())
     assert f"AUC {found.auc:.3f}" in shown
+    assert f"slope {found.calibration['slope']:.4f} (within {found.calibration['moved'][1]:.2g})" in shown
     assert f">{found.bands['rows'].iloc[0]}<" in shown
     assert f">{found.confusion.loc[0.3, 'tpr']:.3f}<" in shown
     assert ">0.302<" in shown
     assert ">hidden<" in shown
+
+
+def test_a_score_that_is_not_ranked_says_why(banks: Any) -> None:
+    found = banks.run("metrics.ranking", outcome="bad", score="p", low=0.8)
+    assert f"No AUC and KS: {found.unranked}." in page(found.to_dict())
 
 
 def test_drift(banks: Any) -> None:

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import ks_2samp
-from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.metrics import log_loss, roc_auc_score, roc_curve
 
 import sealane
 from sealane.computations.trees.fit import Gbdt
-from sealane.computations.trees.ranking import cells_of, ranked
+from sealane.computations.trees.ranking import cells_of, masses_of, ranked
 from sealane.errors import InputError
 
 FEATURES = ["a", "b", "m", "whole", "grade"]
@@ -64,6 +64,43 @@ def test_what_is_measured_is_what_it_says(result, rows):
     assert len(history) == 9
     assert history[0] == pytest.approx(log_loss(rows["event"], np.full(len(rows), rows["event"].mean())), rel=1e-6)
     assert history == sorted(history, reverse=True)
+
+
+@pytest.mark.parametrize("stopping", [{}, {"validation_fraction": 0.4, "early_stopping_rounds": 2, "rounds": 40,
+                                           "params": {"num_leaves": 8, "learning_rate": 0.9}}])
+def test_of_weighted_rows_ranking_is_weighted(run_pooled, rows, parts, stopping, monkeypatch):
+    heavy = {name: part.assign(weight=np.where(part["b"] > 0, 0.05, 3.0)) for name, part in parts.items()}
+    held = []
+    monkeypatch.setattr("sealane.computations.trees.boosting.masses_of",
+                        lambda score, event, weight: held.append((score, event, weight)) or masses_of(
+                            score, event, weight))
+    result = run_pooled(heavy, Gbdt(), {"outcome": "event", "features": FEATURES, "rounds": 8, "weight": "weight",
+                                        "params": {"num_leaves": 8}} | stopping, minimum_count=5)
+    score, event, weight = (np.concatenate(one) for one in zip(*held, strict=True))
+    found = result.metrics["validation" if stopping else "training"]
+    if not stopping:
+        everyone = pd.concat(heavy.values())
+        assert roc_auc_score(everyone["event"], result.predict(everyone), sample_weight=everyone["weight"]) == (
+            pytest.approx(roc_auc_score(event, score, sample_weight=weight), abs=1e-9))
+    expected = roc_auc_score(event, score, sample_weight=weight)
+    assert found["auc"] == pytest.approx(expected, abs=found["auc_error"])
+    assert abs(expected - roc_auc_score(event, score)) > 4 * found["auc_error"]
+    wrong, right, _ = roc_curve(event, score, sample_weight=weight, drop_intermediate=False)
+    distance = np.abs(right - wrong).max()
+    assert found["ks"] <= distance + 1e-9
+    assert distance <= found["ks"] + found["ks_error"] + 1e-9
+
+
+def test_a_ranking_by_one_heavy_row_is_not_told(run_pooled, rows, parts):
+    asked = {"outcome": "event", "features": FEATURES, "rounds": 1, "weight": "weight", "validation_fraction": 0.2,
+             "params": {"num_leaves": 2}}
+    even = {name: part.assign(weight=1.0 + (part.index == 0)) for name, part in parts.items()}
+    assert "auc" in run_pooled(even, Gbdt(), asked, minimum_count=5).metrics["validation"]
+    # Rows without the event weigh as much as a few of them do.
+    lean = {name: part.assign(weight=np.where((part["event"] == 1) | (part.index < 8), 1.0, 1e-4))
+            for name, part in parts.items()}
+    told = run_pooled(lean, Gbdt(), asked, minimum_count=5).metrics["validation"]
+    assert set(told) == {"binary_logloss"}
 
 
 def test_ranking_of_scores_in_cells_against_scikit_learn():

@@ -45,17 +45,27 @@ class CalibrationHeld(Held):
     """How probabilities hold."""
 
     brier: FiniteFloat
+    brier_error: FiniteFloat
     mean: FiniteFloat
     intercept: FiniteFloat | None = None
     slope: FiniteFloat | None = None
+    moved: tuple[FiniteFloat, FiniteFloat] | None = None
+
+    def told(self) -> tuple[str, str]:
+        """Return slope and intercept in words, each with how far it can be off by where scores lie between cuts."""
+        if self.moved is None:
+            return estimate(self.slope), estimate(self.intercept)
+        return (f"{estimate(self.slope)} (within {self.moved[1]:.2g})",
+                f"{estimate(self.intercept)} (within {self.moved[0]:.2g})")
 
 
 class RankingHeld(Held):
     """What a judged score holds."""
 
-    auc: FiniteFloat
+    auc: FiniteFloat | None
     auc_error: FiniteFloat
-    ks: FiniteFloat
+    unranked: str | None = None
+    ks: FiniteFloat | None
     ks_error: FiniteFloat
     roc: RocHeld
     bands: list[int]
@@ -71,11 +81,15 @@ def ranking(result: Mapping[str, Any]) -> Markup:
     found = find(result, RankingHeld, "roc", "bands")
     if found is None or not found.roc.events or not found.roc.events[-1] or not found.roc.others[-1]:
         return NOTHING
-    told = (f"AUC {rate(found.auc)} (scores themselves within {found.auc_error:.2g}), Gini {rate(2 * found.auc - 1)}, "
-            f"KS {rate(found.ks)} (at most {found.ks_error:.2g} more).")
+    told = f"No AUC and KS: {found.unranked}."
+    if found.auc is not None:
+        told = (f"AUC {rate(found.auc)} (scores themselves within {found.auc_error:.2g}), "
+                f"Gini {rate(2 * found.auc - 1)}, KS {rate(found.ks)} (at most {found.ks_error:.2g} more).")
     if found.calibration is not None:
         one = found.calibration
-        told += f" Brier {one.brier:.4f}; calibration slope {estimate(one.slope)}, intercept {estimate(one.intercept)}."
+        slope, intercept = one.told()
+        told += (f" Brier {one.brier:.4f} (within {one.brier_error:.2g}); calibration slope {slope}, "
+                 f"intercept {intercept}.")
     series = Series("joint", "joint", [n / found.roc.others[-1] for n in found.roc.others],
                     [n / found.roc.events[-1] for n in found.roc.events], found.auc)
     parts = [element("p", {}, told),

@@ -1,4 +1,4 @@
-"""Pictures of a judged score: the KS curve, lift by band, and calibration by band; from secure sums alone."""
+"""Pictures of a judged score: the KS curve, lift by band, and calibration by band; from counts that may be shown."""
 
 from __future__ import annotations
 
@@ -17,10 +17,16 @@ from sealane.client.report.shares import ks_curves
 from sealane.client.report.tables import count, figure, section
 
 
-class SumsHeld(Held):
-    """Sums of probabilities by band."""
+class MeanHeld(Held):
+    """Mean probability of a band."""
 
-    sums: list[FiniteFloat]
+    mean: FiniteFloat
+
+
+class CalibrationHeld(Held):
+    """How probabilities hold, by band."""
+
+    bands: list[MeanHeld]
 
 
 class JudgedHeld(Held):
@@ -28,7 +34,7 @@ class JudgedHeld(Held):
 
     roc: RocHeld
     bands: list[int]
-    calibration: SumsHeld | None = None
+    calibration: CalibrationHeld | None = None
 
 
 def ranking_charts(result: Mapping[str, Any]) -> Markup:
@@ -75,20 +81,20 @@ def calibration(found: JudgedHeld) -> Markup:
     """Return the mean probability of each band against what happened in it."""
     if found.calibration is None:
         return NOTHING
-    groups = [group(sum_of, events, rows)
-              for sum_of, (events, rows) in zip(found.calibration.sums, inside(found), strict=False) if rows]
+    groups = [group(band.mean, events, rows)
+              for band, (events, rows) in zip(found.calibration.bands, inside(found), strict=False) if rows]
     if not groups:
         return NOTHING
     return section("Calibration", figure(lambda identity, width: calibration_plot(groups, identity, width),
                                          "judged-calibration", caption(groups)))
 
 
-def group(sum_of: float, events: int, rows: int) -> Group:
+def group(mean: float, events: int, rows: int) -> Group:
     """Return a band with the 95 % interval of its share. Source: Wilson (1927), JASA 22, 209-212."""
     share, squared = events / rows, 1.959963984540054**2
     centre = (share + squared / (2 * rows)) / (1 + squared / rows)
     half = squared**0.5 / (1 + squared / rows) * (share * (1 - share) / rows + squared / (4 * rows**2)) ** 0.5
-    return Group(min(max(sum_of / rows, 0.0), 1.0), share, max(centre - half, 0.0), min(centre + half, 1.0), rows)
+    return Group(min(max(mean, 0.0), 1.0), share, max(centre - half, 0.0), min(centre + half, 1.0), rows)
 
 
 def caption(groups: Sequence[Group]) -> str:
