@@ -138,3 +138,14 @@ def test_in_a_simulation_the_trace_is_set(parts):
     assert result.trace.rounds > 4
     assert set(result.trace.bytes_sent) == set(parts)
     assert isinstance(result.booster, lightgbm.Booster)
+
+
+@pytest.mark.parametrize("outcome", ["event", "grade"])
+def test_no_rows_have_no_contributions(outcome, run_pooled, parts, rows):
+    features = ["a", "b", "m"]
+    result = run_pooled(parts, Gbdt(), {"outcome": outcome, "features": features, "rounds": 1,
+                                        "params": {"num_leaves": 4}}, minimum_count=5)
+    some, none = result.contributions(rows.head(2)), result.contributions(rows.head(0))
+    assert (len(none), list(none)) == (0, list(some))
+    assert (none.dtypes == some.dtypes).all()
+    assert len(result.predict(rows.head(0))) == 0
