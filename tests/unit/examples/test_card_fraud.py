@@ -121,8 +121,9 @@ def test_the_demo_watches_each_number_in_about_ten_bins() -> None:
         assert len(cuts) >= (5 if name == "count_7d" else 9)
         np.testing.assert_allclose(found.edges[name], cuts, rtol=0.01, atol=2e-3)
     cuts = np.nanquantile(first["amount_z_30d"], [part / 10 for part in range(1, 10)])
-    reference, moved = (np.bincount(np.where(part["amount_z_30d"].isna(), 10, np.searchsorted(cuts, part["amount_z_30d"])),
-                                    minlength=11) + 0.5 for part in (first, june))
+    cells = (np.where(part["amount_z_30d"].isna(), 10, np.searchsorted(cuts, part["amount_z_30d"]))
+             for part in (first, june))
+    reference, moved = (np.bincount(one, minlength=11) + 0.5 for one in cells)
     reference, moved = reference / reference.sum(), moved / moved.sum()
     expected = float(((moved - reference) * np.log(moved / reference)).sum())
     assert found.psi.loc["2025-06", "amount_z_30d"] == pytest.approx(expected, rel=0.05)

@@ -101,14 +101,16 @@ class _Interval:
 
     def value(self) -> float:
         """Return the decimal with the fewest digits that the interval holds: 0.5 and not 0.49999."""
-        if self.whole:
-            return self.high
-        middle = (self.low + self.high) / 2
-        return next((short for digits in range(-15, 20) if self.low <= (short := round(middle, digits)) <= self.high),
-                    middle)
+        return self.high if self.whole else shortest(self.low, self.high)
 
     def error(self) -> float:
         return 0.0 if self.whole else max(self.value() - self.low, self.high - self.value())
+
+
+def shortest(low: float, high: float) -> float:
+    """Return the decimal with the fewest digits between two numbers, or either of them."""
+    middle = (low + high) / 2
+    return next((short for digits in range(-15, 20) if low <= (short := round(middle, digits)) <= high), middle)
 
 
 def ranks(rows: int, probabilities: Sequence[float], minimum: int) -> list[tuple[int, int, float] | None]:
