@@ -70,7 +70,7 @@ def test_bins_are_quantiles_of_the_rows():
 @pytest.mark.parametrize("reach", [1e6, 1e9, 1e12])
 @pytest.mark.parametrize("low", [0.0, -1.0])
 @pytest.mark.parametrize("values", [
-    np.random.default_rng(8).lognormal(2.0, 1.0, size=6000), np.random.default_rng(8).lognormal(2.0, 1.0, 6000).round(2),
+    np.random.default_rng(8).lognormal(2.0, 1.0, 6000), np.random.default_rng(8).lognormal(2.0, 1.0, 6000).round(2),
     np.random.default_rng(9).choice([0.0, 0.5, 1.25, 60.0], size=3000), np.r_[np.zeros(4000), np.linspace(1, 20, 2000)],
     np.random.default_rng(9).choice([1 / 3, np.pi], size=300),
 ])
