@@ -13,6 +13,8 @@ from loans import CONTRACT, FEATURES, loans, write_loans
 import sealane
 from sealane.cli.local_federation import ANALYST, LocalFederation, local_federation
 from sealane.errors import InputError, RefusedError, UnavailableError
+from sealane.governance.study import parse_study
+from sealane.governance.study_file import StudyFile
 from sealane.node.control import call
 
 pytestmark = pytest.mark.integration
@@ -96,9 +98,9 @@ def test_a_node_is_no_analyst(federation: LocalFederation) -> None:
 
 def test_a_run_needs_every_approval(federation: LocalFederation) -> None:
     with sealane.connect(home=federation.root / ANALYST) as fed:
-        unapproved = next(s for s in fed.session.studies() if not s.statements)
-        from sealane.governance.study import parse_study
-
+        unapproved = fed.propose(StudyFile(
+            name="unapproved", sector="finance", purpose=TERMS["purpose"], data_contract=CONTRACT,
+            computation="statistics.describe", parameters={"columns": ["bad"]}))
         with pytest.raises(RefusedError) as caught:
             fed.session.start(parse_study(unapproved.study).hash)
         assert caught.value.code == "run.not-approved"

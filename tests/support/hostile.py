@@ -177,7 +177,7 @@ class Hostile:
         mean = await cohort.agree(total["x"][:1] / total["n"])
         return {"rows": int(total["n"][0]), "mean": float(mean[0]), "size": cohort.size, "honest": cohort.honest,
                 "circle": [cohort.smallest, cohort.exposed, list(cohort.names), cohort.place],
-                "minimum": cohort.minimum_count}
+                "minimum": cohort.minimum_count, "run": cohort.run}
 
     def present(self, payload: Any) -> Any:
         return payload

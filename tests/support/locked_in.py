@@ -31,6 +31,7 @@ class ClearCohort:
     """Three nodes with the same rows."""
 
     size: int = 3
+    run: str = "r-in-the-clear"
     honest: int = 2
     minimum_count: int = 5
     smallest: int = 3
@@ -48,7 +49,7 @@ class ClearCohort:
 
 
 SEEN = {"rows": 12, "mean": 2.75, "size": 3, "honest": 2, "circle": [3, False, ["north", "south", "west"], 1],
-        "minimum": 5}
+        "minimum": 5, "run": "r-in-the-clear"}
 """What the ordinary computation of ``hostile.py`` returns."""
 
 

@@ -74,7 +74,7 @@ class Pair:
     def charged(self, entry: GrantEntry) -> int:
         """Rows counted at the owner for the grant's model."""
         book = self.owner.register.scoring
-        return book.charged(ASKER.fingerprint, book.grant(entry.hash).digest, "")[1]
+        return book.charged(book.grant(entry.hash).grant, "")[1]
 
     def last(self, kind: str) -> Parcel:
         """The newest parcel of a kind."""

@@ -27,7 +27,6 @@ class Question:
         parameters: of the computation.
         step: what is told as it begins.
         waive: every institution signs that its own contribution may become computable.
-        rounds: most exchanges of the run.
         dataset: that every institution signs for.
         epsilon: most privacy that the run may cost, with ``delta``; None for a computation without noise.
         delta: see above.
@@ -38,7 +37,6 @@ class Question:
     parameters: Mapping[str, Any]
     step: str
     waive: bool = False
-    rounds: int = 200
     dataset: str = DATASET
     epsilon: str | None = None
     delta: str | None = None
@@ -69,7 +67,7 @@ def ask(
     record = federation.analyst.propose(StudyFile(
         name=question.name, sector=example.sector, purpose=example.purpose, data_contract=example.contract,
         computation=question.computation, participants=list(example.institutions), valid_days=1, runs=1,
-        rounds=question.rounds, epsilon=question.epsilon, delta=question.delta, parameters=dict(question.parameters)))
+        epsilon=question.epsilon, delta=question.delta, parameters=dict(question.parameters)))
     study = parse_study(record.study)
     federation.approve(study.hash, waive_differencing=question.waive, dataset=question.dataset)
     federation.analyst.await_approvals(record, APPROVAL_SECONDS, lambda line: None)

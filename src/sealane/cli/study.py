@@ -48,16 +48,23 @@ def new(file: str, sector: str, contract: str | None) -> None:
 def check(file: Path) -> None:
     """Check a study file without any connection: form, purpose, contract, computation, parameters, columns, rules."""
     from sealane.cli.study_check import check_file
+    from sealane.computations.requirements import most_exchanges
+    from sealane.governance.study import DEFAULT_ROUNDS
     from sealane.sectors.registry import minimum_count
 
     found, columns = check_file(file)
+    most = most_exchanges(found.computation, found.parameters)
+    rounds = found.rounds or most
     document = {"ok": True, "name": found.name, "computation": found.computation,
                 "data_contract": found.data_contract, "columns": columns,
                 "minimum_count": found.minimum_count or minimum_count(found.sector),
-                "minimum_count_from": "file" if found.minimum_count else "sector"}
+                "minimum_count_from": "file" if found.minimum_count else "sector",
+                "rounds": rounds, "rounds_that_may_be_taken": most}
     whose = "" if found.minimum_count else f", the {found.sector} pack's default"
+    few = f"\nrounds = {rounds} may not do: a run may take up to {most}" if rounds < most > DEFAULT_ROUNDS else ""
     show(document, f"{file} is in order: {found.computation} reads {amount(len(columns), 'column')} of "
-                   f"{found.data_contract}; a released cell rests on {document['minimum_count']} rows or more{whose}")
+                   f"{found.data_contract}; a released cell rests on {document['minimum_count']} rows or more"
+                   f"{whose}{few}")
 
 
 @study.command(examples=("study propose study.toml", "study propose study.toml --home ./alice --json"))

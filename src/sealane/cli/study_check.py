@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sealane.computations.pricing import price_under
 from sealane.computations.registry import get, read_parameters
-from sealane.computations.requirements import required_columns
+from sealane.computations.requirements import most_exchanges, required_columns
 from sealane.core.clock import system_clock
 from sealane.core.ids import fingerprint
 from sealane.errors import RefusedError
@@ -46,4 +46,5 @@ def _with_stand_ins(file: StudyFile) -> Study:
         directory |= file.participants
     known = {name: code for name, code in file.jurisdictions.items() if name in directory}
     return file.model_copy(update={"recipients": None, "jurisdictions": known}).resolve(
-        directory, [], system_clock(), minimum_count=minimum_count(file.sector))
+        directory, [], system_clock(), minimum_count=minimum_count(file.sector),
+        rounds=most_exchanges(file.computation, file.parameters))

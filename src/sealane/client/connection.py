@@ -13,6 +13,7 @@ from sealane.client.session import Opened, Session, require_role
 from sealane.client.status import RunStatus
 from sealane.client.trace import Trace
 from sealane.computations.registry import read_parameters
+from sealane.computations.requirements import most_exchanges
 from sealane.core.clock import system_clock
 from sealane.errors import InputError, RefusedError, UnavailableError
 from sealane.governance.agreement import verify_agreement
@@ -112,8 +113,8 @@ class Connection:
         """Propose what a study file says, with this analyst as its recipient."""
         directory = {p.name: p.fingerprint for p in self.session.parties() if p.role == "node"}
         study = file.resolve(directory, [self.session.recipient()], system_clock(),
-                             minimum_count=default_count(file.sector))
-        read_parameters(study.computation, study.parameters)
+                             minimum_count=default_count(file.sector),
+                             rounds=most_exchanges(file.computation, file.parameters))
         return self.propose_study(study)
 
     def propose_study(self, study: Study) -> StudyRecord:

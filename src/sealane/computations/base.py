@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import PydanticCustomError
 
 from sealane.governance.contract import Contract
 from sealane.secagg.terms import Term as Term
@@ -34,6 +35,10 @@ class Cohort(Protocol):
     @property
     def size(self) -> int:
         """Number of institutions whose rows are summed."""
+
+    @property
+    def run(self) -> str:
+        """Public id of the run: no other run has it, and a node that starts again in mid-run has the same."""
 
     @property
     def honest(self) -> int:
@@ -106,6 +111,16 @@ class Parameters(BaseModel):
     """Base of every computation's parameters: unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def misfit(expected: str, hint: str) -> PydanticCustomError:
+    """Return what a validator of parameters raises so that the refusal has a hint.
+
+    Args:
+        expected: what would have been right, or why this is not.
+        hint: what to write instead.
+    """
+    return PydanticCustomError("misfit", "{expected}", {"expected": expected, "hint": hint})
 
 
 class Computation(Protocol[P]):

@@ -120,15 +120,17 @@ def read_parameters(name: str, values: Mapping[str, Any]) -> Parameters:
         found = error.errors(include_url=False)
         first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])  # it explains more
         where = ".".join(str(part) for part in first["loc"]) or "parameters"
-        got, expected, near = repr(first["input"])[:80], first["msg"].removeprefix("Value error, "), list[str]()
+        got, expected = repr(first["input"])[:80], first["msg"].removeprefix("Value error, ")
+        hint = first.get("ctx", {}).get("hint")  # of base.misfit
         if first["type"] == "extra_forbidden":
             among = _beside(model, first["loc"])
             got, expected = repr(where[:80]), f"parameters among {', '.join(sorted(among))}"
             near = get_close_matches(str(first["loc"][-1]), among, n=3)
+            hint = f"did you mean {', '.join(near)}?" if near else None
         elif first["type"] == "missing":
             got, expected = "no value", f"a value for {where}"
         raise InputError("computation.bad-parameters", f"{name} does not accept its parameters at {where}", got=got,
-                         expected=expected, hint=f"did you mean {', '.join(near)}?" if near else None) from error
+                         expected=expected, hint=hint) from error
 
 
 def _beside(model: type[BaseModel], path: Sequence[int | str]) -> list[str]:

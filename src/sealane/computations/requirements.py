@@ -7,6 +7,7 @@ from typing import Any
 
 from sealane.computations.registry import get, read_parameters
 from sealane.governance.contract import Contract
+from sealane.governance.study import DEFAULT_ROUNDS, MAXIMUM_ROUNDS
 
 
 def required_columns(name: str, values: Mapping[str, Any], contract: Contract) -> list[str]:
@@ -23,3 +24,18 @@ def required_columns(name: str, values: Mapping[str, Any], contract: Contract) -
     """
     columns: list[str] = get(name).columns(read_parameters(name, values))
     return [contract.field(column).name for column in columns]
+
+
+def most_exchanges(name: str, values: Mapping[str, Any]) -> int:
+    """Return what a study's ``rounds`` should allow: most exchanges of a run, 200 or what the computation says.
+
+    Raises:
+        InputError: the computation is not installed here, or it does not take the parameters.
+    """
+    computation = get(name)
+    own: int = getattr(computation, "exchanges", _unknown)(read_parameters(name, values))
+    return min(max(own, DEFAULT_ROUNDS), MAXIMUM_ROUNDS)
+
+
+def _unknown(_: object) -> int:
+    return 0

@@ -243,7 +243,8 @@ class Hub:
             RefusedError: not every participant approved, another run is under way, or the runs are used up.
         """
         study = parse_study(record.study)
-        missing = [p.name for p in study.participants if p.fingerprint not in approving(record, study)]
+        approved = approving(record, study)
+        missing = [p.name for p in study.participants if p.fingerprint not in approved]
         if missing:
             raise RefusedError("run.not-approved", "not every participant has approved the study",
                                got=f"without {', '.join(missing)}", expected=f"{len(study.participants)} approvals",

@@ -291,7 +291,9 @@ def _rounds(case: Case) -> RefusedError | None:
     allows = "the study" if rounds.own else f"the agreement of {rounds.whose}"
     return RefusedError("study.rounds-exhausted" if rounds.own else "agreement.rounds-exhausted",
                         f"{allows} allows no further round", got=f"round {number}",
-                        expected=f"0 to {rounds.value - 1}", hint="propose a study with more rounds")
+                        expected=f"0 to {rounds.value - 1}",
+                        hint="propose it again with larger `rounds` of the study, which are exchanges and not those of "
+                             "`[parameters]`: `sealane study check` says how many a run may take")
 
 
 def _runs(case: Case) -> RefusedError | None:

@@ -109,6 +109,11 @@ def matrix(columns: Sequence[Column], form: Form, frame: pd.DataFrame) -> NDArra
     Raises:
         InputError: a field is missing or outside its range, or a row lies in no bin of a scorecard's field.
     """
+    missing = [name for name in fields_of(columns) if name not in frame]
+    if missing:
+        raise InputError("score.field-missing", "the rows lack fields that the model scores by",
+                         got=", ".join(missing)[:200], expected=", ".join(fields_of(columns))[:200],
+                         hint="`sealane score list` shows the fields of a grant")
     plain = np.column_stack([column.of(frame[column.name]) for column in columns])
     if form == "scorecard":
         for name in fields_of(columns):

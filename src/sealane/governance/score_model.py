@@ -84,12 +84,12 @@ class ScoreModel(BaseModel):
         return self
 
     def canonical(self) -> bytes:
-        """Return the bytes that it is kept and metered under."""
+        """Return the bytes that it is kept under."""
         return canonical_bytes(self.model_dump(mode="json"))
 
     @property
     def digest(self) -> str:
-        """What rows are counted under: the same model under another name is the same model."""
+        """What a grant commits to: the same model under another name is the same model."""
         return sha256(b"sealane score model v1", self.canonical()).hex()
 
     def over_columns(self) -> tuple[NDArray[np.float64], float]:

@@ -42,7 +42,7 @@ class Grant(BaseModel):
         whole: the asker rounds to whole numbers.
         rows: most rows in any ``days``.
         days: the period, rolling.
-        total: most rows ever, of this model and asker, under all grants.
+        total: most rows ever, of this asker, under all grants over the same fields.
         may_reveal: the owner knows that ``total`` scores determine the model.
         granted_at: RFC 3339, UTC.
         until: RFC 3339, UTC.

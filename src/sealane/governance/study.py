@@ -24,6 +24,7 @@ UNSECURED = "none"
 UNSECURED_COMPUTATIONS = frozenset(("flower.app",))
 MAXIMUM_BYTES = 1 << 18
 MAXIMUM_PARTICIPANTS = 64
+DEFAULT_ROUNDS, MAXIMUM_ROUNDS = 200, 100_000
 PARAMETER_DEPTH = 8
 PARAMETER_VALUES = 8192
 PARAMETER_TEXT = 512
@@ -113,7 +114,7 @@ class Study(_Part):
     minimum_count: Annotated[int, Field(ge=1, le=1_000_000)] = 10
     quality_floor: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
     colluding: Annotated[int, Field(ge=0, le=MAXIMUM_PARTICIPANTS)] = 1
-    rounds: Annotated[int, Field(ge=1, le=100_000)] = 200
+    rounds: Annotated[int, Field(ge=1, le=MAXIMUM_ROUNDS)] = DEFAULT_ROUNDS
     runs: Annotated[int, Field(ge=1, le=10_000)] = 10
     epsilon: Annotated[str, Field(max_length=60)] | None = None
     delta: Annotated[str, Field(max_length=60)] | None = None

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from sealane.core.clock import to_text
 from sealane.errors import InputError, RefusedError
-from sealane.governance.study import MAXIMUM_BYTES, Participant, Recipient, Study, make_study, malformed
+from sealane.governance.study import DEFAULT_ROUNDS, MAXIMUM_BYTES, Participant, Recipient, Study, make_study, malformed
 
 DEFAULT_VALID_DAYS = 30
 DEFAULT_MINIMUM_COUNT = 10
@@ -28,6 +28,7 @@ class StudyFile(BaseModel):
 
     Attributes:
         minimum_count: fewest rows behind a released cell; None for the sector's default.
+        rounds: most exchanges in one run; None for what the computation may take.
         participants: names, or a table of name = fingerprint; None for every institution in the directory.
         recipients: names; None for whoever proposes.
         jurisdictions: ISO 3166-1 alpha-2 code by name of a participant or recipient; a party without one has none.
@@ -48,7 +49,7 @@ class StudyFile(BaseModel):
     minimum_count: int | None = Field(default=None, strict=True)
     quality_floor: float | None = None
     colluding: int = Field(default=1, strict=True)
-    rounds: int = Field(default=200, strict=True)
+    rounds: int | None = Field(default=None, strict=True)
     runs: int = Field(default=10, strict=True)
     epsilon: str | None = None
     delta: str | None = None
@@ -69,7 +70,7 @@ class StudyFile(BaseModel):
         return self
 
     def resolve(self, directory: Mapping[str, str], recipients: Sequence[Recipient], now: datetime, *,
-                minimum_count: int = DEFAULT_MINIMUM_COUNT) -> Study:
+                minimum_count: int = DEFAULT_MINIMUM_COUNT, rounds: int = DEFAULT_ROUNDS) -> Study:
         """Return the study that this file means.
 
         Args:
@@ -77,19 +78,21 @@ class StudyFile(BaseModel):
             recipients: parties a result could be sealed to; all of them where the file names none.
             now: the present moment.
             minimum_count: the sector's default, where the file names none.
+            rounds: what the computation may take, where the file names none.
 
         Raises:
             InputError: a party is unknown, the end lies in the past, or the study breaks a rule.
             RefusedError: the file names another fingerprint than the directory.
         """
         fields = self.model_dump(include=set(Study.model_fields) - {
-            "version", "participants", "recipients", "expires", "replaces", "minimum_count"})
+            "version", "participants", "recipients", "expires", "replaces", "minimum_count", "rounds"})
         participants, chosen = self._participants(directory), self._recipients(recipients)
         known = dict.fromkeys((*(p.name for p in participants), *(r.name for r in chosen)), "")
         for name in self.jurisdictions:
             _look_up(name, known, "party")
         return make_study(
             **fields, minimum_count=minimum_count if self.minimum_count is None else self.minimum_count,
+            rounds=rounds if self.rounds is None else self.rounds,
             expires=self._end(now), recipients=[self._placed(party) for party in chosen],
             participants=[self._placed(party) for party in participants])
 
@@ -197,7 +200,7 @@ scheme = "masking"       # how sums are secured
 minimum_cohort = 3       # fewest institutions behind a sum; at least colluding + 2
 # minimum_count = 10     # fewest rows behind a released cell; default: the sector's
 colluding = 1            # nodes that may work together with the coordinator and still learn nothing
-rounds = 200             # most exchanges in one run
+# rounds = 200           # most exchanges in one run; default: 200, or more where the computation may take more
 runs = 10                # most runs
 valid_days = 30          # or: expires = 2027-01-31
 # epsilon = "1"          # most privacy that one run may cost, with delta = "1e-6"; for computations with noise

@@ -101,6 +101,11 @@ class NodeCohort:
         return self._role.attempt.size
 
     @property
+    def run(self) -> str:
+        """Public id of the run."""
+        return self._role.attempt.run_id
+
+    @property
     def honest(self) -> int:
         """Fewest shares of noise in a sum that no colluder knows."""
         return self._role.attempt.smallest - self._role.attempt.colluding

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from sealane.api.stream.v1 import stream_pb2 as pb
 from sealane.core.ids import Fingerprint
-from sealane.core.octets import whole
+from sealane.core.octets import Octets, whole
 from sealane.crypto.agreement import CIPHERTEXT_BYTES, PUBLIC_KEY_BYTES
 from sealane.errors import ProtocolError
 from sealane.governance.catalog_statement import CatalogStatement, SignedPublication, SignedWithdrawal
@@ -92,11 +92,7 @@ def encode_from_node(message: FromNode) -> pb.ConnectRequest:
                 run_id=message.run_id, attempt=message.attempt, sealed=_text_keys(message.sealed),
                 signature=message.signature))
         case Contribution():
-            return pb.ConnectRequest(contribution=pb.Contribution(
-                run_id=message.run_id, attempt=message.attempt, exchange=message.exchange,
-                description_hash=message.description_hash, signature=message.signature, payload=whole(message.payload),
-                relay_whole=message.relay_whole, word_bits=message.word_bits, shares=_text_keys(message.shares),
-                opens_on_arrival=message.opens_on_arrival, tagged=message.tagged))
+            return pb.ConnectRequest(contribution=encode_contribution(message, whole(message.payload)))
         case Release():
             return pb.ConnectRequest(release=pb.Release(
                 run_id=message.run_id, attempt=message.attempt, exchange=message.exchange,
@@ -143,12 +139,7 @@ def decode_from_node(request: pb.ConnectRequest) -> FromNode:
             i = request.introduction
             return Introduction(*_attempt(i), _encapsulated(i.sealed), bounds.exact(i.signature, 64, "signature"))
         case "contribution":
-            c = request.contribution
-            return Contribution(*_exchange(c),
-                                bounds.exact(c.description_hash, 32, "description hash"),
-                                bounds.exact(c.signature, 0 if c.tagged else 64, "signature"), c.payload,
-                                c.word_bits, c.relay_whole, _sealed(c.shares, _MAXIMUM_SHARE),
-                                c.opens_on_arrival, c.tagged)
+            return decode_contribution(request.contribution, request.contribution.payload)
         case "release":
             r = request.release
             return Release(*_exchange(r), _sealed(r.sealed, _MAXIMUM_SHARE))
@@ -199,13 +190,8 @@ def encode_from_coordinator(message: FromCoordinator) -> pb.ConnectResponse:
             return pb.ConnectResponse(introduced=pb.Introduced(
                 run_id=message.run_id, attempt=message.attempt, entries=introduced, sealed=_text_keys(message.sealed)))
         case Arrival():
-            entries = [pb.Entry(fingerprint=e.fingerprint, payload_hash=e.payload_hash,
-                                description_hash=e.description_hash, signature=e.signature, shares_hash=e.shares_hash)
-                       for e in message.entries]
-            return pb.ConnectResponse(arrival=pb.Arrival(
-                run_id=message.run_id, attempt=message.attempt, exchange=message.exchange, entries=entries,
-                payloads={str(f): whole(data) for f, data in message.payloads.items()},
-                aggregate=whole(message.aggregate), shares=_text_keys(message.shares)))
+            payloads = {f: whole(data) for f, data in message.payloads.items()}
+            return pb.ConnectResponse(arrival=encode_arrival(message, payloads, whole(message.aggregate)))
         case Opening():
             return pb.ConnectResponse(opening=pb.Opening(
                 run_id=message.run_id, attempt=message.attempt, exchange=message.exchange,
@@ -260,13 +246,7 @@ def decode_from_coordinator(response: pb.ConnectResponse) -> FromCoordinator:
             return Introduced(*_attempt(told), tuple(_read_introduction_entry(e) for e in listed),
                               _encapsulated(told.sealed))
         case "arrival":
-            a = response.arrival
-            entries = bounds.at_most(tuple(a.entries), bounds.MAXIMUM_MEMBERS, "entries")
-            return Arrival(*_exchange(a), tuple(
-                Entry(bounds.party_fingerprint(e.fingerprint), bounds.none_or(e.payload_hash, 32, "payload hash"),
-                      bounds.exact(e.description_hash, 32, "description hash"),
-                      bounds.none_or(e.signature, 64, "signature"), bounds.none_or(e.shares_hash, 32, "shares hash"))
-                for e in entries), _sealed(a.payloads, 1 << 30), a.aggregate, _sealed(a.shares, _MAXIMUM_SHARE))
+            return decode_arrival(response.arrival, response.arrival.aggregate)
         case "opening":
             o = response.opening
             return Opening(*_exchange(o), _sealed(o.sealed, _MAXIMUM_SHARE))
@@ -296,6 +276,48 @@ def decode_from_coordinator(response: pb.ConnectResponse) -> FromCoordinator:
         case other:
             raise ProtocolError("wire.unknown-message", "message of an unknown kind", got=other,
                                 hint="the peer runs another version: see `sealane doctor`")
+
+
+def encode_contribution(message: Contribution, payload: bytes) -> pb.Contribution:
+    """Write a contribution, with what is given for its payload."""
+    return pb.Contribution(
+        run_id=message.run_id, attempt=message.attempt, exchange=message.exchange,
+        description_hash=message.description_hash, signature=message.signature, payload=payload,
+        relay_whole=message.relay_whole, word_bits=message.word_bits, shares=_text_keys(message.shares),
+        opens_on_arrival=message.opens_on_arrival, tagged=message.tagged)
+
+
+def decode_contribution(c: pb.Contribution, payload: Octets) -> Contribution:
+    """Read a contribution, but for its payload, which is given.
+
+    Raises:
+        ProtocolError: a field is malformed.
+    """
+    return Contribution(*_exchange(c), bounds.exact(c.description_hash, 32, "description hash"),
+                        bounds.exact(c.signature, 0 if c.tagged else 64, "signature"), payload, c.word_bits,
+                        c.relay_whole, _sealed(c.shares, _MAXIMUM_SHARE), c.opens_on_arrival, c.tagged)
+
+
+def encode_arrival(message: Arrival, payloads: Mapping[Fingerprint, bytes], aggregate: bytes) -> pb.Arrival:
+    """Write an announcement, with what is given for its payloads and its aggregate."""
+    entries = [pb.Entry(fingerprint=e.fingerprint, payload_hash=e.payload_hash, description_hash=e.description_hash,
+                        signature=e.signature, shares_hash=e.shares_hash) for e in message.entries]
+    return pb.Arrival(run_id=message.run_id, attempt=message.attempt, exchange=message.exchange, entries=entries,
+                      payloads=_text_keys(payloads), aggregate=aggregate, shares=_text_keys(message.shares))
+
+
+def decode_arrival(a: pb.Arrival, aggregate: Octets) -> Arrival:
+    """Read an announcement, but for its aggregate, which is given.
+
+    Raises:
+        ProtocolError: a field is malformed.
+    """
+    entries = bounds.at_most(tuple(a.entries), bounds.MAXIMUM_MEMBERS, "entries")
+    return Arrival(*_exchange(a), tuple(
+        Entry(bounds.party_fingerprint(e.fingerprint), bounds.none_or(e.payload_hash, 32, "payload hash"),
+              bounds.exact(e.description_hash, 32, "description hash"), bounds.none_or(e.signature, 64, "signature"),
+              bounds.none_or(e.shares_hash, 32, "shares hash"))
+        for e in entries), _sealed(a.payloads, 1 << 30), aggregate, _sealed(a.shares, _MAXIMUM_SHARE))
 
 
 def _text_keys(items: Mapping[Fingerprint, bytes]) -> dict[str, bytes]:

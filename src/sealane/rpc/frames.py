@@ -45,6 +45,7 @@ class Outgoing:
     """A message on its way out, cut into frames as they are taken. Several streams may share one.
 
     What its bytes lie in is copied once, into the frames, which are bytes too: protobuf would copy them several times.
+    A short message is put together here, once for all streams.
 
     Attributes:
         size: of the message in bytes.
@@ -52,7 +53,7 @@ class Outgoing:
 
     def __init__(self, data: Octets, chunk: bytes) -> None:
         self.size = len(data)
-        self._data = data
+        self._data = whole(data) if self.size <= CHUNK_BYTES else data
         self._chunk = chunk
 
     def frames(self) -> Iterator[bytes]:

@@ -19,12 +19,16 @@ from sealane.api.stream.v1.stream_pb2 import Contribution as WireContribution
 from sealane.api.stream.v1.stream_pb2 import Delivery as WireDelivery
 from sealane.api.stream.v1.stream_pb2 import Parcel as WireParcel
 from sealane.core.ids import Fingerprint
-from sealane.core.octets import Octets, Pieces, Within, stretch, whole
+from sealane.core.octets import Buffer, Octets, Pieces, Within, stretch, whole
 from sealane.rpc.codec import (
     FromCoordinator,
     FromNode,
+    decode_arrival,
+    decode_contribution,
     decode_from_coordinator,
     decode_from_node,
+    encode_arrival,
+    encode_contribution,
     encode_from_coordinator,
     encode_from_node,
 )
@@ -68,14 +72,15 @@ class _Long:
         if field is None or sum(field) > len(frame):
             return None
         start, stop = field[0], sum(field)
-        return Within(frame, start, stop), bytes(stretch(frame, stop, len(frame)))
+        long = stretch(frame, start, stop) if isinstance(frame, Buffer) else Within(frame, start, stop)
+        return long, bytes(stretch(frame, stop, len(frame)))
 
 
 def from_node(message: FromNode) -> Outgoing:
     """Return a node's message, to be cut into frames."""
     if not isinstance(message, Contribution):
         return requests(encode_from_node(message).SerializeToString())
-    rest = encode_from_node(replace(message, payload=b"")).contribution
+    rest = encode_contribution(message, b"")
     return requests(_PAYLOAD.join(_PAYLOAD.field(message.payload), rest.SerializeToString()))
 
 
@@ -83,7 +88,7 @@ def from_coordinator(message: FromCoordinator) -> Outgoing:
     """Return a coordinator's message, to be cut into frames."""
     match message:
         case Arrival():
-            rest: Message = encode_from_coordinator(replace(message, payloads={}, aggregate=b"")).arrival
+            rest: Message = encode_arrival(message, {}, b"")
             fields = _AGGREGATE.field(message.aggregate) + _RELAYED.entries(message.payloads)
             return responses(_AGGREGATE.join(fields, rest.SerializeToString()))
         case Delivery():
@@ -102,6 +107,9 @@ def read_said(frame: bytes) -> FromNode | Chunk:
     Raises:
         ProtocolError: the bytes are no message, or a field is malformed.
     """
+    found = _read_contribution(frame)
+    if found is not None:
+        return found
     with well_formed():
         request = ConnectRequest.FromString(frame)
         return request.chunk if request.WhichOneof("message") == "chunk" else decode_from_node(request)
@@ -109,6 +117,9 @@ def read_said(frame: bytes) -> FromNode | Chunk:
 
 def read_told(frame: bytes) -> FromCoordinator | Chunk:
     """Read what the coordinator sent in one frame: a message, or a part of a longer one. Raises like its other half."""
+    found = _read_arrival(frame)
+    if found is not None:
+        return found
     with well_formed():
         response = ConnectResponse.FromString(frame)
         return response.chunk if response.WhichOneof("message") == "chunk" else decode_from_coordinator(response)
@@ -120,14 +131,11 @@ def read_from_node(frame: Octets) -> FromNode:
     Raises:
         ProtocolError: the bytes are no message, or a field is malformed.
     """
-    cut = _PAYLOAD.cut(frame)
+    found = _read_contribution(frame)
+    if found is not None:
+        return found
     with well_formed():
-        if cut is None:
-            return decode_from_node(ConnectRequest.FromString(whole(frame)))
-        message = decode_from_node(ConnectRequest(contribution=WireContribution.FromString(cut[1])))
-    if not isinstance(message, Contribution) or message.payload:
-        raise malformed()  # a second payload would take the place of the first
-    return replace(message, payload=cut[0])
+        return decode_from_node(ConnectRequest.FromString(whole(frame)))
 
 
 def read_from_coordinator(frame: Octets) -> FromCoordinator:
@@ -136,14 +144,33 @@ def read_from_coordinator(frame: Octets) -> FromCoordinator:
     Raises:
         ProtocolError: the bytes are no message, or a field is malformed.
     """
-    cut = _AGGREGATE.cut(frame)
+    found = _read_arrival(frame)
+    if found is not None:
+        return found
     with well_formed():
-        if cut is None:
-            return decode_from_coordinator(ConnectResponse.FromString(whole(frame)))
-        message = decode_from_coordinator(ConnectResponse(arrival=WireArrival.FromString(cut[1])))
-    if not isinstance(message, Arrival) or message.aggregate:
+        return decode_from_coordinator(ConnectResponse.FromString(whole(frame)))
+
+
+def _read_contribution(frame: Octets) -> Contribution | None:
+    cut = _PAYLOAD.cut(frame)
+    if cut is None:
+        return None
+    with well_formed():
+        rest = WireContribution.FromString(cut[1])
+    if rest.payload:
+        raise malformed()  # a second payload would take the place of the first
+    return decode_contribution(rest, cut[0])
+
+
+def _read_arrival(frame: Octets) -> Arrival | None:
+    cut = _AGGREGATE.cut(frame)
+    if cut is None:
+        return None
+    with well_formed():
+        rest = WireArrival.FromString(cut[1])
+    if rest.aggregate:
         raise malformed()
-    return replace(message, aggregate=cut[0])
+    return decode_arrival(rest, cut[0])
 
 
 _PAYLOAD = _Long(key(ConnectRequest.CONTRIBUTION_FIELD_NUMBER), key(WireContribution.PAYLOAD_FIELD_NUMBER))

@@ -127,8 +127,11 @@ def accept_contribution(state: SumState, sender: Fingerprint, message: Contribut
                             got=f"{len(message.shares)} shares")
     form = form_of(message)
     if form != (gathered.form or form):
-        raise ProtocolError("run.payload-length", "contributions differ in length or form", got=form,
-                            expected=gathered.form)
+        earlier = next(iter(gathered.arrived))
+        raise ProtocolError("run.payload-length", "contributions differ in form: which is wrong cannot be told",
+                            got=f"{_told(form)} of node {sender}",
+                            expected=f"{_told(gathered.form or form)}, as of node {earlier}, which came first",
+                            hint="compare versions with `sealane doctor`; where they agree, a node lies about its rows")
     total = gathered.total
     if not message.relay_whole:
         total = total or scheme.total(attempt, form)
@@ -176,6 +179,11 @@ def accept_release(state: SumState, sender: Fingerprint, message: Release) -> Su
         return state
     grown = replace(announced, releases={**announced.releases, sender: message})
     return grown if grown.missing else Relayed(grown)
+
+
+def _told(form: Form) -> str:
+    tagged = " with a tag" if form.tagged else ""
+    return f"{form.payload_bytes} bytes in words of {form.word_bits} bits{tagged}"
 
 
 def announced_of(state: Announced | Relayed) -> Announced:

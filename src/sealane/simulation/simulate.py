@@ -13,7 +13,7 @@ import pandas as pd
 from sealane.client.trace import Trace
 from sealane.computations.flower_app.bundle import bundle_of
 from sealane.computations.flower_app.project import read_project
-from sealane.computations.registry import get
+from sealane.computations.registry import get, read_parameters
 from sealane.computations.requirements import required_columns
 from sealane.coordinator.coordination import Coordination
 from sealane.coordinator.run_facts import Patience
@@ -127,6 +127,7 @@ class Simulation:
         colluding: int, waive: Sequence[str], faults: Sequence[Fault],
     ) -> tuple[Coordination, Engine, float]:
         began = time.perf_counter()
+        self._check_columns(get(computation).columns(read_parameters(computation, parameters)))
         required_columns(computation, parameters, self.contract)
         for name in waive:
             if name not in self.nodes:
@@ -146,6 +147,15 @@ class Simulation:
                         self.log, Script(tuple(faults)))
         coordination = await engine.run()
         return coordination, engine, time.perf_counter() - began
+
+    def _check_columns(self, columns: Sequence[str]) -> None:
+        """Refuse a column that some institutions have and others do not."""
+        for column in columns:
+            absent = [name for name, frame in self._frames.items() if column not in frame.columns]
+            if absent and len(absent) < len(self._frames):
+                raise InputError("simulation.column-absent", f"a column is not in every frame: {column!r}",
+                                 got=f"none at {', '.join(absent)}",
+                                 hint="leave it out, or fill it with NaN there")
 
     def _open(self, coordination: Coordination, engine: Engine, seconds: float) -> Any:
         study: Study = engine.study

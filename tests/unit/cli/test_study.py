@@ -36,6 +36,18 @@ def test_each_sector_has_its_own_study_to_begin_from(tmp_path: Path) -> None:
     assert tomllib.loads(other.read_text())["data_contract"] == "healthcare.dialysis/v1"
 
 
+def test_rounds_that_may_not_do_are_told_before_anybody_signs(tmp_path: Path) -> None:
+    file = tmp_path / "study.toml"
+    text = run("study", "new", "-").out.replace('"glm.fit"', '"trees.gbdt"')
+    file.write_text(text.partition("[parameters]")[0] + '[parameters]\noutcome = "bad"\nfeatures = ["annual_inc"]\n')
+    checked = run_well("study", "check", file)
+    assert checked["rounds"] == checked["rounds_that_may_be_taken"] == 6300
+    assert "may not do" not in run("study", "check", file).out
+    file.write_text(file.read_text().replace("[parameters]", "rounds = 200\n[parameters]"))
+    assert run_well("study", "check", file)["rounds"] == 200
+    assert "rounds = 200 may not do: a run may take up to 6300" in run("study", "check", file).out
+
+
 def test_the_example_is_in_order() -> None:
     checked = run_well("study", "check", ROOT / "examples" / "finance" / "study.toml")
     assert len(checked["columns"]) == 17

@@ -20,6 +20,7 @@ from sealane.crypto.signing import SigningKey
 from sealane.errors import InputError, RefusedError, SealaneError, UnavailableError
 from sealane.governance.recipient import recipient_of
 from sealane.governance.study import Participant, Study, make_study, parse_study
+from sealane.governance.study_file import StudyFile
 from sealane.rpc.notices import PartyRecord, StudyRecord
 
 NODES = ("north", "south", "west")
@@ -151,6 +152,14 @@ def test_without_one_it_proposes_what_was_said(fed: Connection, desk: Any) -> No
     assert told[1:4] == ["north approved", "south approved", "west approved"]
     assert desk.started == [study.hash]
     assert desk.real.known.peers().keys() == KEYS.keys()  # the keys are remembered, and may not change
+
+
+def test_what_it_proposes_allows_what_the_computation_may_take(fed: Connection, desk: Any) -> None:
+    trees = StudyFile(name="trees", sector="finance", purpose="credit-risk", data_contract="finance.rows/v1",
+                      computation="trees.gbdt", parameters={"outcome": "x", "features": ["y"], "rounds": 100})
+    fed.propose(trees)
+    fed.propose(trees.model_copy(update={"rounds": 40}))
+    assert [study.rounds for study in desk.proposed] == [6300, 40]
 
 
 @pytest.mark.parametrize(("asked", "changes"), [

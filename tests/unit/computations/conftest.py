@@ -83,9 +83,10 @@ class Meeting:
 
 
 class MemoryCohort:
-    def __init__(self, meeting: Meeting, name: str, minimum_count: int, exposed: bool) -> None:
+    def __init__(self, meeting: Meeting, name: str, minimum_count: int, exposed: bool,
+                 run: str) -> None:
         self._meeting, self._name, self.minimum_count, self.exposed = meeting, name, minimum_count, exposed
-        self.size, self.smallest = len(meeting.names), 1
+        self.size, self.smallest, self.run = len(meeting.names), 1, run
         self.names, self.place = tuple(meeting.names), meeting.names.index(name)
         self.honest = max(self.size - 1, 1)  # noise is left out here: sums are exact
 
@@ -100,6 +101,7 @@ class MemoryCohort:
 def run_in_memory(
     frames: Mapping[str, pd.DataFrame], computation: Computation[Any], params: Mapping[str, Any], *,
     contract: Contract | None = None, minimum_count: int = 10, meeting: Meeting | None = None, exposed: bool = False,
+    run: str = "r-test",
 ) -> Any:
     """Run at every institution, check that all release the same bytes, and return the presented result."""
     contract = contract or infer_contract(frames)
@@ -109,7 +111,8 @@ def run_in_memory(
     async def everyone() -> list[Any]:
         tasks = [
             asyncio.ensure_future(
-                computation.run(Rows(contract, frame), MemoryCohort(meeting, name, minimum_count, exposed), checked))
+                computation.run(Rows(contract, frame), MemoryCohort(meeting, name, minimum_count, exposed, run),
+                                checked))
             for name, frame in frames.items()
         ]
         try:

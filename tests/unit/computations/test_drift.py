@@ -218,6 +218,15 @@ def test_parameters_are_checked(wrong: dict[str, Any]) -> None:
         sealane.simulate(FRAMES).run("monitor.drift", **asked)
 
 
+@pytest.mark.parametrize(("since", "hint"), [("2025-01-01", "write 2025-01"), ("January", "such as 2025-01"),
+                                             ("2025-13", "such as 2025-01")])
+def test_a_first_month_in_another_form_is_told_the_one_that_is_taken(since: str, hint: str) -> None:
+    with raises("computation.bad-parameters", InputError) as caught:
+        sealane.simulate(FRAMES).run("monitor.drift", **ASKED | {"since": since})
+    assert "YYYY-MM" in caught.value.expected
+    assert hint in caught.value.hint
+
+
 def test_the_result_reads_well(run_pooled: Callable[..., Any]) -> None:
     found = ask(run_pooled)
     assert "population stability index by day" in found.summary()

@@ -40,6 +40,10 @@ def test_the_minimum_count_is_the_file_s_or_the_sector_s() -> None:
     assert silent.resolve(DIRECTORY, [], NOW).minimum_count == 10
     assert silent.resolve(DIRECTORY, [], NOW, minimum_count=25).minimum_count == 25
     assert own.resolve(DIRECTORY, [], NOW, minimum_count=25).minimum_count == 7
+    assert silent.resolve(DIRECTORY, [], NOW).rounds == 200
+    assert silent.resolve(DIRECTORY, [], NOW, rounds=6300).rounds == 6300
+    bounded = parse_study_file((BASE + "rounds = 40\n").encode())
+    assert bounded.resolve(DIRECTORY, [], NOW, rounds=6300).rounds == 40
 
 
 def test_unknown_field_names_the_near_one() -> None:

@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 
 from sealane.errors import ProtocolError
-from sealane.ring.words import WIDTHS, Width, add, from_bytes, limbs_of, reduce, subtract, to_bytes, wire_bytes
+from sealane.ring.words import (
+    WIDTHS,
+    Width,
+    add,
+    from_bytes,
+    limbs_in,
+    limbs_of,
+    reduce,
+    subtract,
+    to_bytes,
+    wire_bytes,
+)
 
 
 def words(values: list[int], width: int) -> np.ndarray:
@@ -57,6 +68,17 @@ def test_bytes_are_little_endian_limb_after_limb(width: Width) -> None:
     back = from_bytes(data, width, len(values))
     assert integers(back) == values
     back[:] = 0  # a copy, not a view of the wire
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_what_lies_in_bytes_is_added_without_a_copy(width: Width) -> None:
+    values = corners(width)
+    data = to_bytes(words(values, width), width)
+    total = words(values[::-1], width)
+    limbs = limbs_in(memoryview(data), width, len(values))
+    add(total, limbs, width)
+    assert not any(limb.flags.owndata for limb in limbs)
+    assert integers(total) == [(a + b) % 2**width for a, b in zip(values, values[::-1], strict=True)]
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -24,6 +24,12 @@ def test_the_coordinators_short_messages_are_one_frame() -> None:
     assert (frame, is_part(frame)) == (data, False)
 
 
+def test_several_streams_share_one_short_frame() -> None:
+    shared = responses(Pieces([b"ab", b"cd"]))
+    (first,), (second,) = shared.frames(), shared.frames()
+    assert first is second
+
+
 @settings(max_examples=10, deadline=None)
 @given(st.integers(min_value=CHUNK_BYTES, max_value=4 * CHUNK_BYTES))
 def test_long_messages_come_back_whole(size: int) -> None:

@@ -16,7 +16,14 @@ from sealane.errors import ProtocolError
 from sealane.rpc.codec import encode_from_coordinator, encode_from_node
 from sealane.rpc.frames import CHUNK_BYTES, Assembler, Outgoing
 from sealane.rpc.notices import Parcel
-from sealane.rpc.transfers import from_coordinator, from_node, read_from_coordinator, read_from_node, read_said
+from sealane.rpc.transfers import (
+    from_coordinator,
+    from_node,
+    read_from_coordinator,
+    read_from_node,
+    read_said,
+    read_told,
+)
 from sealane.secagg.messages import Arrival, Contribution, Delivery, Entry, LettersEntry
 
 RUN = "r-aaaaaaaaaaaaaaaa"
@@ -88,6 +95,20 @@ def test_frames_are_messages_or_parts_of_them() -> None:
     assert read_said(pb.ConnectRequest(chunk=part).SerializeToString()) == part
 
 
+@pytest.mark.parametrize("size", [1, 127, 128, 60_000])
+def test_the_long_field_of_one_frame_is_read_where_it_lies(size: int) -> None:
+    contribution, arrival = replace(CONTRIBUTION, payload=LONG[:size]), replace(ARRIVAL, aggregate=LONG[:size])
+    said, told = b"".join(from_node(contribution).frames()), b"".join(from_coordinator(arrival).frames())
+    from_a_node, from_the_coordinator = read_said(said), read_told(told)
+    assert (from_a_node, from_the_coordinator) == (contribution, arrival)
+    assert isinstance(from_a_node, Contribution)
+    assert isinstance(from_a_node.payload, memoryview)
+    assert from_a_node.payload.obj is said
+    assert isinstance(from_the_coordinator, Arrival)
+    assert isinstance(from_the_coordinator.aggregate, memoryview)
+    assert from_the_coordinator.aggregate.obj is told
+
+
 @pytest.mark.parametrize("frame", [
     b"", b"\xff", b"\x1a\x05ab", encode_from_node(CONTRIBUTION).SerializeToString()[:-1],
     encode_from_node(CONTRIBUTION).SerializeToString() + b"\x00", bytes(20_000), b"\x1a" + bytes(20_000),
@@ -112,15 +133,27 @@ def test_other_long_messages_are_read_as_before() -> None:
     assert read_from_coordinator(encode_from_coordinator(relayed).SerializeToString()) == relayed
 
 
-def test_a_second_payload_does_not_replace_the_first() -> None:
+@pytest.mark.parametrize("take", [read_from_node, read_said])
+def test_a_second_payload_does_not_replace_the_first(take: Any) -> None:
     inner = PAYLOAD_KEY + b"\x02xx" + encode_from_node(CONTRIBUTION).contribution.SerializeToString()
     frame = pb.ConnectRequest.DESCRIPTOR.fields_by_name["contribution"].number << 3 | 2
     for read in (inner, PAYLOAD_KEY + b"\x02xx" + PAYLOAD_KEY + b"\x01y"):
         with pytest.raises(ProtocolError) as caught:
-            read_from_node(bytes([frame]) + varint(len(read)) + read)
+            take(bytes([frame]) + varint(len(read)) + read)
         assert caught.value.code.startswith("wire.")
 
 
+@pytest.mark.parametrize("take", [read_from_coordinator, read_told])
+def test_a_second_aggregate_does_not_replace_the_first(take: Any) -> None:
+    head = bytes([pb.Arrival.DESCRIPTOR.fields_by_name["aggregate"].number << 3 | 2])
+    frame = bytes([pb.ConnectResponse.DESCRIPTOR.fields_by_name["arrival"].number << 3 | 2])
+    read = head + b"\x02xx" + encode_from_coordinator(replace(ARRIVAL, aggregate=b"y")).arrival.SerializeToString()
+    with pytest.raises(ProtocolError) as caught:
+        take(frame + varint(len(read)) + read)
+    assert caught.value.code == "wire.malformed"
+
+
+@pytest.mark.parametrize("take", [read_from_node, read_said])
 @pytest.mark.parametrize("change", [
     lambda data: data[:-1],
     lambda data: data + b"\x00",
@@ -128,10 +161,10 @@ def test_a_second_payload_does_not_replace_the_first() -> None:
     lambda data: data[:5] + PAYLOAD_KEY + b"\xff\xff\xff\xff\x7f" + data[11:],
     lambda data: data[:3],
 ])
-def test_lengths_that_lie_are_refused(change: Any) -> None:
+def test_lengths_that_lie_are_refused(change: Any, take: Any) -> None:
     data = whole(sent(from_node(CONTRIBUTION), pb.ConnectRequest))
     with pytest.raises(ProtocolError) as caught:
-        read_from_node(change(data))
+        take(change(data))
     assert caught.value.code == "wire.malformed"
 
 
@@ -148,13 +181,14 @@ def test_changed_bytes_are_a_message_or_refused(changes: list[tuple[int, int]], 
         expected = pb.ConnectRequest.FromString(bytes(data[:cut or len(data)]))
     except Exception:
         expected = None
-    try:
-        message = read_from_node(bytes(data[:cut or len(data)]))
-    except ProtocolError:
-        return
-    assert expected is not None
-    if isinstance(message, Contribution):
-        assert whole(message.payload) == expected.contribution.payload
+    for take in (read_from_node, read_said):
+        try:
+            message = take(bytes(data[:cut or len(data)]))
+        except ProtocolError:
+            continue
+        assert expected is not None
+        if isinstance(message, Contribution):
+            assert whole(message.payload) == expected.contribution.payload
 
 
 def encode_key() -> bytes:

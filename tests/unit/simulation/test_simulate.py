@@ -59,6 +59,19 @@ def test_the_result_and_its_trace() -> None:
     assert len(result.trace.study_hash) == 64
 
 
+@pytest.mark.parametrize("given", [True, False])
+def test_an_institution_that_lacks_a_column_is_named(given: bool) -> None:
+    contract = sealane.simulate(frames()).contract if given else None
+    fewer = frames() | {"south": frames()["south"].drop(columns="bad")}
+    fed = sealane.simulate(fewer, contract=contract)
+    with pytest.raises(InputError) as caught:
+        fed.run("statistics.describe", columns=["x", "bad"])
+    assert caught.value.code == "simulation.column-absent"
+    assert "'bad'" in str(caught.value)
+    assert caught.value.got == "none at south"
+    assert fed.run("statistics.describe", columns=["x"]).rows == 120
+
+
 def test_the_inferred_contract_can_be_looked_at() -> None:
     contract = sealane.simulate(frames()).contract
     assert contract.id == "simulation.inferred/v1"

@@ -19,7 +19,6 @@ SINCE, MONTHS = "2025-04", 3
 WATCHED = ("amount", "count_7d", "amount_z_30d", "new_merchant")
 TREES = {"num_leaves": 8, "learning_rate": 0.2, "max_bin": 31, "min_data_in_leaf": 200}
 TREE_ROUNDS = 15
-EXCHANGES = 2000
 LABEL = "Made-up payments: nothing here says how much fraud a model finds in the world."
 
 
@@ -28,8 +27,7 @@ def training(example: Any) -> Question:
     return Question("card-fraud-trees", "trees.gbdt",
                     {"outcome": example.outcome, "features": list(example.features), "rounds": TREE_ROUNDS,
                      "params": TREES},
-                    "growing trees on made-up payments; features that look back are made by recipe as rows are read",
-                    rounds=EXCHANGES)
+                    "growing trees on made-up payments; features that look back are made by recipe as rows are read")
 
 
 def watching(example: Any) -> dict[str, Question]:

@@ -15,7 +15,6 @@ from sealane.cli.local_federation import LocalFederation
 TREES = {"num_leaves": 7, "learning_rate": 0.1, "max_bin": 31, "min_data_in_leaf": 200}
 """Small trees: of 413 bad loans more leaves learn nothing, and 200 rows are what the rule for splits asks anyhow."""
 TREE_ROUNDS = 25
-EXCHANGES = 2000
 KINDS = {"glm": "Logistic regression", "card": "Scorecard", "trees": "LightGBM"}
 
 
@@ -26,10 +25,9 @@ def questions(example: Any) -> dict[str, Question]:
         "glm": Question("joint-credit-risk", "glm.fit", asked | {"family": "binomial"},
                         "fitting a logistic regression: each round opens only at the nodes, and only the sum"),
         "card": Question("joint-scorecard", "glm.scorecard", asked | {"bins": 5},
-                         "making a scorecard: bins, weights of evidence and points from sums", rounds=EXCHANGES),
+                         "making a scorecard: bins, weights of evidence and points from sums"),
         "trees": Question("joint-trees", "trees.gbdt", asked | {"rounds": TREE_ROUNDS, "params": TREES},
-                          "growing trees with stock LightGBM: every histogram is summed under encryption",
-                          rounds=EXCHANGES),
+                          "growing trees with stock LightGBM: every histogram is summed under encryption"),
     }
 
 

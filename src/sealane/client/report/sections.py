@@ -40,7 +40,7 @@ NORMAL_975 = 1.959963984540054
 INTERCEPT = "Intercept"
 RESULTS = (
     harmonise, table_one, counts, histogram, quantiles, correlation, comparison, kaplan_meier, incidence,
-    proportionality, penalty, meta, mixed, effects, signals, outbreak, scorecard, gbdt, network, ranking,
+    proportionality, penalty, meta, mixed, effects, signals, outbreak, scorecard, network, ranking,
     ranking_charts, drift, typologies, isolation, suppressed,
 )
 """Sections that a released result decides: each shows what it finds, the last what is hidden."""
@@ -235,6 +235,6 @@ def notes(report: Report) -> Markup:
 def body(report: Report) -> Markup:
     """Return all sections about the result."""
     judged = (errors.compared, errors.agreement, errors.learning, errors.splits, metrics, roc, judging.ks, judging.lift,
-              validation.calibration, validation.concordance, coefficients, validation.grid, judging.shap)
+              validation.calibration, validation.concordance, coefficients, validation.grid, judging.shap, gbdt)
     opening = join(notes(report), basis(report.result))
     return join(opening, *(told(report) for told in judged), *(told(report.result) for told in RESULTS))

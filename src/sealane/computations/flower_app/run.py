@@ -86,6 +86,10 @@ class FlowerApp:
         """Return the computation with the path of that file."""
         return replace(self, table=path)
 
+    def exchanges(self, params: FlowerParameters) -> int:
+        """Return most exchanges of a run: two for each batch of messages, and one."""
+        return 2 * params.exchanges + 1
+
     async def run(self, data: Dataset, cohort: Cohort, params: FlowerParameters) -> Payload:
         """Run the app.
 

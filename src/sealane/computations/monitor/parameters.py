@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from sealane.computations.base import Parameters
+from sealane.computations.base import Parameters, misfit
 from sealane.computations.design.parameters import Name
 from sealane.computations.metrics.scores import ScoreParameters
 from sealane.computations.statistics.axes import Edges, check_edges
@@ -48,7 +48,7 @@ class DriftParameters(ScoreParameters):
 
     Attributes:
         period: a date, by whose months rows are compared; or an integer or category that names periods in order.
-        since: first month, as 2025-01; only for dates.
+        since: first month, as 2025-01 (YYYY-MM); only for dates.
         months: how many; only for dates.
         features: columns that are watched beside the score.
         reference: by name (the score's is ``score``) what distributions are held against; else the first period's.
@@ -65,7 +65,7 @@ class DriftParameters(ScoreParameters):
     """
 
     period: Name
-    since: Annotated[str | None, Field(max_length=7)] = None
+    since: str | None = None
     months: Annotated[int, Field(ge=2, le=120)] | None = None
     features: Annotated[tuple[Name, ...], Field(max_length=256)] = ()
     reference: Annotated[dict[Name, Reference], Field(max_length=257, default_factory=dict)]
@@ -90,8 +90,11 @@ class DriftParameters(ScoreParameters):
             raise ValueError("an outcome goes with a score, and is none of its columns")
         if not set(self.reference) <= set(watched):
             raise ValueError("references are those of what is watched")
-        if (self.since is None) != (self.months is None) or (self.since and not _MONTH.fullmatch(self.since)):
-            raise ValueError("since, a month such as 2025-01, goes with months")
+        if self.since is not None and not _MONTH.fullmatch(self.since):
+            raise misfit("since is a month, as YYYY-MM", f"write {self.since[:7]}" if _MONTH.match(self.since) else
+                         "write year and month, such as 2025-01")
+        if (self.since is None) != (self.months is None):
+            raise misfit("since, a month such as 2025-01, goes with months", "give both, or neither")
         if self.auc_band is not None and (self.outcome is None or self.auc_band[0] >= self.auc_band[1]):
             raise ValueError("a band of the area under the curve goes with an outcome, low under high")
         return self

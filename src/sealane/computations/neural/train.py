@@ -61,6 +61,10 @@ class NeuralTrain:
             return None
         return private.price(params, read_inputs(contract, params), read_target(contract, params), honest)
 
+    def exchanges(self, params: NeuralParameters) -> int:
+        """Return most exchanges of a run: two a round, with a model of each institution's own twice as many."""
+        return 100 + 4 * params.rounds
+
     async def run(self, data: Dataset, cohort: Cohort, params: NeuralParameters) -> Payload:
         """Train the model.
 

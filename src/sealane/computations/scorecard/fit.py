@@ -75,6 +75,10 @@ class Scorecard:
         """Return outcome and features."""
         return [params.outcome, *params.features]
 
+    def exchanges(self, params: ScorecardParameters) -> int:
+        """Return most exchanges of a run: to find cuts, and to fit three models and the candidates of every step."""
+        return 150 + (3 + len(params.features)) * params.maximum_iterations
+
     async def run(self, data: Dataset, cohort: Cohort, params: ScorecardParameters) -> Payload:
         """Make the card.
 

@@ -132,19 +132,21 @@ def add_up_census(opened: Any, numbers: Any, used: Any, mark: Any, bits: Any, to
         out: rows, then first and last of the node, then of the sibling if it has one: ``(3 or 5, bins + 1)``, from 0.
     """
     kinds = out.shape[0]
+    whole = np.empty(opened.size * together, np.int64)
+    for entry in range(opened.size):
+        for slot in range(together):
+            whole[entry * together + slot] = opened[entry] >> (bits * slot)
     for kind in range(kinds):
         shift = mark * (kinds - 1 - kind)
         mask = (np.int64(1) << (mark if kind else bits - shift)) - 1
-        total, at, entry, slot = np.int64(0), 0, 0, 0
+        total, at, place = np.int64(0), np.uint64(0), np.uint64(0)  # which are not tried for being negative
         out[kind, 0] = 0
         for feature in range(numbers.size):
             for _ in range(numbers[feature]):
                 if used[feature]:
-                    total += (opened[entry] >> (bits * slot + shift)) & mask
-                    slot += 1
-                    if slot == together:
-                        entry, slot = entry + 1, 0
-                at += 1
+                    total += (whole[place] >> shift) & mask
+                    place += np.uint64(1)
+                at += np.uint64(1)
                 out[kind, at] = total
 
 

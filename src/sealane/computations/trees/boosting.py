@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sealane.computations.base import Cohort, Term, count
 from sealane.computations.trees.bins import Bins
 from sealane.computations.trees.calls import RootSums
-from sealane.computations.trees.fixed_point import grid
+from sealane.computations.trees.fixed_point import Grid, grid
 from sealane.computations.trees.ground import Ground, Tally
 from sealane.computations.trees.group_quantiles import group_quantiles
 from sealane.computations.trees.growth import Answering, Growth
@@ -22,8 +22,9 @@ from sealane.computations.trees.objectives import Loss, Span
 from sealane.computations.trees.parameters import GbdtParameters
 from sealane.computations.trees.permission import Rule
 from sealane.computations.trees.ranking import cells_of, ranked
+from sealane.computations.trees.reach import beyond, bound_of
 from sealane.computations.trees.rows import Asked
-from sealane.computations.trees.sampling import chosen_features, drawn, private_seed
+from sealane.computations.trees.sampling import Sample, chosen_features, drawn, private_seed
 from sealane.computations.trees.table import goes_left
 from sealane.errors import RefusedError
 
@@ -98,16 +99,16 @@ class Boosting:
         target, trees = asked.target, params.params
         self._loss = Loss(target.objective, target.scores, target.low, target.high, trees.scale_pos_weight,
                           trees.poisson_max_delta_step, trees.alpha)
-        self._seed = private_seed(params.seed, codes, self._outcome, weight)
+        self._seed = private_seed(f"{params.seed} {cohort.run}", codes, self._outcome, weight)
         held = drawn(self._seed, "validation", len(codes), params.validation_fraction)
         self._held = held if params.validation_fraction else np.zeros(len(codes), np.bool_)
-        heaviest = asked.heaviest
-        weights = None
-        if asked.weight is not None:
-            weights = (weight, grid(used, heaviest, cohort.size), grid(used, heaviest**2, cohort.size))
-        self._sample = "", 0
-        self._mass = grid(used, heaviest * max(1.0, abs(target.low), abs(target.high)), cohort.size)
-        self._ground = Ground(cohort, bins, codes, rule, trees, used, weights, Tally())
+        parts: dict[str, Any] = {"training": slice(None)}
+        if params.validation_fraction:
+            parts = {"training": ~self._held, "validation": self._held}
+        self._parts = {part: (rows, weight[rows].sum()) for part, rows in parts.items()}
+        self._heaviest = asked.heaviest
+        self._rule = rule
+        self._sample: Sample | None = None
 
     async def run(self) -> Boosted:
         """Boost.
@@ -117,19 +118,23 @@ class Boosting:
         """
         minimum = self._cohort.minimum_count
         if self._params.validation_fraction:
-            await self._behind("rows held back", int(self._held.sum()), minimum)
-            await self._behind("rows learned from", int((~self._held).sum()), minimum)
-        base = await self._base()
+            held = int(self._held.sum())
+            await self._behind({"rows held back": (held, minimum),
+                                "rows learned from": (len(self._held) - held, minimum)})
+        means = await self._means()
+        await self._reach(means[0])
+        weights = None
+        if self._asked.weight is not None:
+            weights = self._weight, self._grid(), self._grid(self._heaviest)
+        self._ground = Ground(self._cohort, self._bins, self._codes, self._rule, self._params.params, self._used,
+                              weights, Tally())
+        base = await self._base(means)
         state = _State(np.repeat(np.array(base)[:, None], len(self._codes), axis=1), Span(tuple(base), tuple(base)))
         library = Library(self._bins, self._settings())
         try:
             rounds = await self._rounds(library, state)
             if rounds == 0:
-                raise RefusedError("trees.no-split", "no split is permitted that explains the outcome",
-                                   got=f"{self._ground.tally.barred} splits barred",
-                                   expected=f"children of {self._ground.rule.rows} rows of "
-                                            f"{self._ground.rule.institutions} institutions",
-                                   hint="ask for more rows, or leave out features that tell institutions apart")
+                raise self._nothing()
             text = library.text(rounds)
         finally:
             library.close()
@@ -141,22 +146,56 @@ class Boosting:
         await self._rank(boosted, state)
         return boosted
 
-    async def _base(self) -> list[float]:
-        """Return the first score of every row, from secure means over the rows that are learned from."""
-        if self._loss.quantile is not None:
-            everyone = np.flatnonzero(~self._held).astype(np.int32)
-            return await self._quantiles("base", self._outcome.astype(np.float64), [everyone], Span((0.0,), (0.0,)))
+    def _nothing(self) -> RefusedError:
+        barred = self._ground.tally.barred
+        return RefusedError(
+            "trees.no-split", "no split is permitted that explains the outcome", got=f"{barred} splits barred",
+            expected=f"children of {self._rule.rows} rows of {self._rule.institutions} institutions",
+            hint="ask for more rows, or leave out features that tell institutions apart" if barred else
+                 "no split gains anything: ask for other features or more rows, or lower min_data_in_leaf, "
+                 "min_sum_hessian_in_leaf, min_gain_to_split and lambda_l1")
+
+    def _grid(self, largest: float = 1.0) -> Grid:
+        """Return the grid for sums over all rows of weighted numbers up to ``largest``."""
+        return grid(self._used, largest * self._heaviest, self._cohort.size)
+
+    async def _means(self) -> list[float]:
+        """Return the mean outcome of the rows that are learned from, or the share of each class."""
         own, weight = self._outcome[~self._held].astype(np.float64), self._weight[~self._held]
         target = self._asked.target
         shares = range(self._loss.scores) if target.objective == "multiclass" else [None]
         sums = [weight.sum(), *((weight * (own if k is None else own == k)).sum() for k in shares)]
-        opened = self._mass.values((await self._cohort.sum({"outcome": self._mass.term(np.array(sums))}))["outcome"])
+        fine = self._grid(max(1.0, abs(target.low), abs(target.high)))
+        opened = fine.fine_values((await self._cohort.sum({"outcome": fine.fine_term(np.array(sums))}))["outcome"])
         means = [float(value) / float(opened[0]) for value in opened[1:]] if opened[0] > 0 else [0.0]
         inside = {"binary": all(0 < mean < 1 for mean in means), "poisson": means[0] > 0,
                   "multiclass": all(mean > 0 for mean in means)}
         if opened[0] <= 0 or not inside.get(target.objective, True):
             raise RefusedError("trees.constant-outcome", "the outcome does not vary among the rows learned from",
                                expected="rows with and without the event, or of every class")
+        return means
+
+    async def _reach(self, mean: float) -> None:
+        """Have the objective's limits, and the heaviest row, follow the data: one sum, where either may be wide."""
+        largest: dict[str, tuple[Array, float]] = {}
+        if self._loss.ranged:
+            largest["outcome"] = (np.abs(self._outcome.astype(np.float64) - mean),
+                                  max(self._loss.high - mean, mean - self._loss.low, 0.0))
+        if self._asked.weight is not None:
+            largest["weight"] = self._weight, self._heaviest
+        if not largest:
+            return
+        opened = await self._cohort.sum({f"reach {name}": beyond(*one) for name, one in largest.items()})
+        found = {name: bound_of(opened[f"reach {name}"], most) for name, (_, most) in largest.items()}
+        self._heaviest = found.get("weight", self._heaviest)
+        if "outcome" in found:
+            self._loss = self._loss.within(mean, found["outcome"])
+
+    async def _base(self, means: list[float]) -> list[float]:
+        """Return the first score of every row."""
+        if self._loss.quantile is not None:
+            everyone = np.flatnonzero(~self._held).astype(np.int32)
+            return await self._quantiles("base", self._outcome.astype(np.float64), [everyone], Span((0.0,), (0.0,)))
         return [float(value) for value in await self._cohort.agree(np.array(self._loss.base(means)))]
 
     async def _rounds(self, library: Library, state: _State) -> int:
@@ -182,9 +221,8 @@ class Boosting:
         from sealane.computations.trees.kernels import raise_scores  # numba takes a while to load
 
         first, second = self._loss.gradients(state.score, self._outcome, self._weight)
-        largest = self._loss.bounds(state.span)
-        grids = tuple(grid(self._used, one * self._asked.heaviest, self._cohort.size) for one in largest)
-        rows, total = await self._drawn(number)
+        grids = tuple(self._grid(one) for one in self._loss.bounds(state.span))
+        sample = await self._drawn(number)
         library.begin()
         grown: list[tuple[list[NDArray[np.int32]], list[Step]]] = []
         growth: Growth | None = None
@@ -197,7 +235,7 @@ class Boosting:
             if isinstance(call, RootSums):
                 place = len(grown)
                 label = f"tree {number * self._loss.scores + place}"
-                growth = Growth(self._ground, label, rows, total, first[place], second[place], (grids[0], grids[1]),
+                growth = Growth(self._ground, label, sample, first[place], second[place], (grids[0], grids[1]),
                                 chosen_features(self._params.seed, label, len(self._bins),
                                                 self._params.params.feature_fraction))
                 others = self._losses(state) if place == 0 else {}
@@ -221,7 +259,7 @@ class Boosting:
             state.made.append(made)
             state.outputs.append(outputs)
             state.span = state.span.widened(place, outputs)
-            if int(rows.size) == len(self._codes):
+            if int(sample.rows.size) == len(self._codes):
                 for leaf, output in zip(leaves, outputs, strict=True):
                     raise_scores(state.score[place], leaf, output)
             else:  # rows that were not drawn have a score as well
@@ -237,44 +275,53 @@ class Boosting:
             except StopIteration as done:
                 return cast(R, done.value)
 
-    async def _drawn(self, number: int) -> tuple[NDArray[np.int32], int]:
-        """Return own rows that the trees of a round learn from, and how many those are over the cohort."""
+    async def _drawn(self, number: int) -> Sample:
+        """Return the rows that the trees of a round learn from."""
         trees = self._params.params
-        rows, label = ~self._held, "all"
-        if trees.bagging_freq and trees.bagging_fraction < 1.0:
-            label = f"bag {number // trees.bagging_freq}"
-            rows = rows & drawn(self._seed, label, len(rows), trees.bagging_fraction)
-        own = np.flatnonzero(rows).astype(np.int32)
-        if label != self._sample[0]:
-            self._sample = label, await self._behind(f"rows of {label}", own.size, 2 * self._ground.rule.rows)
-        return own, self._sample[1]
+        bagged = trees.bagging_freq > 0 and trees.bagging_fraction < 1.0
+        label = f"bag {number // trees.bagging_freq}" if bagged else "all"
+        if self._sample is None or label != self._sample.label:
+            rows = ~self._held
+            if bagged:
+                rows &= drawn(self._seed, label, len(rows), trees.bagging_fraction)
+            own = np.flatnonzero(rows).astype(np.int32)
+            samples = {f"rows of {label}": (own.size, 2 * self._rule.rows)}
+            if bagged:  # another bag, or what is opened of all rows, shows the sums over those that are left out
+                left = int((~self._held).sum()) - own.size
+                samples[f"rows left out of {label}"] = left, self._cohort.minimum_count
+            self._sample = Sample(label, own, (await self._behind(samples))[0])
+        return self._sample
 
-    async def _behind(self, what: str, own: int, fewest: int) -> int:
-        """Return how many rows of the cohort a sample holds, before anything else of it is summed.
+    async def _behind(self, samples: dict[str, tuple[int, int]]) -> list[int]:
+        """Return how many rows of the cohort are in samples, before anything else of them is summed.
+
+        Args:
+            samples: own rows, and the fewest that the cohort may have, by name.
 
         Raises:
             RefusedError: ``trees.sample-too-small``.
         """
-        rows, institutions = (await self._cohort.sum({what: count([own, int(own > 0)], self._used)}))[what].tolist()
-        if rows < fewest or institutions < self._ground.rule.institutions:
-            raise RefusedError("trees.sample-too-small", "too few rows or institutions are in a sample of rows",
-                               got=what, expected=f"{fewest} rows of {self._ground.rule.institutions} institutions",
-                               hint="raise bagging_fraction, or change validation_fraction")
-        return int(rows)
+        opened = await self._cohort.sum({what: count([own, int(own > 0)], self._used)
+                                         for what, (own, _) in samples.items()})
+        for what, (_, fewest) in samples.items():
+            rows, institutions = opened[what].tolist()
+            if rows < fewest or institutions < self._rule.institutions:
+                raise RefusedError("trees.sample-too-small", "too few rows or institutions are in a sample of rows",
+                                   got=what, expected=f"{fewest} rows of {self._rule.institutions} institutions",
+                                   hint="change bagging_fraction or validation_fraction; 1 and 0 draw nothing")
+        return [int(opened[what][0]) for what in samples]
 
     def _losses(self, state: _State) -> dict[str, Term]:
         """Return the terms of the weighted losses and weights by part."""
-        largest = self._loss.largest_loss(state.span)
-        self._loss_grid = grid(self._used, largest * self._asked.heaviest, self._cohort.size)
+        self._loss_grid = self._grid(self._loss.largest_loss(state.span))
         losses = self._loss.losses(state.score, self._outcome) * self._weight
-        parts = {"training": ~self._held} | ({"validation": self._held} if self._params.validation_fraction else {})
-        return {f"loss {part}": self._loss_grid.term(np.array([losses[rows].sum(), self._weight[rows].sum()]))
-                for part, rows in parts.items()}
+        return {f"loss {part}": self._loss_grid.fine_term(np.array([losses[rows].sum(), mass]))
+                for part, (rows, mass) in self._parts.items()}
 
     def _note(self, state: _State, opened: Opened) -> None:
         for part, values in state.history.items():
             if f"loss {part}" in opened:
-                loss, mass = self._loss_grid.values(opened[f"loss {part}"]).tolist()
+                loss, mass = self._loss_grid.fine_values(opened[f"loss {part}"]).tolist()
                 values.append(loss / mass)
 
     async def _rank(self, boosted: Boosted, state: _State) -> None:
@@ -297,9 +344,9 @@ class Boosting:
         """Return the objective's quantile of the values of each group of own rows, over the cohort."""
         assert self._loss.quantile is not None
         limits = (self._loss.low - span.high[0], self._loss.high - span.low[0])
-        weights = grid(self._used, self._asked.heaviest, self._cohort.size)
         return await group_quantiles(self._cohort, label, [values[rows] for rows in groups],
-                                     [self._weight[rows] for rows in groups], weights, limits, self._loss.quantile)
+                                     [self._weight[rows] for rows in groups], self._grid(), limits,
+                                     self._loss.quantile)
 
     def _settings(self) -> dict[str, Any]:
         trees = self._params.params
@@ -307,7 +354,7 @@ class Boosting:
                  "min_gain_to_split", "max_delta_step", "path_smooth", "max_cat_to_onehot", "max_cat_threshold",
                  "cat_l2", "cat_smooth", "min_data_per_group", "monotone_penalty")
         settings = {name: getattr(trees, name) for name in names}
-        settings["min_data_in_leaf"] = self._ground.rule.rows
+        settings["min_data_in_leaf"] = self._rule.rows
         directions = [trees.monotone_constraints.get(one.feature.name, 0) for one in self._bins]
         if any(directions):
             settings["monotone_constraints"] = [0, *directions]

@@ -6,6 +6,7 @@ answer is made from opened sums, and what goes back to LightGBM is written anew,
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass, replace
 
@@ -161,7 +162,7 @@ def _read_split(data: bytes, most_levels: int) -> Split:
         raise unrecognised("a split in another layout")
     chosen = struct.unpack_from(f"<{levels}I", data, _FIELDS.size)
     numbers = (left, right, left_g, left_h, right_g, right_h)
-    if not all(np.isfinite(numbers)):
+    if not all(map(math.isfinite, numbers)):
         raise unrecognised("a split in another layout")
     return Split(feature, left_rows, right_rows, gain, threshold, numbers, bool(default_left), monotone,
                  tuple(sorted(chosen)))

@@ -34,7 +34,8 @@ class Gbdt:
 
     outputs = ("model",)
     individual_level = False  # every leaf rests on 20 times the minimum count of rows, of several institutions
-    opens = "by bin of each node of a tree: gradients, rows (weights), institutions' first and last; rows in fine cells"
+    opens = ("by bin of each node of a tree: gradients, rows (weights), institutions' first and last; rows in cells; "
+             "outcomes' reach")
 
     @property
     def name(self) -> str:
@@ -56,6 +57,11 @@ class Gbdt:
     def columns(self, params: GbdtParameters) -> list[str]:
         """Return outcome, features and weight."""
         return [params.outcome, *params.features, *([params.weight] if params.weight else [])]
+
+    def exchanges(self, params: GbdtParameters) -> int:
+        """Return most exchanges of a run: a histogram and a verdict for every leaf, of trees of up to 50 classes."""
+        trees = params.rounds * (50 if params.params.objective == "multiclass" else 1)
+        return 100 + trees * 2 * params.params.num_leaves
 
     async def run(self, data: Dataset, cohort: Cohort, params: GbdtParameters) -> Payload:
         """Train the model.
@@ -142,7 +148,7 @@ def _payload(cohort: Cohort, params: GbdtParameters, asked: Asked, screened: Scr
         "basis": screened.basis,
         "smallest_leaf": {"rows": rule.rows, "institutions": rule.institutions},
         "sums": {"rounds_per_tree": tally.rounds / max(boosted.grown, 1),
-                 "bytes_per_tree": 8 * tally.entries / max(boosted.grown, 1), "trees_grown": boosted.grown,
+                 "trees_grown": boosted.grown,
                  "barred_splits": tally.barred, "replaced_splits": tally.replaced, "verdicts_asked": tally.asked,
                  "histograms_unused": tally.unused},
     }

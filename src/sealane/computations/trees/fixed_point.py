@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 from sealane.computations.base import Term, count
 
+PARTS = 3
+"""Integers to a finely summed number: some 170 bits, enough for whatever single precision holds, beside its largest."""
+
 
 def reach(cohort: int) -> float:
     """Return the largest integer that one node's entry may be, so that the cohort's sum fits 64 bits."""
@@ -47,6 +50,24 @@ class Grid:
     def term(self, values: NDArray[np.float64]) -> Term:
         """Return what is summed."""
         return count(self.steps(values), self.bound)
+
+    def fine_term(self, values: NDArray[np.float64]) -> Term:
+        """Return what is summed where a step may be too coarse: ``PARTS`` integers for each number, in the first axis.
+
+        Each holds what the one before leaves over, in steps so much finer as an entry has room for.
+        """
+        parts, rest = [], values * self.scale
+        for _ in range(PARTS):
+            parts.append(np.rint(rest))
+            rest = (rest - parts[-1]) * self.bound  # exact: the bound is a power of two
+        return count(np.array(parts).astype(np.int64), self.bound)
+
+    def fine_values(self, total: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the numbers that the opened integers of :meth:`fine_term` stand for."""
+        found = np.zeros(total.shape[1:])
+        for part in total[::-1]:
+            found = part + found / self.bound
+        return np.asarray(found / self.scale, np.float64)
 
     def values(self, total: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the numbers that opened integers stand for."""

@@ -23,7 +23,6 @@ class Tally:
 
     Attributes:
         rounds: sums.
-        entries: of 8 bytes each, in one node's contributions.
         barred: splits that LightGBM chose and the rule did not permit.
         replaced: of these, how many gave way to a split on another feature.
         asked: verdicts that took part in a sum, because no census told them.
@@ -31,7 +30,6 @@ class Tally:
     """
 
     rounds: int = 0
-    entries: int = 0
     barred: int = 0
     replaced: int = 0
     asked: int = 0

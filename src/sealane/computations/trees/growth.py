@@ -25,6 +25,7 @@ from sealane.computations.trees.histograms import Histograms, Opened, Single, Te
 from sealane.computations.trees.mirror import Mirror, Step, differs
 from sealane.computations.trees.node import TreeNode
 from sealane.computations.trees.permission import Verdict, judge
+from sealane.computations.trees.sampling import Sample
 from sealane.computations.trees.search import Search
 from sealane.computations.trees.table import Rows
 
@@ -51,28 +52,30 @@ class Growth:
     Args:
         ground: what it stands on.
         label: public name of the tree.
-        rows: own rows that were drawn for it.
-        total: how many were drawn over the cohort.
+        sample: rows that were drawn for it.
         first: own first derivatives.
         second: own second derivatives.
         grids: of their sums.
         features: places of the features that it may use.
     """
 
-    def __init__(self, ground: Ground, label: str, rows: Rows, total: int, first: Single, second: Single,
+    def __init__(self, ground: Ground, label: str, sample: Sample, first: Single, second: Single,
                  grids: tuple[Grid, Grid], features: tuple[int, ...]) -> None:
         self._ground, self._label = ground, label
         self._digest = hashlib.sha256(label.encode())
         self._histograms = Histograms(ground, first, second, grids, features)
         self._search = Search(ground, grids, features)
-        self._root = TreeNode(rows, total, 0, ground.table)
+        self._sample = sample
+        self._root = TreeNode(sample.rows, sample.total, 0, ground.table, counts=sample.counts)
         self._mirror = Mirror([self._root], ground.params.num_leaves, ground.params.max_depth, ground.rule.rows)
         self._asked: tuple[TreeNode, TreeNode | None] = (self._root, None)
         self._fetched = self._used = 0
 
     async def root(self, call: RootSums, others: Terms) -> tuple[bytes, Opened]:
         """Answer the first call, and sum other terms along with it: one sum."""
-        opened = await self._sum({**others, **self._histograms.terms([self._root])})
+        terms = {**others, **self._histograms.terms([self._root])}
+        self._sample.counts = self._root.counts  # the next tree's too
+        opened = await self._sum(terms)
         self._open([self._root], opened)
         return calls.answer_sums(call, self._root.total, *self._root.sums), opened
 
@@ -206,7 +209,6 @@ class Growth:
         prefix = f"{self._label} {self._digest.hexdigest()[:16]} "
         opened = await _Sum({prefix + name: term for name, term in terms.items()})
         self._ground.tally.rounds += 1
-        self._ground.tally.entries += sum(term.values.size for term in terms.values())
         return {name.removeprefix(prefix): values for name, values in opened.items()}
 
     def _verdicts(self, wanted: Wanted) -> Terms:

@@ -14,6 +14,7 @@ from sealane.computations.trees.node import TreeNode
 Single = NDArray[np.float32]
 Terms = dict[str, Term]
 Opened = dict[str, NDArray[np.int64]]
+_NONE = np.zeros(0, np.int32)
 
 
 class Histograms:
@@ -50,15 +51,17 @@ class Histograms:
         steps = np.empty((len(nodes), self._number, 2), np.int64)
         for node, out in zip(nodes, steps, strict=True):
             sums.fill(0.0)
-            counts = np.zeros((1 if node.sibling is None else 2, ground.size), np.int32)
-            add_up(ground.codes, node.rows, self._first, self._second, ground.starts, sums, counts[0])
+            counts = _NONE  # a root's rows were counted with an earlier tree
+            if node.counts is None:
+                node.counts = np.zeros((1 if node.sibling is None else 2, ground.size), np.int32)
+                counts = node.counts[0]
+            add_up(ground.codes, node.rows, self._first, self._second, ground.starts, sums, counts)
             take_steps(sums, ground.numbers, self._used, self._scales, out)
-            node.counts = counts
             if node.sibling is not None:
                 assert node.parent is not None
                 assert node.parent.counts is not None
-                np.subtract(node.parent.counts[0], counts[0], out=counts[1])
-                node.sibling.counts = counts[1:]
+                np.subtract(node.parent.counts[0], node.counts[0], out=node.counts[1])
+                node.sibling.counts = node.counts[1:]
         terms = {"histograms": count(steps, self._grids[0].bound)}
         if ground.counted:
             terms["census"] = self._census(nodes)

@@ -5,6 +5,7 @@ Compiled for the types named when the module is first imported; kept on disk whe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -39,7 +40,11 @@ def number_bins(values: Any, edges: Any, missing: Any, out: Any) -> None:
 
 @kernel("void(uint8[:, ::1], int32[::1], float32[::1], float32[::1], int64[::1], float64[:, ::1], int32[::1])")
 def add_up(codes: Any, rows: Any, first: Any, second: Any, starts: Any, out: Any, counts: Any) -> None:
-    """Add the derivatives of some rows into a histogram of all features, ``(bins, 2)``, and count rows by bin."""
+    """Add the derivatives of some rows into a histogram of all features, ``(bins, 2)``.
+
+    Rows are counted by bin as well, unless ``counts`` is empty.
+    """
+    counted = counts.size > 0
     for place in range(rows.size):
         row = rows[place]
         g, h = np.float64(first[row]), np.float64(second[row])
@@ -47,7 +52,8 @@ def add_up(codes: Any, rows: Any, first: Any, second: Any, starts: Any, out: Any
             at = np.uint32(starts[feature]) + np.uint32(codes[row, feature])  # which cannot be negative: a tenth faster
             out[at, 0] += g
             out[at, 1] += h
-            counts[at] += np.int32(1)
+            if counted:
+                counts[at] += np.int32(1)
 
 
 @kernel("void(uint8[:, ::1], int32[::1], float64[::1], int64[::1], float64[:, ::1])")
@@ -65,14 +71,14 @@ def weigh(codes: Any, rows: Any, weights: Any, starts: Any, out: Any) -> None:
 @kernel("int64(uint8[:, ::1], int32[::1], int64, boolean[::1], int32[::1], int32[::1])")
 def divide(codes: Any, rows: Any, feature: Any, goes: Any, left: Any, right: Any) -> Any:
     """Write the rows whose bin goes left, and the others, in their order; return how many went left."""
-    on_left = np.int64(0)
-    for place in range(rows.size):
+    on_left, column = np.uint64(0), np.uint64(feature)
+    for place in range(np.uint64(rows.size)):  # what cannot be negative is not tried for that: a third faster
         row = rows[place]
         # Written to both sides, and kept on one: no branch, which a processor would guess wrong.
         left[on_left] = row
         right[place - on_left] = row
-        on_left += np.int64(goes[codes[row, feature]])
-    return on_left
+        on_left += np.uint64(goes[codes[np.uint64(row), column]])
+    return np.int64(on_left)
 
 
 @kernel("void(float64[::1], float32[::1], float64[::1], float64, float32[::1], float32[::1])")
@@ -95,6 +101,14 @@ def derive_binary(raised: Any, outcome: Any, weight: Any, positive: Any, first: 
             factor, signed = positive, -response
         first[row] = np.float32(signed * factor * weight[row])
         second[row] = np.float32(response * (1.0 - response) * factor * weight[row])
+
+
+@kernel("void(float64[::1], float32[::1], float64[::1])")
+def lose_binary(score: Any, outcome: Any, out: Any) -> None:
+    """Write each row's loss of a binary outcome: as NumPy's ``logaddexp`` of 0 and the signed score."""
+    for row in range(score.size):
+        wrong = -score[row] if outcome[row] > 0 else score[row]
+        out[row] = max(wrong, 0.0) + math.log1p(math.exp(-abs(wrong)))
 
 
 @kernel("void(float64[::1], int32[::1], float64)")

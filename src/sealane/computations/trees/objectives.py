@@ -7,7 +7,7 @@ Source: LightGBM 4, src/objective: binary_objective.hpp, regression_objective.hp
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +78,16 @@ class Loss:
         """The quantile of its rows' residuals that a leaf is; None where a leaf follows from sums of derivatives."""
         return {"quantile": self.alpha, "regression_l1": 0.5}.get(self.objective)
 
+    @property
+    def ranged(self) -> bool:
+        """Whether gradients or losses grow with the outcome, or leaves are searched for in its range."""
+        return self.objective in ("regression", "poisson", "quantile", "regression_l1")
+
+    def within(self, centre: float, reach: float) -> Loss:
+        """Return the same objective for outcomes that are known to lie within ``reach`` of ``centre``."""
+        reach += 1e-12 * abs(centre)  # for the rounding of what it is taken from
+        return replace(self, low=max(self.low, centre - reach), high=min(self.high, centre + reach))
+
     def base(self, means: list[float]) -> list[float]:
         """Return the first score of every row: the link of the mean outcome (or quantile), or of each class's share."""
         match self.objective:
@@ -117,7 +127,7 @@ class Loss:
     def _binary(self, score: Array, outcome: Single, weight: Array) -> tuple[Single, Single]:
         from sealane.computations.trees.kernels import derive_binary  # numba takes a while to load
 
-        raised = np.where(outcome > 0, score, -score)
+        raised = score * (2.0 * (outcome > 0) - 1.0)  # many times faster than a choice between two arrays
         np.exp(raised, out=raised)
         first, second = (np.empty((1, len(outcome)), np.float32) for _ in range(2))
         derive_binary(raised, outcome, weight, self.positive, first[0], second[0])
@@ -149,7 +159,11 @@ class Loss:
             case "poisson":
                 return np.asarray(np.exp(score[0]) - outcome * score[0], np.float64)
             case "binary":
-                return np.asarray(np.logaddexp(0.0, -np.where(outcome > 0, 1.0, -1.0) * score[0]), np.float64)
+                from sealane.computations.trees.kernels import lose_binary  # numba takes a while to load
+
+                losses = np.empty(len(outcome))
+                lose_binary(score[0], outcome, losses)
+                return losses
             case "multiclass":
                 chosen = np.take_along_axis(score, outcome.astype(np.int64)[None, :], axis=0)[0]
                 top = score.max(axis=0)

@@ -53,3 +53,14 @@ ELSEWHERE = {
 }
 """Parameters of LightGBM that ``params`` has no place for, and what to do instead."""
 ALIASES = {alias: name for name, aliases in OTHER_NAMES.items() for alias in aliases.split()}
+OTHER_OBJECTIVES = {alias: name for name, aliases in {
+    "regression": "regression_l2 l2 mean_squared_error mse l2_root root_mean_squared_error rmse",
+    "regression_l1": "l1 mean_absolute_error mae",
+    "mape": "mean_absolute_percentage_error",
+    "multiclass": "softmax",
+    "multiclassova": "multiclass_ova ova ovr",
+    "cross_entropy": "xentropy",
+    "cross_entropy_lambda": "xentlambda",
+    "rank_xendcg": "xendcg xe_ndcg xe_ndcg_mart xendcg_mart",
+}.items() for alias in aliases.split()}
+"""What an objective is also called. Source: LightGBM 4, Parameters, objective."""

@@ -3,51 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from sealane.computations.base import Parameters
-from sealane.computations.trees.other_names import ALIASES, ELSEWHERE
+from sealane.computations.base import Parameters, misfit
+from sealane.computations.trees.refused import check_names, check_objective
 
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 Objective = Literal["binary", "regression", "poisson", "multiclass", "quantile", "regression_l1"]
-
-REASONS = {
-    "boost_from_average": "the base score always comes from a secure mean",
-    "tree_learner": "histograms are summed by Sealane's collectives, whatever the learner",
-    "num_machines": "the cohort is the network",
-    "machines": "the cohort is the network; LightGBM opens no socket",
-    "boosting": "only gbdt: dart and rf weigh trees anew, goss chooses rows by gradients of all institutions",
-    "data_sample_strategy": "goss chooses rows by gradients of all institutions",
-    "linear_tree": "a linear leaf solves over a leaf's raw values, which are never summed",
-    "use_quantized_grad": "histograms are summed as 64-bit integers already, exactly and without random rounding",
-    "forcedsplits_filename": "a forced split chooses which rows are looked at",
-    "forcedbins_filename": "bins come from the secure quantile agreement",
-    "interaction_constraints": "not supported yet: LightGBM numbers features otherwise here",
-    "feature_fraction_bynode": "not supported: LightGBM would draw among columns that are not features",
-    "extra_trees": "a threshold drawn at random cannot be foreseen, and would cost a sum of its own each",
-    "is_unbalance": "set scale_pos_weight instead: weights must not depend on opened counts of a class",
-    "zero_as_missing": "missing is what the data contract says is missing",
-    "cegb_penalty_feature_lazy": "it needs to know which rows have met a feature",
-    "quant_train_renew_leaf": "leaves are never renewed from single rows",
-    "device_type": "LightGBM sees no rows here, so no device would help it",
-    "metric": "the loss of the objective is what is measured, by a secure sum",
-    "seed": "seed is a parameter of the computation; those that choose rows stay private to a node",
-    "bagging_seed": "the seed that chooses rows is private to a node",
-}
-"""LightGBM's parameters that are refused, and why."""
-OBJECTIVES = {
-    "mape": "its leaves are medians weighted by each row's outcome, whose inverse has no public bound",
-    "huber": "not supported: use regression_l1, or regression",
-    "gamma": "not supported: use poisson, or regression on a logarithm",
-    "tweedie": "not supported: use poisson",
-    "cross_entropy": "not supported: use binary",
-    "lambdarank": "the gradient of a row has no public bound that does not depend on its query",
-    "rank_xendcg": "the gradient of a row has no public bound that does not depend on its query",
-}
-"""LightGBM's objectives that cannot be secured here, and why."""
-
 
 class TreeParameters(Parameters):
     """Parameters of the trees, by LightGBM's names and with its defaults, ``max_bin`` and ``min_data_in_leaf`` apart.
@@ -90,15 +54,8 @@ class TreeParameters(Parameters):
     @classmethod
     def _with_reason(cls, values: Any) -> Any:
         if isinstance(values, Mapping):
-            for name in values:
-                known = ALIASES.get(name, name)
-                if known in REASONS or known in ELSEWHERE:
-                    raise ValueError(f"{name} is refused: {REASONS.get(known) or ELSEWHERE[known]}")
-                if known != name:
-                    raise ValueError(f"{name} is refused: it is called {known} here")
-            objective = values.get("objective")
-            if isinstance(objective, str) and objective in OBJECTIVES:
-                raise ValueError(f"objective {objective} is refused: {OBJECTIVES[objective]}")
+            check_names(values)
+            check_objective(values.get("objective"), get_args(Objective))
         return values
 
 
@@ -131,15 +88,17 @@ class GbdtParameters(Parameters):
     @model_validator(mode="after")
     def _coherent(self) -> GbdtParameters:
         if len(set(self.features)) != len(self.features):
-            raise ValueError("features are distinct")
+            raise misfit("features are distinct", "name each once")
         if self.outcome in self.features or self.weight in (self.outcome, *self.features):
-            raise ValueError("outcome, weight and features are different columns")
+            raise misfit("outcome, weight and features are different columns",
+                         "leave the outcome and the weight out of features")
         if not set(self.categorical) <= set(self.features):
-            raise ValueError("categorical names features only")
+            raise misfit("categorical names features only", "name them in features as well")
         if self.params.objective in ("quantile", "regression_l1") and any(self.params.monotone_constraints.values()):
-            raise ValueError("monotone_constraints do not hold for leaves that are quantiles")
+            raise misfit("monotone_constraints do not hold for leaves that are quantiles",
+                         "leave monotone_constraints out, or ask for regression")
         if not set(self.params.monotone_constraints) <= set(self.features):
-            raise ValueError("monotone_constraints names features only")
+            raise misfit("monotone_constraints names features only", "name them in features as well")
         if self.early_stopping_rounds is not None and not self.validation_fraction:
-            raise ValueError("early stopping needs a validation_fraction")
+            raise misfit("early stopping needs a validation_fraction", "set validation_fraction to 0.2, say")
         return self

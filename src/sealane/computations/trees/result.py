@@ -27,7 +27,7 @@ class GbdtResult:
         nobs: rows used.
         features: names of the features, in order.
         bins: borders of each number's bins, or the levels of each category that were told apart.
-        sums: rounds and bytes per tree and the like.
+        sums: rounds per tree and the like.
         trace: rounds, bytes and seconds, if whoever ran it set them.
     """
 
@@ -44,6 +44,17 @@ class GbdtResult:
             for one in payload["features"]}
         self.sums: dict[str, float] = dict(payload["sums"])
         self.trace: Any = None
+
+    @property
+    def bytes_per_tree(self) -> float | None:
+        """What a node sent, on average over nodes, for each tree that was grown; None where no one set a trace.
+
+        Everything that the run sent is in it, whatever the scheme: counts, bins, keys and the result too.
+        """
+        if self.trace is None:
+            return None
+        sent = self.trace.bytes_sent
+        return float(sum(sent.values()) / max(len(sent), 1) / max(self.sums["trees_grown"], 1))
 
     @property
     def model_text(self) -> str:
@@ -130,15 +141,15 @@ class GbdtResult:
     def summary(self) -> str:
         """Return what the model is and how it does, as plain text."""
         p = self._payload
-        smallest, sums = p["smallest_leaf"], p["sums"]
+        smallest, sums, sent = p["smallest_leaf"], p["sums"], self.bytes_per_tree
         lines = [
             "Gradient-boosted trees over the cohort", "=" * 62,
             f"{'Outcome':<22}{p['outcome']} ({p['objective']})",
             f"{'Rows':<22}{self.nobs:,} of {p['basis']['contributing']} institutions",
             f"{'Rounds, trees':<22}{self.rounds}, {p['trees']}",
             f"{'Smallest leaf':<22}{smallest['rows']} rows of {smallest['institutions']} institutions",
-            f"{'Sums per tree':<22}{sums['rounds_per_tree']:.1f} rounds, "
-            f"{sums['bytes_per_tree'] / 1024:,.0f} kB a node",
+            f"{'Sums per tree':<22}{sums['rounds_per_tree']:.1f}",
+            *([] if sent is None else [f"{'Sent per tree':<22}{sent / 1000:,.1f} kB a node"]),
             f"{'Splits barred':<22}{sums['barred_splits']} ({sums['replaced_splits']} replaced)", "-" * 62,
         ]
         for part, values in self.metrics.items():

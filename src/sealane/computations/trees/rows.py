@@ -17,6 +17,8 @@ from sealane.governance.contract import Contract, Field
 MOST_CLASSES = 50
 MOST_LEAVES = 100_000
 """Of all trees: the model file then stays under 16 MB, which a node's sandbox lets through."""
+LARGEST = 1e36
+"""Of outcomes and weights: sums of a few of their gradients then still fit single precision."""
 
 Array = NDArray[np.float64]
 
@@ -107,6 +109,13 @@ def read_asked(contract: Contract, params: GbdtParameters) -> Asked:
                              expected="a numeric field whose minimum is 0 or more")
         heaviest = limits(weight)[1]
     target = _target(contract.field(params.outcome), params)
+    largest = heaviest * max(1.0, abs(target.low), abs(target.high))
+    if largest > LARGEST:
+        wide = weight if weight is not None and heaviest > largest / heaviest else target.field
+        raise InputError("trees.range-too-wide", f"column {wide.name!r} may hold numbers that LightGBM cannot: it has "
+                         "single precision", got=f"{limits(wide)[0]:g} to {limits(wide)[1]:g}",
+                         expected=f"at most {LARGEST:g} by contract, times the largest weight",
+                         hint=f"narrow the range of {wide.name!r} in the data contract, or derive it in a larger unit")
     leaves = params.rounds * target.scores * params.params.num_leaves
     if leaves > MOST_LEAVES:
         raise InputError("trees.too-large", "so many trees of so many leaves make too large a model", got=leaves,

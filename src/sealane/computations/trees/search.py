@@ -5,6 +5,9 @@ LightGBM searches for itself. This search foresees its choice, and finds another
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,19 +46,19 @@ class Search:
         place = int(np.argmax(each[:, 0]))
         return self._split(node, each, place) if np.isfinite(each[place, 0]) else None
 
-    def alternatives(self, node: TreeNode) -> list[Split]:
-        """Return splits of any number's that LightGBM would make in the same way, the best first."""
+    def alternatives(self, node: TreeNode) -> Iterator[Split]:
+        """Yield splits of any number's that LightGBM would make in the same way, the best first."""
         params = self._ground.params
         if any(params.monotone_constraints.values()) or params.max_delta_step or params.path_smooth:
-            return []
-        found: list[Split] = []
-        for factor in EMPHASES:
-            each = self._each(node, factor * self._ground.rule.rows)
-            found += [self._split(node, each, place) for place in np.flatnonzero(np.isfinite(each[:, 0])).tolist()]
-        best: dict[Key, Split] = {}
-        for split in sorted(found, key=lambda one: (-one.gain, one.feature, one.threshold)):
-            best.setdefault(split.key, split)
-        return list(best.values())
+            return
+        each = np.vstack([self._each(node, factor * self._ground.rule.rows) for factor in EMPHASES])
+        features = np.tile(np.arange(len(self._kinds)), len(EMPHASES))
+        yielded: set[Key] = set()
+        for place in np.lexsort((each[:, 1], features, -each[:, 0]))[: np.isfinite(each[:, 0]).sum()]:
+            split = self._split(node, each, place)
+            if split.key not in yielded:
+                yielded.add(split.key)
+                yield split
 
     def _each(self, node: TreeNode, fewest: float) -> NDArray[np.float64]:
         """Return the best split of each number: gain, threshold, default left, Σg and Σh of the left."""
@@ -72,8 +75,8 @@ class Search:
         gain, threshold, left, g, h = each[place].tolist()
         right_g, right_h = node.sums[0] - g, node.sums[1] + 2 * EPSILON - h
         numbers = (self._output(g, h), self._output(right_g, right_h), g, h - EPSILON, right_g, right_h - EPSILON)
-        return Split(place + 1, 0, 0, gain, int(threshold), numbers, bool(left), 0)
+        return Split(int(place) % len(self._kinds) + 1, 0, 0, gain, int(threshold), numbers, bool(left), 0)
 
     def _output(self, g: float, h: float) -> float:
         params = self._ground.params
-        return float(-np.sign(g) * max(abs(g) - params.lambda_l1, 0.0) / (h + params.lambda_l2))
+        return -math.copysign(max(abs(g) - params.lambda_l1, 0.0), g) / (h + params.lambda_l2)

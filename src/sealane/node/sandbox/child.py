@@ -44,7 +44,7 @@ from sealane.secagg.terms import Term
 
 NOT_LOCKED = 71
 """Exit status of a child that could not lock itself in: it has computed nothing."""
-FACTS = ("size", "honest", "minimum_count", "smallest", "exposed", "names", "place")
+FACTS = ("size", "run", "honest", "minimum_count", "smallest", "exposed", "names", "place")
 """What a child is told of its cohort."""
 WIRE, ROWS, TABLE = 3, 4, 5
 """Where the child has its pipe to the node, its rows, and a file with them where its computation hands one on."""
@@ -80,8 +80,9 @@ class WireCohort:
 
     def __init__(self, wire: Wire, facts: Mapping[str, Any]) -> None:
         self._wire = wire
-        size, honest, minimum_count, smallest, exposed, names, place = (facts[name] for name in FACTS)
+        size, run, honest, minimum_count, smallest, exposed, names, place = (facts[name] for name in FACTS)
         self.size: int = size
+        self.run: str = run
         self.honest: int = honest
         self.minimum_count: int = minimum_count
         self.smallest: int = smallest

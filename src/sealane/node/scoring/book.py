@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sealane.errors import InputError, RefusedError
+from sealane.governance.score_columns import fields_of
 from sealane.governance.score_model import ScoreModel, parse_model
 from sealane.governance.scoring_grant import Grant, Signed
 
@@ -202,9 +204,15 @@ class ScoringBook:
         rows = self._read("SELECT answer FROM score_charges WHERE request = ?", request)
         return bool(rows), rows[0][0] if rows else None
 
-    def charged(self, asker: str, digest: str, since: str) -> tuple[int, int]:
-        """Return the rows that an asker was charged for a model: since a moment, and ever."""
-        lately, ever = self._read(_CHARGED, since, asker, digest)[0]
+    def charged(self, grant: Grant, since: str) -> tuple[int, int]:
+        """Return the rows that its asker was charged under all grants over the same fields: since a moment, and ever.
+
+        A model that was fitted anew tells of the one before it, so rows count on from one to the next.
+        """
+        fields = set(fields_of(grant.columns))
+        alike = [found for found, body in self._read(_GRANTED, grant.asker)
+                 if set(fields_of(Grant.model_validate_json(body).columns)) == fields]
+        lately, ever = self._read(_CHARGED, since, json.dumps(alike))[0]
         return lately, ever
 
     def charge(self, request: str, entry: GrantEntry, rows: int, since: str, answer: bytes) -> None:
@@ -215,8 +223,7 @@ class ScoringBook:
         """
         grant = entry.grant
         with self._writing() as db:
-            lately, ever = db.execute(_CHARGED, (since, grant.asker, entry.digest)).fetchone()
-            check_caps(grant, rows, lately, ever)
+            check_caps(grant, rows, *self.charged(grant, since))
             db.execute("INSERT INTO score_charges VALUES (?, ?, ?, ?, ?, ?, ?)",
                        (request, entry.hash, grant.asker, entry.digest, rows, self._now(), answer))
             db.execute("UPDATE score_charges SET answer = NULL WHERE answer IS NOT NULL AND rowid <= "
@@ -224,8 +231,9 @@ class ScoringBook:
             self._act(db, "score.answered", request, f"{rows} rows under {entry.hash}")
 
 
+_GRANTED = "SELECT hash, body FROM score_grants WHERE asker = ?"
 _CHARGED = ("SELECT COALESCE(SUM(CASE WHEN at > ? THEN rows ELSE 0 END), 0), COALESCE(SUM(rows), 0) "
-            "FROM score_charges WHERE asker = ? AND digest = ?")
+            "FROM score_charges WHERE granted IN (SELECT value FROM json_each(?))")
 
 
 def check_caps(grant: Grant, rows: int, lately: int, ever: int) -> None:
@@ -237,7 +245,8 @@ def check_caps(grant: Grant, rows: int, lately: int, ever: int) -> None:
     if ever + rows > grant.total:
         raise RefusedError("score.total-reached", "the grant allows no so many rows in all",
                            got=f"{ever} rows scored before, {rows} asked", expected=f"at most {grant.total} ever",
-                           hint="the owner may grant more: `sealane score grant`")
+                           hint="rows count on under every grant over the same fields, of a newer model too; the owner "
+                                "may grant more: `sealane score grant`")
     if lately + rows > grant.rows:
         raise RefusedError("score.period-reached", "the grant allows no so many rows in this period",
                            got=f"{lately} rows scored lately, {rows} asked",

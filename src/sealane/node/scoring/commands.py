@@ -137,7 +137,7 @@ def _grant(place: Place, entry: GrantEntry) -> dict[str, Any]:
     used = None
     if Fingerprint(one.owner) == own:
         since = to_text(place.home.clock() - timedelta(days=one.days))
-        lately, ever = place.register.scoring.charged(one.asker, entry.digest, since)
+        lately, ever = place.register.scoring.charged(one, since)
         used = {"period": lately, "ever": ever}
     expired = entry.standing != "ended" and to_text(place.home.clock()) >= one.until
     return {"grant": entry.hash, "model": one.model, "owner": one.owner_name, "asker": one.asker_name,

@@ -66,7 +66,7 @@ class Owner:
             entry, found = self._granted(asker, public_key, asked)
             rows = _rows(asked, entry.grant)
             since = to_text(self.clock() - timedelta(days=entry.grant.days))
-            check_caps(entry.grant, rows, *book.charged(asker, entry.digest, since))
+            check_caps(entry.grant, rows, *book.charged(entry.grant, since))
             answer = score(linear(found.model, entry.grant.scale), asked.public, asked.features, random_secret())
             book.charge(request, entry, rows, since, answer)
             return answer

@@ -18,13 +18,13 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from sealane.core.ids import Fingerprint
-from sealane.core.octets import Octets, whole
+from sealane.core.octets import Octets, stretch
 from sealane.core.secret import Secret
 from sealane.crypto.derivation import derive
 from sealane.errors import ProtocolError
 from sealane.ring.base import ArrayValues
 from sealane.ring.prg import SEED_BYTES, fill
-from sealane.ring.words import WIDTHS, Width, Words, add, from_bytes, limbs_of, reduce, subtract, to_bytes
+from sealane.ring.words import WIDTHS, Width, Words, add, limbs_in, limbs_of, reduce, subtract, to_bytes
 from sealane.secagg.attempt import Attempt
 from sealane.secagg.layout import Vector
 from sealane.secagg.masking.slots import MaskedTotal, mask, slot_width, word_bits
@@ -118,7 +118,7 @@ class WordsTotal:
 
     def add(self, payload: Octets) -> None:
         """Add a vector as it came on the wire."""
-        add(self.words, from_bytes(whole(payload), self.width, self.length), self.width)
+        add(self.words, limbs_in(stretch(payload, 0, len(payload)), self.width, self.length), self.width)
 
     def write(self) -> bytes:
         """Return the total as on the wire."""

@@ -67,7 +67,7 @@ def test_the_exact_distance_is_told_where_the_curve_was_thinned() -> None:
 def test_nothing_is_said_of_what_is_not_known() -> None:
     told = parse_report(RUN)
     assert (judging.ks(told), judging.lift(told), judging.shap(told)) == ("", "", "")
-    assert (gbdt({"computation": "glm.fit"}), ranking_charts({"computation": "trees.gbdt"})) == ("", "")
+    assert (gbdt(told), ranking_charts({"computation": "trees.gbdt"})) == ("", "")
     with pytest.raises(ValueError, match="two cuts"):
         shares.ks_curves([0.0], [0.0], [0.0])
 
@@ -90,14 +90,17 @@ def test_trees(banks: Any) -> None:
     pytest.importorskip("lightgbm")
     found = banks.run("trees.gbdt", outcome="bad", features=["x", "noise"], rounds=3,
                       params={"num_leaves": 4, "max_bin": 15})
-    told = text(gbdt(found.to_dict()))
+    run = RUN | {"result": found.to_dict()}
+    told = text(gbdt(parse_report(run | {"bytes_sent": {"north": 9_000_000, "south": 3_000_000}})))
+    assert "2 MB of each node" in told  # 6 MB each, over three trees
+    assert "of each node" not in text(gbdt(parse_report(run)))
     gains = found.feature_importance["gain"]
     share = gains["x"] / gains.sum()  # LightGBM's own count
     assert f"{share:.3f}" in told
     assert f"{found.to_dict()['trees']} trees over" in told
     malformed = found.to_dict() | {"model": "split_feature=0 9\nsplit_gain=1 2"}
     with pytest.raises(InputError) as caught:
-        gbdt(malformed)
+        gbdt(parse_report(RUN | {"result": malformed}))
     assert caught.value.code == "report.malformed"
 
 

@@ -126,7 +126,7 @@ def test_what_is_packed_and_summed_is_what_is_unpacked(made):
         packed = np.zeros(slots.entries(int(numbers[used].sum())), np.int64)
         pack_census(own.astype(np.int32), numbers, kinds, used, slots.mark, slots.bits, slots.together, packed)
         terms.append(count(packed, slots.bound))
-    assert all(term.values.min() >= 0 and term.values.max() < term.bound for term in terms)
+    assert all(term.values.min() >= 0 and int(term.values.max()) < term.bound for term in terms)
     assert plan({"census": terms[0]}, cohort).width == 64
     found = np.empty((1 + slots.marks, bins + 1), np.int64)
     opened = sum(term.values for term in terms)

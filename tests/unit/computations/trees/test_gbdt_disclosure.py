@@ -16,7 +16,8 @@ from sealane.computations.trees.fit import Gbdt
 from sealane.computations.trees.growth import Growth
 from sealane.computations.trees.histograms import Histograms
 from sealane.computations.trees.permission import Rule, judge
-from sealane.errors import ProtocolError
+from sealane.computations.trees.sampling import drawn, private_seed
+from sealane.errors import ProtocolError, RefusedError
 from sealane.node.cohort import NodeCohort
 from sealane.rpc.codec import encode_from_node
 from sealane.secagg.messages import Contribution, Endorsement, Join, Proposal, Release, SealedResult
@@ -227,6 +228,43 @@ def test_the_same_rows_are_drawn_after_a_restart_and_no_others_know_them(run_poo
               for tree in run_pooled(parts, Gbdt(), params, minimum_count=5).booster.dump_model()["tree_info"]]
     assert all(0.55 * 4000 < number < 0.65 * 4000 for number in counts)
     assert len(set(counts)) == 3
+
+
+@pytest.mark.parametrize("label", ["validation", "bag 3"])
+def test_a_sample_does_not_lie_within_one_at_another_fraction(label):
+    seed, rows = private_seed("0 r-test", np.arange(9.0)), 40_000
+    at = [drawn(seed, label, rows, fraction) for fraction in (0.3, 0.3 + 1e-5, 0.7)]
+    assert [np.mean(one) for one in at] == pytest.approx([0.3, 0.3, 0.7], abs=0.01)
+    assert np.mean(at[0] & at[1]) == pytest.approx(0.09, abs=0.01)  # of nested ones, 0.3
+    assert np.mean(at[0] & at[2]) == pytest.approx(0.21, abs=0.01)
+    others = drawn(seed, label + "1", rows, 0.3), drawn(private_seed("0 r-other", np.arange(9.0)), label, rows, 0.3)
+    assert [np.mean(at[0] & other) for other in others] == pytest.approx([0.09, 0.09], abs=0.01)
+    assert (at[0] == drawn(seed, label, rows, 0.3)).all()
+
+
+@pytest.mark.parametrize("sampled", [{"validation_fraction": 0.3}, {"params": {"bagging_fraction": 0.7,
+                                                                               "bagging_freq": 1}}])
+def test_models_of_two_fractions_or_two_runs_do_not_differ_by_a_row(sampled, run_pooled, parts):
+    def root(fraction, run="r-test"):
+        name = "validation_fraction" if "params" not in sampled else "bagging_fraction"
+        trees = {"num_leaves": 3, "learning_rate": 1.0, "objective": "regression_l1"} | sampled.get("params", {})
+        changed = {name: fraction}
+        asked = {"outcome": "amount", "features": ["a", "b"], "rounds": 1, "params": trees} | (
+            changed if name not in trees else {"params": trees | changed})
+        tree = run_pooled(parts, Gbdt(), asked, minimum_count=5, run=run).booster.dump_model()["tree_info"][0]
+        return sum(_counts(tree["tree_structure"]))
+
+    # Nested samples differ by at most a row or so at such fractions; independent ones by dozens.
+    near = [root(0.3 + k * 1e-5) for k in range(6)]
+    runs = [root(0.3, f"r-{k}") for k in range(6)]
+    assert min(max(rows) - min(rows) for rows in (near, runs)) > 20
+
+
+def test_a_bag_that_leaves_out_a_row_or_two_is_not_summed(run_pooled, parts):
+    with pytest.raises(RefusedError) as caught:
+        run_pooled(parts, Gbdt(), {"outcome": "event", "features": ["a"], "rounds": 2,
+                                   "params": {"bagging_fraction": 0.9995, "bagging_freq": 1}}, minimum_count=5)
+    assert (caught.value.code, caught.value.got) == ("trees.sample-too-small", "rows left out of bag 0")
 
 
 def test_a_sum_of_the_trees_is_of_whole_numbers(run_pooled, parts, monkeypatch):

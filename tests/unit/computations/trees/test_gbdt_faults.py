@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,7 @@ import sealane
 from sealane.computations.installed import code_hash
 from sealane.computations.trees.fit import Gbdt
 from sealane.coordinator.run_facts import Patience
+from sealane.core.ids import new_run_id
 from sealane.errors import SealaneError, UnavailableError
 from sealane.governance.contract import infer_contract
 from sealane.node.sandbox.fork_server import ForkServer
@@ -33,7 +35,9 @@ def few(parts):
     return {name: part.iloc[:600] for name, part in parts.items()}
 
 
-def test_a_node_killed_between_two_splits_goes_on_with_the_same_trees(few):
+def test_a_node_killed_between_two_splits_goes_on_with_the_same_trees(few, monkeypatch):
+    run = new_run_id()  # bags are drawn anew in every run
+    monkeypatch.setattr(import_module("sealane.simulation.simulate"), "new_run_id", lambda: run)
     undisturbed = sealane.simulate(few).run("trees.gbdt", minimum_count=5, **PARAMS)
     faults = [Fault("crash", node="south", message="Contribution", exchange=exchange, seconds=0.02)
               for exchange in (9, 15)]
@@ -65,7 +69,7 @@ def test_an_error_in_the_middle_of_a_tree_leaves_no_thread(run_pooled, parts, mo
 class Threefold:
     """Three institutions with the same rows."""
 
-    size, honest, minimum_count, smallest, exposed, place = 3, 2, 5, 3, False, 1
+    size, honest, minimum_count, smallest, exposed, place, run = 3, 2, 5, 3, False, 1, "r-test"
     names = ("north", "south", "west")
 
     async def sum(self, terms: Any) -> dict[str, Any]:

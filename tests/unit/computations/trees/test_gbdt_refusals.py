@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import sys
+from typing import get_args
 
+import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
+from expected_error import raises
 
 import sealane
 from sealane.computations.registry import read_parameters
 from sealane.computations.trees import boosting
 from sealane.computations.trees.fit import Gbdt
-from sealane.computations.trees.other_names import OTHER_NAMES
-from sealane.computations.trees.parameters import OBJECTIVES, REASONS, TreeParameters
+from sealane.computations.trees.other_names import OTHER_NAMES, OTHER_OBJECTIVES
+from sealane.computations.trees.parameters import Objective, TreeParameters
+from sealane.computations.trees.refused import OBJECTIVES, REASONS
 from sealane.errors import InputError, SealaneError
 from sealane.governance.contract import Contract, Field
 
@@ -35,7 +39,9 @@ def test_parameters_that_would_leak_or_mean_nothing_are_refused_with_the_reason(
     with pytest.raises(InputError) as caught:
         read_parameters("trees.gbdt", ASKED | {"params": {name: value}})
     assert caught.value.code == "computation.bad-parameters"
-    assert REASONS[name] in caught.value.expected
+    reason, instead = REASONS[name]
+    assert reason in caught.value.expected
+    assert caught.value.hint == instead
 
 
 @pytest.mark.parametrize(("name", "reason"), [
@@ -47,6 +53,38 @@ def test_other_names_of_lightgbm_s_are_refused_with_the_one_that_is_meant(name, 
     with pytest.raises(InputError) as caught:
         read_parameters("trees.gbdt", ASKED | {"params": {name: 1}})
     assert reason in caught.value.expected
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(("alias", "name"), [("num_leaf", "num_leaves"), ("eta", "learning_rate"),
+                                             ("colsample_bytree", "feature_fraction"), ("reg_alpha", "lambda_l1")])
+def test_an_alias_is_told_how_it_is_written_here(alias, name):
+    with raises("computation.bad-parameters", InputError) as caught:
+        read_parameters("trees.gbdt", ASKED | {"params": {alias: 1}})
+    assert caught.value.hint == f"write {name}"
+
+
+@pytest.mark.parametrize(("alias", "hint"), [
+    ("mse", "write regression"), ("l2", "write regression"), ("rmse", "write regression"),
+    ("mae", "write regression_l1"), ("l1", "write regression_l1"), ("softmax", "write multiclass"),
+    ("xentropy", "write binary"), ("ova", "write multiclass"), ("binry", "did you mean binary?"),
+    ("mean_absolute_percentage_error", OBJECTIVES["mape"][1]), ("xendcg", OBJECTIVES["rank_xendcg"][1]),
+    ("?", "docs/trees.md says which outcome each explains"),
+])
+def test_an_objective_by_another_name_is_told_how_it_is_written_here(alias, hint):
+    with raises("computation.bad-parameters", InputError) as caught:
+        read_parameters("trees.gbdt", ASKED | {"params": {"objective": alias}})
+    assert caught.value.hint == hint
+
+
+def test_other_names_of_objectives_are_lightgbm_s():
+    data = lightgbm.Dataset(np.arange(40.0)[:, None], label=np.tile([0, 1], 20), group=[20, 20])
+    for alias, name in OTHER_OBJECTIVES.items():
+        params = {"verbosity": -1, "num_class": 2 if "class" in name else 1, "objective": alias}
+        booster = lightgbm.Booster(params, data)
+        line = booster.model_to_string().partition("objective=")[2].split()[0]
+        assert line == name, alias
+    assert set(OTHER_OBJECTIVES.values()) <= set(OBJECTIVES) | set(get_args(Objective))
 
 
 def test_aliases_are_lightgbm_s():
@@ -69,7 +107,9 @@ def test_an_unknown_parameter_of_trees_is_told_those_that_there_are():
 def test_objectives_that_cannot_be_secured_are_refused_with_the_reason(objective):
     with pytest.raises(InputError) as caught:
         read_parameters("trees.gbdt", ASKED | {"params": {"objective": objective}})
-    assert OBJECTIVES[objective] in caught.value.expected
+    reason, instead = OBJECTIVES[objective]
+    assert reason in caught.value.expected
+    assert caught.value.hint == instead
 
 
 @pytest.mark.parametrize(("changes", "message"), [
@@ -84,6 +124,7 @@ def test_parameters_that_do_not_fit_together(changes, message):
         read_parameters("trees.gbdt", ASKED | changes)
     assert caught.value.code == "computation.bad-parameters"
     assert message in caught.value.expected
+    assert caught.value.hint or "255" in message
 
 
 @pytest.mark.parametrize(("changes", "code"), [

@@ -93,7 +93,8 @@ def test_importance_and_the_summary(result):
     assert repr(result) in result._repr_html_()
     assert json.loads(json.dumps(result.to_dict()))["rounds"] == 8
     assert result.sums["rounds_per_tree"] < 15  # two for each split would be 15
-    assert result.sums["bytes_per_tree"] > 0
+    assert result.bytes_per_tree is None  # nobody measured it
+    assert "Sent per tree" not in repr(result)
 
 
 def test_new_rows_with_missing_and_unknown_values(result, rows):
@@ -149,3 +150,15 @@ def test_no_rows_have_no_contributions(outcome, run_pooled, parts, rows):
     assert (len(none), list(none)) == (0, list(some))
     assert (none.dtypes == some.dtypes).all()
     assert len(result.predict(rows.head(0))) == 0
+
+
+def test_what_a_tree_takes_is_what_was_sent_under_the_scheme(parts):
+    fed = sealane.simulate({name: part.iloc[:300] for name, part in parts.items()})
+    found = {scheme: fed.run("trees.gbdt", outcome="event", features=["a", "b"], rounds=2, minimum_count=5,
+                             scheme=scheme, params={"num_leaves": 3}) for scheme in ("masking", "rlwe")}
+    for result in found.values():
+        mean = sum(result.trace.bytes_sent.values()) / 3
+        assert result.bytes_per_tree == pytest.approx(mean / 2)
+        assert f"{mean / 2 / 1000:,.1f} kB a node" in result.summary()
+        assert "bytes_per_tree" not in result.sums
+    assert found["rlwe"].bytes_per_tree > 5 * found["masking"].bytes_per_tree

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealane.computations.trees.bin_kernels import EPSILON, best_splits, take_steps, tell
-from sealane.computations.trees.kernels import add_up, derive_binary, divide, raise_scores
+from sealane.computations.trees.kernels import add_up, derive_binary, divide, lose_binary, raise_scores
 
 quick = settings(max_examples=100, deadline=None)
 seeds = st.integers(0, 2**32)
@@ -34,6 +34,8 @@ def test_derivatives_are_added_row_after_row(seed):
         for feature, start in enumerate(starts):
             expected[start + codes[row, feature]] += [first[row], second[row], 1]
     assert np.array_equal(np.column_stack([sums, counts]), expected)
+    add_up(codes, rows, first, second, starts, again := np.zeros_like(sums), np.zeros(0, np.int32))
+    assert np.array_equal(again, sums)
 
 
 @quick
@@ -61,6 +63,16 @@ def test_derivatives_of_a_binary_outcome(seed, positive):
     size = np.abs(response)
     assert np.array_equal(first, (response * factor * weight).astype(np.float32))
     assert np.array_equal(second, (size * (1.0 - size) * factor * weight).astype(np.float32))
+
+
+@quick
+@given(seeds)
+def test_losses_of_a_binary_outcome(seed):
+    rng = np.random.default_rng(seed)
+    score, outcome = rng.normal(0, rng.choice([1e-3, 6.0, 1000.0]), 100), rng.integers(0, 2, 100).astype(np.float32)
+    score[::10], losses = 0.0, np.empty(100)
+    lose_binary(score, outcome, losses)
+    np.testing.assert_allclose(losses, np.logaddexp(0.0, np.where(outcome > 0, -score, score)), rtol=1e-15)
 
 
 @quick

@@ -7,6 +7,7 @@ import pytest
 
 from sealane.computations.trees.fixed_point import above, grid
 from sealane.computations.trees.objectives import Loss, Span
+from sealane.computations.trees.reach import beyond, bound_of
 
 RNG = np.random.default_rng(0)
 SCORES = {
@@ -70,6 +71,34 @@ def test_no_total_on_a_grid_leaves_64_bits(rows, largest, cohort):
     assert 8 * rows * largest * found.scale >= found.bound  # and hardly anything is left unused
     values = np.array([largest * rows * 0.99, -1.0, 1 / 3])
     assert found.values(found.steps(values)) == pytest.approx(values, abs=0.5 / found.scale)
+
+
+@pytest.mark.parametrize("largest", [1.0, 1e12, 1e36])
+def test_a_fine_sum_is_exact_whatever_the_grid(largest):
+    found = grid(100_000, largest, 4)
+    nodes = [np.array([3.5, 1e-3 / 3, largest, -largest / 7]) * scale for scale in (1.0, 0.1, 77.0)]
+    terms = [found.fine_term(values) for values in nodes]
+    assert all(np.abs(term.values).max() <= term.bound for term in terms)
+    assert all(term.kind == "count" for term in terms)
+    total = found.fine_values(sum(term.values for term in terms))
+    assert total == pytest.approx(sum(nodes), rel=1e-14, abs=1e-45 * largest)
+
+
+def test_a_reach_is_a_bound_at_most_four_times_the_farthest_row():
+    for farthest in (5.0, 1e-6, 99.9):
+        own = [np.array([farthest]), np.array([farthest / 50, 0.0]), np.zeros(0)]
+        terms = [beyond(values, 100.0) for values in own]
+        assert all(set(term.values.tolist()) <= {0, 1} for term in terms)
+        found = bound_of(sum(term.values for term in terms), 100.0)
+        assert farthest <= found <= max(4 * farthest, 100.0 / 4**64)
+    assert bound_of(beyond(np.array([100.0]), 100.0).values, 100.0) == 100.0
+    assert bound_of(beyond(np.zeros(3), 0.0).values, 0.0) == 0.0
+
+
+def test_an_objective_s_limits_follow_the_reach_but_leave_the_contract_s_never():
+    loss = loss_of("regression").within(3.0, 4.0)
+    assert (loss.low, loss.high) == pytest.approx((-1.0, 7.0))
+    assert loss_of("regression").within(3.0, 100.0).low == -9.0
 
 
 def test_powers_of_two_above():

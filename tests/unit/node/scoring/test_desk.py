@@ -63,6 +63,14 @@ def test_no_grant_reveals_a_model_unless_that_is_said(pair: Pair) -> None:
         pair.grant(LINEAR, rows=5, total=4)
 
 
+def test_rows_without_a_field_of_the_model_are_refused_before_anything_is_sent(pair: Pair) -> None:
+    entry = pair.grant(LINEAR)
+    before = len(pair.sent)
+    with raises("score.field-missing", InputError):
+        pair.ask(entry, ROWS[:2].drop(columns="annual_inc"))
+    assert len(pair.sent) == before
+
+
 def test_rows_are_counted_and_capped(pair: Pair) -> None:
     entry = pair.grant(LINEAR, rows=2)
     pair.ask(entry, ROWS[:2])
@@ -77,6 +85,21 @@ def test_rows_are_counted_and_capped(pair: Pair) -> None:
     again = pair.grant(LINEAR, "same-model-other-name")  # the same numbers are the same model
     with raises("score.total-reached", RefusedError):
         pair.ask(again, ROWS[4:5])
+
+
+def test_rows_count_on_from_a_model_to_the_next_over_the_same_fields(pair: Pair) -> None:
+    """What a refit tells is of the model before it as well: two grants of d rows each would reveal d + 1 numbers."""
+    first = pair.grant(LINEAR, "january")
+    pair.ask(first, ROWS[:4])
+    refitted = pair.grant(LINEAR | {"intercept": LINEAR["intercept"] + 1e-9}, "february")
+    with raises("score.total-reached", RefusedError):
+        pair.ask(refitted, ROWS[4:5])
+    assert pair.charged(refitted) == pair.charged(first) == 4
+    said = pair.grant(LINEAR | {"intercept": LINEAR["intercept"] + 2e-9}, "march", total=8, may_reveal=True)
+    pair.ask(said, ROWS[4:8])
+    assert pair.charged(first) == 8
+    other = pair.grant(CARD, "of-other-fields")
+    assert pair.charged(other) == 0
 
 
 def test_the_same_bytes_get_the_same_answer_and_are_counted_once(pair: Pair) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from pydantic import Field, FiniteFloat
+from pydantic import Field, FiniteFloat, PositiveInt
 
 from sealane.client.report.bars import Bar, bars
 from sealane.client.report.markup import NOTHING, Markup, element
+from sealane.client.report.model import Report
 from sealane.client.report.results.read import Held, find
 from sealane.client.report.tables import count, figure, rate, section, size
 from sealane.errors import InputError
@@ -33,7 +31,7 @@ class SumsHeld(Held):
     """What growing them took."""
 
     rounds_per_tree: FiniteFloat
-    bytes_per_tree: FiniteFloat
+    trees_grown: PositiveInt
     barred_splits: int = 0
 
 
@@ -49,11 +47,11 @@ class TreesHeld(Held):
     metrics: dict[str, dict[str, FiniteFloat]] = Field(default_factory=dict)
 
 
-def gbdt(result: Mapping[str, Any]) -> Markup:
+def gbdt(report: Report) -> Markup:
     """Return the gain by feature, and how the trees were grown."""
-    if result.get("computation") != "trees.gbdt":
+    if report.result.get("computation") != "trees.gbdt":
         return NOTHING
-    found = find(result, TreesHeld, "model", "features")
+    found = find(report.result, TreesHeld, "model", "features")
     if found is None:
         return NOTHING
     gains = sorted(gain(found).items(), key=lambda pair: -pair[1])
@@ -64,12 +62,14 @@ def gbdt(result: Mapping[str, Any]) -> Markup:
                    "Read off the released model file.")
     training = found.metrics.get("training", {})
     on_own = f" On the rows it learned from it has an AUC of {rate(training['auc'])}." if "auc" in training else ""
-    leaf = found.smallest_leaf
+    leaf, sent, each = found.smallest_leaf, report.bytes_sent, ""
+    if sent:
+        mean = sum(sent.values()) / len(sent) / found.sums.trees_grown
+        each = f", and of all that the run sent {size(mean)} of each node"
     told = (
         f"{count(found.trees)} trees over {count(found.nobs)} rows; the smallest leaf has {count(leaf.rows)} "
-        f"rows of {leaf.institutions} institutions. A tree took {found.sums.rounds_per_tree:.0f} rounds "
-        f"and {size(found.sums.bytes_per_tree)} of each node; {count(found.sums.barred_splits)} splits were barred by "
-        f"the rule for small leaves.{on_own}"
+        f"rows of {leaf.institutions} institutions. A tree took {found.sums.rounds_per_tree:.0f} rounds{each}; "
+        f"{count(found.sums.barred_splits)} splits were barred by the rule for small leaves.{on_own}"
     )
     return section("Trees", element("p", {}, told), chart)
 

@@ -63,6 +63,10 @@ class NeuralLora:
         """
         return private.price(params, read_classes(contract, params), honest) if params.promised else None
 
+    def exchanges(self, params: LoraParameters) -> int:
+        """Return most exchanges of a run: two a round, with a model of each institution's own twice as many."""
+        return 100 + 4 * params.rounds
+
     async def run(self, data: Dataset, cohort: Cohort, params: LoraParameters) -> Payload:
         """Tune the model.
 
