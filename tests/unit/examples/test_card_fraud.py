@@ -98,3 +98,32 @@ def test_a_malformed_question(question: Any, tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         card_steps.evaluate(tmp_path, text)
     assert caught.value.code == "example.question-malformed"
+
+
+def test_the_demo_watches_each_number_in_about_ten_bins() -> None:
+    import sealane
+    from sealane.cli.finance_demo.cards import watching
+    from sealane.node.reading_features import make_features
+
+    recipe = load_recipe(RECIPE, RULES)
+    frames = {}
+    for bank, name in enumerate(EXAMPLE.institutions):
+        rows = transactions(bank, 6000)
+        made = pd.concat([rows, make_features(rows, recipe)], axis=1).loc[rows["time"] >= cards.WATCHED_FROM]
+        chance = np.random.default_rng(bank).beta(0.3, 9.0, len(made))
+        frames[name] = made.assign(score=np.where(made["fraud"] == 1, 0.5, chance))
+    question = watching(EXAMPLE)["drift"]
+    found = sealane.simulate(frames, contract=RULES).run(question.computation, **question.parameters)
+    pooled = pd.concat(frames.values(), ignore_index=True)
+    first, june = (pooled[pooled["time"].dt.strftime("%Y-%m") == month] for month in ("2025-04", "2025-06"))
+    for name in ("score", "amount", "amount_z_30d", "count_7d"):
+        cuts = np.unique(np.nanquantile(first[name], [part / 10 for part in range(1, 10)]))
+        assert len(cuts) >= (5 if name == "count_7d" else 9)
+        np.testing.assert_allclose(found.edges[name], cuts, rtol=0.01, atol=2e-3)
+    cuts = np.nanquantile(first["amount_z_30d"], [part / 10 for part in range(1, 10)])
+    cells = (np.where(part["amount_z_30d"].isna(), 10, np.searchsorted(cuts, part["amount_z_30d"]))
+             for part in (first, june))
+    reference, moved = (np.bincount(one, minlength=11) + 0.5 for one in cells)
+    reference, moved = reference / reference.sum(), moved / moved.sum()
+    expected = float(((moved - reference) * np.log(moved / reference)).sum())
+    assert found.psi.loc["2025-06", "amount_z_30d"] == pytest.approx(expected, rel=0.05)

@@ -39,8 +39,7 @@ def watching(example: Any) -> dict[str, Question]:
                             "judging the score on later months, from secure histograms", dataset=SCORED),
         "drift": Question("card-fraud-drift", "monitor.drift",
                           {"period": "time", "since": SINCE, "months": MONTHS, "score": "score",
-                           "features": list(WATCHED), "outcome": example.outcome, "psi_limit": 0.1,
-                           "resolution": 1e-4},
+                           "features": list(WATCHED), "outcome": example.outcome, "psi_limit": 0.1},
                           "watching score and features by month: PSI and AUC", dataset=SCORED),
     }
 

@@ -23,8 +23,6 @@ REACH = (1 / 8, 1 / 2, 1.0, 2.0)
 """Shares of rows beyond a sample's largest value, times s: near the quantiles of order 1/8, 3/8, 5/8 and 7/8."""
 FURTHER = (4.0, 8.0, 16.0, 32.0)
 """Only where rows are too few for the others."""
-RESOLUTION = 1e-7
-"""Of the search, as a part of the contract's range, which money makes wide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ async def find_ranges(cohort: Cohort, samples: Sequence[Sample], whole: Sequence
     """
     shares = [reach / sample for reach in (*REACH, *FURTHER) if reach / sample < 0.25]
     probabilities = [*shares, *(1.0 - share for share in reversed(shares))]
-    found = await quantiles(cohort, samples, whole, probabilities, RESOLUTION)
+    found = await quantiles(cohort, samples, whole, probabilities)
     ends = [(_nearest(one[:len(shares)]), _nearest(one[:len(shares) - 1:-1])) for one in found]
     if any(not low or not high for low, high in ends):
         raise RefusedError("anomaly.too-few-rows", "too few rows lie near the ends of the features",

@@ -53,7 +53,8 @@ class DriftParameters(ScoreParameters):
         features: columns that are watched beside the score.
         reference: by name (the score's is ``score``) what distributions are held against; else the first period's.
         bins: quantiles of the first period by which a number is cut.
-        resolution: width at which the search for a quantile ends, as a part of the range.
+        resolution: width at which the search for a quantile ends, as a part of the range; without one it follows the
+            values.
         adjustment: rows added to every cell before its share is taken, so that an empty one has a logarithm.
         psi_limit: index over which there is an alarm.
         outcome: a column of two values, where it is known already.
@@ -69,7 +70,7 @@ class DriftParameters(ScoreParameters):
     features: Annotated[tuple[Name, ...], Field(max_length=256)] = ()
     reference: Annotated[dict[Name, Reference], Field(max_length=257, default_factory=dict)]
     bins: Annotated[int, Field(ge=2, le=50)] = 10
-    resolution: Annotated[float, Field(ge=1e-12, le=0.01)] = 1e-6
+    resolution: Annotated[float, Field(ge=1e-12, le=0.01)] | None = None
     adjustment: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
     psi_limit: Annotated[float, Field(gt=0.0, le=100.0)] = 0.25
     outcome: Name | None = None

@@ -93,7 +93,7 @@ async def fine_edges(
 
 
 async def quantile_edges(
-    cohort: Cohort, samples: Sequence[Sample], whole: Sequence[bool], parts: int, resolution: float
+    cohort: Cohort, samples: Sequence[Sample], whole: Sequence[bool], parts: int, resolution: float | None
 ) -> list[tuple[float, ...]]:
     """Return by sample the edges that part it into so many equal parts, fewer where values are tied or few.
 
@@ -104,7 +104,7 @@ async def quantile_edges(
         samples: of the numbers.
         whole: whether each holds integers alone.
         parts: how many.
-        resolution: width at which the search ends, as a part of the range.
+        resolution: width at which the search ends, as a part of the range; None: it follows the values.
     """
     if not samples:
         return []

@@ -27,7 +27,8 @@ class ScorecardParameters(Parameters):
         bins: most bins of a feature.
         minimum_share: least share of the rows in a bin.
         chi_square: neighbours that differ by less are one bin under ``chi-merge``.
-        resolution: width at which the search for a quantile ends, as a part of the contract's range.
+        resolution: width at which the search for a quantile ends, as a part of the contract's range; without one it
+            follows the values.
         adjustment: added to both numbers of every bin before its weight of evidence is taken.
         minimum_iv: least information value of a feature that is used.
         maximum_vif: largest variance inflation among the features that are used.
@@ -50,7 +51,7 @@ class ScorecardParameters(Parameters):
     bins: Annotated[int, Field(ge=2, le=20)] = 6
     minimum_share: Annotated[float, Field(ge=0.0, le=0.5)] = 0.05
     chi_square: Annotated[float, Field(gt=0.0, le=1000.0)] = 3.841458820694124
-    resolution: Annotated[float, Field(ge=1e-12, le=0.01)] = 1e-6
+    resolution: Annotated[float, Field(ge=1e-12, le=0.01)] | None = None
     adjustment: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     minimum_iv: Annotated[float, Field(ge=0.0, le=1.0)] = 0.02
     maximum_vif: Annotated[float, Field(gt=1.0, le=1000.0)] = 5.0

@@ -21,7 +21,8 @@ class DescribeParameters(PromisedParameters):
         columns: what to describe: numbers, integers, booleans and categories.
         by: a category or boolean; each of its levels is described by itself.
         quantiles: search quantiles too; with a promise there are none.
-        resolution: how finely they are searched, as a part of the contract's range; integers are found exactly.
+        resolution: how finely they are searched, as a part of the contract's range; without one as the values are
+            spread. Integers are found exactly.
         round_to: base to whose multiples shown counts are rounded.
         digits: significant digits to which shown statistics are rounded.
     """
@@ -29,7 +30,7 @@ class DescribeParameters(PromisedParameters):
     columns: Annotated[tuple[Name, ...], Field(min_length=1, max_length=1000)]
     by: Name | None = None
     quantiles: bool = True
-    resolution: Resolution = 1e-4
+    resolution: Resolution | None = None
     round_to: Base = None
     digits: Digits = None
 

@@ -3,6 +3,12 @@
 Each step opens, for every wanted rank, how many values lie at or under each of the points that split its interval into
 equal parts. That tells in which part the value of that rank lies, which is the next interval. After k steps of s parts
 it is s^k times narrower. Integers are searched among integers, to the exact one.
+
+Where no resolution says so, where to end is learned on the way: a contract's range may be far wider than its values.
+An interval is crowded where it holds a good part of the rows between one wanted rank and the next. The search ends at a
+millionth of the range, or a thousandth of the last crowded interval where that is less, so that two quantiles that are
+shown never share an interval unless their values are one. A crowd in so little may be one value many times: from the
+last step to a millionth on, the decimal with the fewest digits in a crowded interval is asked after too.
 """
 
 from __future__ import annotations
@@ -19,6 +25,12 @@ from sealane.computations.base import Cohort, count
 from sealane.computations.statistics.moments import Sample
 
 PARTS = 16
+COARSE, FINE = 1e-6, 1e-3
+"""Without a resolution, the final width as a part of the range and of the last crowded interval: the lesser of both."""
+FLOOR = 2.0**-60
+"""Of the range: values that lie nearer together count as one."""
+CROWD = 16
+"""An interval is crowded from this part on of the rows between its rank and the nearest other one, or an end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +51,11 @@ HIDDEN = Quantile(None, None)
 
 @dataclass(slots=True)
 class _Interval:
-    """Where the value of a rank lies: above ``low`` and at or under ``high``."""
+    """Where the value of a rank lies: above ``low`` and at or under ``high``, with the rows counted up to either.
+
+    It is found once it is as narrow as ``width``, which shrinks with the last interval of ``crowd`` rows or more; none
+    is crowded where ``crowd`` is None.
+    """
 
     sample: int
     rank: int
@@ -47,34 +63,54 @@ class _Interval:
     high: float
     width: float
     whole: bool
+    rows: int
+    crowd: int | None = None
+    before: int = 0
+    floor: float = 0.0
+    coarse: float = 0.0
 
     @property
     def found(self) -> bool:
         return self.high - self.low <= self.width
 
-    def points(self) -> list[float]:
+    @property
+    def crowded(self) -> bool:
+        return self.crowd is not None and self.rows - self.before >= self.crowd
+
+    def points(self) -> tuple[float, ...]:
         if self.whole:
             low, high = int(self.low), int(self.high)
-            return [float(low + (high - low) * j // PARTS) for j in range(1, PARTS)]
-        return [self.low + (self.high - self.low) * (j / PARTS) for j in range(1, PARTS)]
+            return tuple(float(low + (high - low) * j // PARTS) for j in range(1, PARTS))
+        points = [self.low + (self.high - self.low) * (j / PARTS) for j in range(1, PARTS)]
+        if self.crowded and self.high - self.low <= PARTS * self.coarse:
+            short = self.value()
+            points += [short, max(self.low, math.nextafter(short, -math.inf))]
+        return tuple(sorted(points))
 
     def narrow(self, points: Sequence[float], under: Sequence[int]) -> None:
         for point, number in zip(points, under, strict=True):
             if number > self.rank:
-                self.high = point
-                return
-            self.low = max(self.low, point)
+                self.high, self.rows = point, number
+                break
+            if point >= self.low:
+                self.low, self.before = point, number
+        if not self.whole and math.nextafter(self.low, math.inf) >= self.high:
+            self.low = self.high  # no other number lies between
+        if self.crowded:
+            self.width = max(min((self.high - self.low) * FINE, self.coarse), self.floor)
 
     def value(self) -> float:
         """Return the decimal with the fewest digits that the interval holds: 0.5 and not 0.49999."""
-        if self.whole:
-            return self.high
-        middle = (self.low + self.high) / 2
-        return next((short for digits in range(-15, 20) if self.low <= (short := round(middle, digits)) <= self.high),
-                    middle)
+        return self.high if self.whole else shortest(self.low, self.high)
 
     def error(self) -> float:
         return 0.0 if self.whole else max(self.value() - self.low, self.high - self.value())
+
+
+def shortest(low: float, high: float) -> float:
+    """Return the decimal with the fewest digits between two numbers, or either of them."""
+    middle = (low + high) / 2
+    return next((short for digits in range(-15, 20) if low <= (short := round(middle, digits)) <= high), middle)
 
 
 def ranks(rows: int, probabilities: Sequence[float], minimum: int) -> list[tuple[int, int, float] | None]:
@@ -97,7 +133,7 @@ def ranks(rows: int, probabilities: Sequence[float], minimum: int) -> list[tuple
 
 async def quantiles(
     cohort: Cohort, samples: Sequence[Sample], whole: Sequence[bool], probabilities: Sequence[float],
-    resolution: float,
+    resolution: float | None = None,
 ) -> list[list[Quantile]]:
     """Return quantiles of every sample, all searched side by side, one sum for each step.
 
@@ -106,29 +142,46 @@ async def quantiles(
         samples: whose quantiles.
         whole: for each sample, whether all its values are integers.
         probabilities: ascending, the same for every sample.
-        resolution: final width of an interval, as a part of the contract's range; integers are found exactly.
+        resolution: final width of an interval, as a part of the contract's range; None: as the values nearby are
+            spread. Integers are found exactly.
     """
     wanted = [ranks(one.rows, probabilities, cohort.minimum_count) for one in samples]
-    intervals = {(k, rank): _interval(k, rank, one, exact, resolution)
+    intervals = {(k, rank): _interval(k, rank, one, exact, crowd, resolution)
                  for k, (one, exact) in enumerate(zip(samples, whole, strict=True))
-                 for pair in wanted[k] if pair is not None for rank in pair[:2]}
+                 for pair, crowd in _crowds(one.rows, wanted[k], cohort.minimum_count) for rank in pair}
     local = [np.sort(one.values) for one in samples]
     most = max((one.rows for one in samples), default=1)
-    while unfound := [one for one in intervals.values() if not one.found]:
-        points = [one.points() for one in unfound]
-        under = np.array([np.searchsorted(local[one.sample], at, side="right")
-                          for one, at in zip(unfound, points, strict=True)], dtype=np.int64)
+    while unfound := [(one, one.points()) for one in intervals.values() if not one.found]:
+        asked = dict.fromkeys((one.sample, points) for one, points in unfound)  # those of ranks that share an interval
+        under = np.concatenate([np.searchsorted(local[sample], points, side="right") for sample, points in asked])
         opened: NDArray[np.int64] = (await cohort.sum({"under": count(under, most)}))["under"]
-        for one, at, numbers in zip(unfound, points, opened.tolist(), strict=True):
-            one.narrow(at, numbers)
+        ends = np.cumsum([len(points) for _, points in asked])[:-1]
+        numbers = dict(zip(asked, (one.tolist() for one in np.split(opened, ends)), strict=True))
+        for one, points in unfound:
+            one.narrow(points, numbers[one.sample, points])
     return [[HIDDEN if pair is None else _between(intervals[k, pair[0]], intervals[k, pair[1]], pair[2])
              for pair in wanted[k]] for k in range(len(samples))]
 
 
-def _interval(sample: int, rank: int, one: Sample, whole: bool, resolution: float) -> _Interval:
+def _crowds(
+    rows: int, wanted: Sequence[tuple[int, int, float] | None], minimum: int
+) -> list[tuple[tuple[int, int], int]]:
+    """Return the pair of ranks of each quantile that is shown, and from how many rows on its interval is crowded."""
+    pairs = [pair[:2] for pair in wanted if pair is not None]
+    rooms = [after - before for before, after in pairwise([0, *(lower for lower, _ in pairs), rows])]
+    return [(pair, max(min(room) // CROWD, minimum, 2)) for pair, room in zip(pairs, pairwise(rooms), strict=True)]
+
+
+def _interval(
+    sample: int, rank: int, one: Sample, whole: bool, crowd: int, resolution: float | None
+) -> _Interval:
     if whole:
-        return _Interval(sample, rank, math.ceil(one.low) - 1.0, float(math.floor(one.high)), 1.0, True)
-    return _Interval(sample, rank, one.low, one.high, (one.high - one.low) * resolution, False)
+        return _Interval(sample, rank, math.ceil(one.low) - 1.0, float(math.floor(one.high)), 1.0, True, one.rows)
+    span = one.high - one.low
+    if resolution is not None:
+        return _Interval(sample, rank, one.low, one.high, span * resolution, False, one.rows)
+    return _Interval(sample, rank, one.low, one.high, span * COARSE, False, one.rows, crowd, floor=span * FLOOR,
+                     coarse=span * COARSE)
 
 
 def _between(lower: _Interval, upper: _Interval, weight: float) -> Quantile:

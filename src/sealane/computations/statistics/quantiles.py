@@ -49,7 +49,8 @@ class QuantilesParameters(PromisedParameters):
         columns: numbers.
         probabilities: of the quantiles, between 0 and 1, ascending.
         by: a category or boolean; each of its levels by itself.
-        resolution: how finely to search, as a part of the contract's range; integers are found exactly.
+        resolution: how finely to search, as a part of the contract's range; without one as the values are spread.
+            Integers are found exactly.
         cells: of the noised histogram; only used with a promise.
         digits: significant digits to which shown quantiles are rounded.
     """
@@ -57,7 +58,7 @@ class QuantilesParameters(PromisedParameters):
     columns: Annotated[tuple[Name, ...], Field(min_length=1, max_length=1000)]
     probabilities: Probabilities = (0.25, 0.5, 0.75)
     by: Name | None = None
-    resolution: Resolution = 1e-4
+    resolution: Resolution | None = None
     cells: Annotated[int, Field(ge=2, le=10_000)] = 100
     digits: Digits = None
 

@@ -1,7 +1,8 @@
 """The secure quantile agreement: public edges so that every bin holds the minimum count of rows over the cohort.
 
 Rows are counted in cells of a public grid over the contract's range; cells that hold more than a part of a bin are
-counted again in finer cells. So the edges are quantiles of the cohort to within a cell, and no value is ever sent.
+counted again in finer cells. So the edges are quantiles of the cohort to within a cell, and no value is ever sent. A
+cell that stays full may hold one value many times: the decimal with the fewest digits gets a cell of its own.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sealane.computations.base import Cohort, count
+from sealane.computations.statistics.quantile_search import shortest
 from sealane.computations.trees.rows import Feature
 
 CELLS, FINER, FULL = 512, 16, 0.25
 """Cells of the first grid, into how many a full one is divided, and from what part of a bin's share it is full."""
-TURNS = 6
-"""At most so many sums: the finest cell is then 2^-29 of the range."""
+TURNS, USUAL = 12, 5
+"""At most so many sums: the finest cell is then 2^-53 of the range; and after how many single values are looked for."""
 
 Array = NDArray[np.float64]
 
@@ -79,7 +81,7 @@ async def agree_on_bins(
     cohort: Cohort, features: tuple[Feature, ...], own: dict[str, NDArray[np.generic]], used: int,
     missing: dict[str, int], levels: dict[str, tuple[int, ...]], most: int,
 ) -> tuple[Bins, ...]:
-    """Return the bins of every feature: 1 to 6 sums.
+    """Return the bins of every feature: 1 to 12 sums, up to 6 where the contract's range is not far too wide.
 
     Args:
         cohort: of the run.
@@ -97,7 +99,9 @@ async def agree_on_bins(
         if turn:
             for feature in features:
                 if feature.name in cells:
-                    _refine(cells[feature.name], feature, FULL * (used - missing[feature.name]) / wanted[feature.name])
+                    target = FULL * (used - missing[feature.name]) / wanted[feature.name]
+                    single = turn >= USUAL
+                    _refine(cells[feature.name], feature, max(target, cohort.minimum_count * single), single)
         asking = {name: one for name, one in cells.items() if len(one.fresh)}
         if not asking:
             break
@@ -135,14 +139,18 @@ def _counted(cells: _Cells, ordered: Array) -> NDArray[np.int64]:
     return np.asarray(np.diff(np.searchsorted(ordered, cells.tops, side="right"), prepend=0)[cells.fresh], np.int64)
 
 
-def _refine(cells: _Cells, feature: Feature, target: float) -> None:
-    """Divide the cells that hold more than ``target``; what is counted already stays."""
+def _refine(cells: _Cells, feature: Feature, target: float, single: bool = False) -> None:
+    """Divide the cells that hold more than ``target``, maybe of a ``single`` value; what is counted already stays."""
     full = np.flatnonzero(cells.counts > target)
-    lows = np.append(feature.low, cells.tops)[full]
+    first = float(np.nextafter(feature.low, -np.inf)) if single else feature.low  # which may be the single value
+    lows = np.append(first, cells.tops)[full]
     highs = np.minimum(cells.tops[full], feature.high)
     cuts = lows[:, None] + (highs - lows)[:, None] * (np.arange(1, FINER) / FINER)
     if feature.field.type != "number":
         cuts = np.floor(cuts) + 0.5
+    elif single:
+        short = np.array([shortest(low, high) for low, high in zip(lows.tolist(), highs.tolist(), strict=True)])
+        cuts = np.sort(np.column_stack([cuts, np.nextafter(short, -np.inf), short]))
     inside = (lows[:, None] < cuts) & (cuts < highs[:, None])
     inside[:, 1:] &= cuts[:, 1:] != cuts[:, :-1]
     numbers = inside.sum(axis=1)

@@ -105,9 +105,12 @@ class GbdtResult:
         They follow from the model file and the rows given here: nothing more is asked of any institution. With more
         than two classes the columns are one set after the other.
         """
-        found = np.asarray(self.booster.predict(self.matrix(rows), pred_contrib=True))
         names = [*self.features, "base"]
-        classes = self._payload["classes"] if found.shape[1] > len(names) else []
+        classes = self._payload["classes"] if self._payload["objective"] == "multiclass" else []
+        if not len(rows):  # LightGBM divides by their number
+            found = np.empty((0, len(names) * max(len(classes), 1)))
+        else:
+            found = np.asarray(self.booster.predict(self.matrix(rows), pred_contrib=True))
         return pd.DataFrame(found, index=rows.index,
                             columns=[f"{one}: {name}" for one in classes for name in names] or names)
 

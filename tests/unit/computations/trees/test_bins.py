@@ -67,6 +67,31 @@ def test_bins_are_quantiles_of_the_rows():
     assert found == pytest.approx(shares, abs=0.02)
 
 
+@pytest.mark.parametrize("reach", [1e6, 1e9, 1e12])
+@pytest.mark.parametrize("low", [0.0, -1.0])
+@pytest.mark.parametrize("values", [
+    np.random.default_rng(8).lognormal(2.0, 1.0, 6000), np.random.default_rng(8).lognormal(2.0, 1.0, 6000).round(2),
+    np.random.default_rng(9).choice([0.0, 0.5, 1.25, 60.0], size=3000), np.r_[np.zeros(4000), np.linspace(1, 20, 2000)],
+    np.random.default_rng(9).choice([1 / 3, np.pi], size=300),
+])
+def test_a_range_far_too_wide_changes_no_bins(values, low, reach):
+    near, _ = agreed(values, number(low, 1000.0), most=31)
+    far, cohort = agreed(values, number(low * reach, reach), most=31)
+    before, after = (np.cumsum(np.bincount(bins.codes(values), minlength=31)) for bins in (near, far))
+    assert abs(near.number - far.number) <= 2
+    assert far.number >= min(28, len(np.unique(values)))
+    assert np.abs(np.searchsorted(np.sort(values), far.edges, side="right")[:, None] - before).min(axis=1).max() \
+        <= len(values) / 31
+    assert np.diff(after).max() <= max(3 * len(values) / 31, np.unique(values, return_counts=True)[1].max() + 20)
+    assert cohort.sums <= 12
+
+
+def test_a_value_that_stands_often_takes_no_more_sums():
+    values = np.r_[np.zeros(700), np.random.default_rng(1).lognormal(2.0, 1.0, 300)]
+    bins, cohort = agreed(values, number(0.0, 1000.0), most=31)
+    assert (bins.edges[0], cohort.sums) == (0.0, 6)
+
+
 def test_whole_numbers_lie_between_borders():
     values = np.random.default_rng(6).integers(0, 5000, size=4000).astype(float)
     bins, _ = agreed(values, number(0.0, 5000.0, "integer"))

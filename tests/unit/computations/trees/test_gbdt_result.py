@@ -178,6 +178,17 @@ def test_in_a_simulation_the_trace_is_set(parts):
     assert isinstance(result.booster, lightgbm.Booster)
 
 
+@pytest.mark.parametrize("outcome", ["event", "grade"])
+def test_no_rows_have_no_contributions(outcome, run_pooled, parts, rows):
+    features = ["a", "b", "m"]
+    result = run_pooled(parts, Gbdt(), {"outcome": outcome, "features": features, "rounds": 1,
+                                        "params": {"num_leaves": 4}}, minimum_count=5)
+    some, none = result.contributions(rows.head(2)), result.contributions(rows.head(0))
+    assert (len(none), list(none)) == (0, list(some))
+    assert (none.dtypes == some.dtypes).all()
+    assert len(result.predict(rows.head(0))) == 0
+
+
 def test_what_a_tree_takes_is_what_was_sent_under_the_scheme(parts):
     fed = sealane.simulate({name: part.iloc[:300] for name, part in parts.items()})
     found = {scheme: fed.run("trees.gbdt", outcome="event", features=["a", "b"], rounds=2, minimum_count=5,
