@@ -34,8 +34,8 @@ class Gbdt:
 
     outputs = ("model",)
     individual_level = False  # every leaf rests on 20 times the minimum count of rows, of several institutions
-    opens = ("by bin of each node of a tree: gradients, rows (weights), institutions' first and last; rows "
-             "(weights) in fine cells of the score; outcomes' reach")
+    opens = ("by node of a tree and bin: gradients, rows (weights), institutions' first and last; by score: rows; "
+             "reach of outcomes")
 
     @property
     def name(self) -> str:
