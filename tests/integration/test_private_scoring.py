@@ -94,8 +94,9 @@ def test_a_scorecard_and_a_network_over_a_whole_table(federation: LocalFederatio
 
 
 def test_a_killed_owner_answers_once_it_is_back(federation: LocalFederation) -> None:
-    higher = CARD | {"intercept": 700}  # another model than the one above, so its rows are counted apart
-    grant = agree(federation, "killed", higher, total=100, may_reveal=True)
+    higher = CARD | {"intercept": 700}  # over the fields of the one above, so its rows count on from there
+    grant = agree(federation, "killed", higher, total=10_000, may_reveal=True)
+    before = used(federation, grant)
     owner = federation.processes[OWNER]
     owner.kill()
     owner.wait()
@@ -107,7 +108,7 @@ def test_a_killed_owner_answers_once_it_is_back(federation: LocalFederation) -> 
     federation.start(OWNER)
     asking.join(60)
     assert found[0]["score"].tolist() == (card_points(ROWS)[:20] + 100).tolist()
-    assert used(federation, grant) == 20
+    assert used(federation, grant) == before + 20
 
 
 def test_an_end_is_final_on_both_sides(federation: LocalFederation) -> None:
