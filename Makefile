@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP     = $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
-PYTEST_ARGS ?= -n 2 --dist loadfile --durations 25 --durations-min 5
+PYTEST_ARGS ?= -n 3 --dist loadfile --durations 25 --durations-min 5
 PYTEST ?= $(BIN)/python -m pytest
 # Each stamp stands for one install into $(VENV); the later one waits for the earlier, so that none runs beside another.
 DEMO   := $(VENV)/.installed-demo
@@ -25,7 +25,7 @@ help:  ## say what each target does
 demo: $(DEMO)  ## a coordinator and four nodes fit a credit scorecard on real loans
 	$(BIN)/sealane demo finance
 
-# Two at a time, a file's tests together: much of the time is waiting for processes that are killed and come back.
+# Three at a time, a file's tests together: much of the time is waiting for processes that are killed and come back.
 test: $(DEV)  ## install what is needed and run all tests
 	$(PYTEST) tests $(PYTEST_ARGS)
 
