@@ -173,8 +173,8 @@ class NodeRole:
             for opener, share in plain.items()
         }
         over_shares = shares_hash(shares)
-        body = _contribution_body(sum_.transcript, payload_hash, over_shares)
-        signature = b"" if by_tag else self._key.sign(CONTRIBUTION, body)
+        signature = b"" if by_tag else self._key.sign(
+            CONTRIBUTION, _contribution_body(sum_.transcript, payload_hash, over_shares))
         message = Contribution(self.attempt.run_id, self.attempt.number, exchange, layout.hash(), signature, payload,
                                self.scheme.word_bits(sum_), layout.verified and not common, shares, common, by_tag)
         entry = Entry(self.own, payload_hash, layout.hash(), signature, over_shares)
