@@ -170,6 +170,8 @@ def _say_quietly(step: str) -> None:
 @contextmanager
 def _temporary(*, keep: bool) -> Iterator[Path]:
     """Give a directory for all parties, which is gone at the end of the block unless it is kept."""
+    from sealane.cli.local_federation import uninterrupted
+
     root = Path(tempfile.mkdtemp(prefix="sealane-demo-"))
     try:
         yield root
@@ -177,7 +179,8 @@ def _temporary(*, keep: bool) -> Iterator[Path]:
         if keep:
             print(f"homes and logs: {root}", file=sys.stderr)
         else:
-            shutil.rmtree(root, ignore_errors=True)
+            with uninterrupted():
+                shutil.rmtree(root, ignore_errors=True)
 
 
 @contextmanager

@@ -189,8 +189,9 @@ def _prepare_homes(
 def _start(processes: dict[str, subprocess.Popen[bytes]], names: Sequence[str], root: Path) -> None:
     for name in names:
         role = COORDINATOR if name == COORDINATOR else "node"
-        # A session of its own: Ctrl-C reaches this process only, which then stops the others in order.
-        with (root / f"{name}.log").open("ab") as log, _uninterrupted():
+        # A session of its own: Ctrl-C reaches this process only, which then stops the others in order. Undisturbed: a
+        # process that was started but not noted yet would be left behind.
+        with (root / f"{name}.log").open("ab") as log, uninterrupted():
             processes[name] = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, "-m", "sealane.cli", role, "serve", "--home", str(root / name)],
                 env=ONE_THREAD | os.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
@@ -199,15 +200,16 @@ def _start(processes: dict[str, subprocess.Popen[bytes]], names: Sequence[str], 
 
 
 @contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C and SIGTERM back: a process that was started but not noted yet would be left behind."""
+def uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C and SIGTERM back until the end of the block."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     came: list[int] = []
-    before = {number: signal.signal(number, lambda number, _: came.append(number))
-              for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
+        for number in before:
+            signal.signal(number, lambda number, _: came.append(number))
         yield
     finally:
         for number, handler in before.items():
@@ -257,21 +259,18 @@ def _not_ready(name: str, root: Path) -> UnavailableError:
 
 @contextmanager
 def _closed_undisturbed() -> Iterator[ExitStack]:
-    """Hold Ctrl-C and SIGTERM back while what was entered is closed: a process must not be left by a second one."""
+    """Close what was entered, whatever comes meanwhile: a process must not be left behind by a signal."""
     stack = ExitStack()
     try:
-        yield stack
-    finally:
-        held: list[int] = []
-        before = {number: signal.signal(number, lambda got, frame: held.append(got))
-                  for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            stack.close()
+            yield stack
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-        if held:
-            raise KeyboardInterrupt
+            with uninterrupted():
+                stack.close()
+    except KeyboardInterrupt:
+        with uninterrupted():  # if it came a moment before it would have been held back; nothing is closed twice
+            stack.close()
+        raise
 
 
 @contextmanager
