@@ -17,7 +17,7 @@ from sealane.simulation.faults import Fault
 Build = Callable[..., Stage]
 Federate = Callable[..., Federation]
 ALL = ("a", "b", "c", "d", "e")
-SHORT = Patience(round_s=0.4, nudge_s=0.04)
+SHORT = Patience(round_s=0.4, nudge_s=0.04, silent_s=3.0)
 
 
 @pytest.mark.parametrize(("fields", "smallest"), [

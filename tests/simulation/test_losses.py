@@ -14,7 +14,7 @@ from sealane.secagg.messages import Contribution, Opening, Release, SealedResult
 from sealane.simulation.faults import Fault
 
 Federate = Callable[..., Federation]
-SHORT = Patience(round_s=0.4, nudge_s=0.04)
+SHORT = Patience(round_s=0.4, nudge_s=0.04, silent_s=3.0)
 
 
 def survivors(fed: Federation, lost: str) -> list[float]:

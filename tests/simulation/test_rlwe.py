@@ -12,7 +12,7 @@ from sealane.secagg.messages import Arrival, Contribution, Opening, Release
 from sealane.simulation.faults import Fault
 
 Federate = Callable[..., Federation]
-SHORT = Patience(round_s=5.0, nudge_s=0.04)
+SHORT = Patience(round_s=5.0, nudge_s=0.04, silent_s=15.0)
 
 
 def test_a_run_gives_what_it_gives_under_masks(federation: Federate) -> None:
@@ -52,7 +52,7 @@ def test_a_coordinator_that_opens_for_fewer_is_refused_after_it_opened_for_all(f
     """The gate knows which institutions a sum was answered for, and what the difference of two sums would tell."""
     from dataclasses import replace
 
-    fed = federation(patience=Patience(round_s=1.0, nudge_s=0.04))
+    fed = federation(patience=Patience(round_s=1.0, nudge_s=0.04, silent_s=15.0))
     west = fed.nodes["west"].fingerprint
 
     def leave_out(message: Arrival) -> Arrival:

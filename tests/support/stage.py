@@ -70,7 +70,7 @@ from sealane.simulation.parties import LIFETIME, FrameDataset, SimulatedAnalyst,
 
 simulate_module = importlib.import_module("sealane.simulation.simulate")  # the package's name of it is the function
 M = TypeVar("M")
-QUICK = Patience(round_s=1.5, nudge_s=0.04)
+QUICK = Patience(round_s=15.0, nudge_s=0.04)
 RUN = "r-aaaaaaaaaaaaaaaa"
 OTHER_RUN = "r-bbbbbbbbbbbbbbbb"
 
