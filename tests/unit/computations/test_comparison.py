@@ -95,6 +95,27 @@ def test_rank_tests_on_a_grid_equal_scipy_on_the_gridded_values(run_pooled: Call
     assert finer.statistic == pytest.approx(stats.kruskal(*SAMPLES).statistic, rel=1e-3)
 
 
+@pytest.mark.parametrize("shape", [
+    pytest.param(lambda y: y, id="every value once"), pytest.param(lambda y: y.round(), id="many rows of one value"),
+    pytest.param(lambda y: (y - 118).clip(lower=0).round(1), id="half of them zero"),
+    pytest.param(lambda y: np.exp(y / 6), id="skewed")])
+@pytest.mark.parametrize("reach", [1e3, 1e12])
+def test_rank_tests_follow_the_values_however_wide_the_contract(
+    run_pooled: Callable[..., Any], shape: Callable[[pd.Series], pd.Series], reach: float
+) -> None:
+    frame = FRAME.assign(y=shape(FRAME["y"]))
+    samples = [frame.loc[frame.g == name, "y"].dropna() for name in "abc"]
+    contract = infer_contract({"all": pd.concat([frame, pd.DataFrame({"g": "a", "y": [-reach, reach * 1e9]})])})
+    asked = {"outcome": "y", "by": "g"}
+    found = run_pooled(parts(frame), Comparison(), asked | {"method": "kruskal"}, contract=contract)
+    assert found.statistic == pytest.approx(stats.kruskal(*samples).statistic, rel=5e-3)
+    found = run_pooled(parts(frame), Comparison(), asked | {"method": "mann-whitney", "groups": ["c", "a"]},
+                       contract=contract)
+    expected = stats.mannwhitneyu(samples[2], samples[0], method="asymptotic")
+    assert found.statistic == pytest.approx(expected.statistic, rel=2e-3)
+    assert found.pvalue == pytest.approx(expected.pvalue, rel=0.05)
+
+
 def test_chi2_equals_scipy(run_pooled: Callable[..., Any]) -> None:
     table = pd.crosstab(FRAME["event"], FRAME["g"])
     found = run_pooled(parts(FRAME), Comparison(), {"method": "chi2", "outcome": "event", "by": "g"})

@@ -66,6 +66,18 @@ def test_spearman_equals_scipy_on_the_grid(run_pooled: Callable[..., Any]) -> No
     assert "grid" in found.summary()
 
 
+@pytest.mark.parametrize("digits", [9, 0])
+def test_spearman_follows_the_values_however_wide_the_contract(
+    run_pooled: Callable[..., Any], digits: int
+) -> None:
+    frame = made()[["x", "y", "k"]].round(digits)
+    ends = [frame.min().to_frame().T - 1e9, frame.max().to_frame().T + 1e13]
+    contract = infer_contract({"all": pd.concat([frame, *ends])})
+    found = run_pooled(parts(frame), Correlation(), {"columns": ["x", "y", "k"], "method": "spearman"},
+                       contract=contract)
+    np.testing.assert_allclose(found.r, frame.corr(method="spearman"), atol=1e-3)
+
+
 @pytest.mark.parametrize("scheme", ["masking", "rlwe"])
 @pytest.mark.parametrize("method", ["pearson", "spearman"])
 def test_through_either_scheme(scheme: str, method: str) -> None:

@@ -1,7 +1,8 @@
 """``statistics.test``: two or more groups compared: t, analysis of variance, rank tests, chi-square.
 
-t and F follow from each group's number, mean and variance; rank tests from histograms of the groups on a public grid,
-rows of one cell sharing their mean rank; chi-square from a table none of whose cells has to be hidden.
+t and F follow from each group's number, mean and variance; rank tests from histograms of the groups on a public grid
+that is finer where rows crowd, rows of one cell sharing their mean rank; chi-square from a table none of whose cells
+has to be hidden.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from sealane.computations.statistics.axes import known_levels
 from sealane.computations.statistics.cells import Column, Groups, column_of, groups_of
 from sealane.computations.statistics.closing import count_rows
 from sealane.computations.statistics.comparison_result import ComparisonResult
-from sealane.computations.statistics.grid import grid_of
+from sealane.computations.statistics.grid import follow_ranks, rank_grid
 from sealane.computations.statistics.moments import Moments, Sample, moments
 from sealane.computations.statistics.quantiles import number_of
 from sealane.computations.statistics.rank_tests import kruskal_wallis, mann_whitney
@@ -43,7 +44,7 @@ class ComparisonParameters(Parameters):
         by: a category or boolean that makes the groups.
         groups: levels to compare; all that have rows if not given.
         equal_variances: for ``t``: Student's with one variance; else Welch's.
-        cells: of the grid on which ranks are taken.
+        cells: of the first grid on which ranks are taken; those that hold many rows are divided.
         correction: for ``chi2``: Yates' correction where there is one degree of freedom.
         confidence: level of the interval of the difference of two means.
         digits: significant digits to which shown means and deviations are rounded.
@@ -206,13 +207,15 @@ async def _ranks(
     cohort: Cohort, column: Column, groups: Groups, chosen: list[int], numbers: list[int],
     params: ComparisonParameters, few_others: bool,
 ) -> dict[str, Any]:
-    grid = grid_of(column.field, params.cells)
-    local = np.array([np.bincount(grid.places(column.part(groups, g)), minlength=grid.cells) for g in chosen],
-                     dtype=np.int64)
+    grid = rank_grid(column.field, params.cells)
+    width = grid.width
+    parts = [column.part(groups, g) for g in chosen]
+    await follow_ranks(cohort, [grid], [np.concatenate(parts)], [sum(numbers)])
+    local = np.array([np.bincount(grid.places(one), minlength=grid.cells) for one in parts], dtype=np.int64)
     cells = (await cohort.sum({"cells": count(local, max(numbers))}))["cells"]
     test = mann_whitney(cells) if params.method == "mann-whitney" else kruskal_wallis(cells)
     if test is None:
         raise RefusedError("test.nothing-varies", f"column {column.field.name!r} does not vary within the groups",
-                           expected="some spread", hint="a finer grid has more cells")
-    return test | {"n": [None if few_others else number for number in numbers], "grid": grid.width,
+                           expected="some spread")
+    return test | {"n": [None if few_others else number for number in numbers], "grid": width,
                    "rules": [BESIDE if few_others else None for _ in numbers]}

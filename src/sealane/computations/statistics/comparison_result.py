@@ -28,7 +28,8 @@ class ComparisonResult:
         confidence_interval: of the difference, lower and upper.
         effect: name and size of the effect: ``rank_biserial``, ``eta_squared``, ``epsilon_squared``, ``cramers_v``, or
             ``cohens_d`` (pooled deviation) where both groups are shown.
-        grid: width of the cells within which values share a rank; 0 where ranks are exact, None for other tests.
+        grid: width of the first cells within which values share a rank, finer where rows crowd; 0 where every integer
+            has a cell, None for other tests.
         counts: for chi2 the table of outcome by group.
         basis: by group, how many institutions have rows of it, where not all have; not for chi2.
         left_out: rows in no group or without an outcome; None where that would tell too much.
@@ -94,7 +95,7 @@ class ComparisonResult:
             lines.append(f"difference {self.difference:.6g}, {self._payload['confidence']:.0%} interval {low:.6g} to "
                          f"{high:.6g}")
         if self.grid:
-            lines.append(f"ranks on a grid of width {self.grid:.3g}")
+            lines.append(f"ranks on a grid of width {self.grid:.3g}, finer where rows crowd")
         lines += [f"{group}: rows at {number} of {self._payload['institutions']} institutions"
                   for group, number in self.basis.items()]
         table = self.groups if self.counts is None else self.counts

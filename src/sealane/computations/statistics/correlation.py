@@ -1,8 +1,8 @@
 """``statistics.correlation``: Pearson's and Spearman's correlation of every pair of numbers, over rows that know both.
 
-Pearson: sums of products about agreed means. Spearman: Pearson's over ranks on a public grid of equal cells (integers
-that fit it by themselves), rows of one cell sharing their mean rank. Ranks follow from opened histograms over the rows
-of each pair, so the result is exactly Spearman's of the gridded values; cells say how far that is from the values.
+Pearson: sums of products about agreed means. Spearman: Pearson's over ranks on a public grid that is finer where rows
+crowd (integers that fit it by themselves), rows of one cell sharing their mean rank. Ranks follow from opened
+histograms over the rows of each pair, so the result is exactly Spearman's of the gridded values.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sealane.computations.columns import MAXIMUM_ROWS, floats, limits
 from sealane.computations.disclosure import Rule
 from sealane.computations.promise import Name
 from sealane.computations.statistics.correlation_result import CorrelationResult
-from sealane.computations.statistics.grid import Grid, grid_of, mid_ranks
+from sealane.computations.statistics.grid import Grid, follow_ranks, mid_ranks, rank_grid
 from sealane.computations.statistics.moments import SLACK
 from sealane.computations.statistics.rounding import Digits, to_digits
 from sealane.computations.suppression import BESIDE, SMALL
@@ -40,7 +40,7 @@ class CorrelationParameters(Parameters):
     Attributes:
         columns: 2 to 200 numbers, integers or booleans, which are read as 0 and 1.
         method: ``pearson`` or ``spearman``.
-        cells: of the grid on which ranks are taken.
+        cells: of the first grid on which ranks are taken; those that hold many rows are divided.
         digits: significant digits to which shown correlations are rounded.
     """
 
@@ -89,7 +89,7 @@ class Correlation:
         fields = [_number(data.contract.field(name)) for name in params.columns]
         columns = [floats(frame[field.name], field) for field in fields]
         pairs = list(combinations(range(len(columns)), 2))
-        grids = [grid_of(field, params.cells) for field in fields]
+        grids = [rank_grid(field, params.cells) for field in fields]
         entries = sum(grids[i].cells + grids[j].cells for i, j in pairs)
         if params.method == "spearman" and entries > MAXIMUM_ENTRIES:
             raise InputError("correlation.too-many-cells", "ranks of so many pairs take too many counts", got=entries,
@@ -203,22 +203,21 @@ async def _spearman(
     """Return the correlation of ranks: histograms of each pair's rows, then the sum of products of doubled ranks."""
     if not wanted:
         return {}
-    places = {pair: [grids[k].places(part) for k, part in zip(pair, joint[pair], strict=True)] for pair in wanted}
-    local = [np.bincount(part, minlength=grids[k].cells).astype(np.int64)
-             for pair, parts in places.items() for k, part in zip(pair, parts, strict=True)]
-    most = max(wanted.values())
-    opened = (await cohort.sum({"cells": count(np.concatenate(local), most)}))["cells"]
-    histograms = iter(np.split(opened, np.cumsum([one.size for one in local])[:-1]))
-    ranked = {pair: [next(histograms), next(histograms)] for pair in wanted}
+    ranked = {pair: [grids[k].anew() for k in pair] for pair in wanted}
+    await follow_ranks(cohort, [grid for both in ranked.values() for grid in both],
+                       [part for pair in wanted for part in joint[pair]],
+                       [rows for rows in wanted.values() for _ in range(2)], MAXIMUM_ENTRIES)
     # Ranks from their middle, as parts of the number of rows: between -1 and 1.
-    centred = {pair: [(mid_ranks(cells) - (wanted[pair] + 1)) / wanted[pair] for cells in both]
+    centred = {pair: [(mid_ranks(grid.counts) - (wanted[pair] + 1)) / wanted[pair] for grid in both]
                for pair, both in ranked.items()}
-    products = [float((centred[pair][0][parts[0]] * centred[pair][1][parts[1]]).sum())
-                for pair, parts in places.items()]
-    found = (await cohort.sum({"products": real(products, float(most) * SLACK)}))["products"].tolist()
+    products = [float(np.prod([ranks[grid.places(part)] for ranks, grid, part in
+                               zip(centred[pair], both, joint[pair], strict=True)], axis=0).sum())
+                for pair, both in ranked.items()]
+    most = float(max(wanted.values())) * SLACK
+    found = (await cohort.sum({"products": real(products, most)}))["products"].tolist()
     out: dict[Pair, float | None] = {}
-    for (pair, (x, y)), product in zip(ranked.items(), found, strict=True):
-        spread = [math.fsum((cells * centred[pair][k] ** 2).tolist()) for k, cells in enumerate((x, y))]
+    for (pair, both), product in zip(ranked.items(), found, strict=True):
+        spread = [math.fsum((grid.counts * ranks**2).tolist()) for grid, ranks in zip(both, centred[pair], strict=True)]
         out[pair] = (min(max(product / (math.sqrt(spread[0]) * math.sqrt(spread[1])), -1.0), 1.0)
                      if min(spread) > 0.0 else None)
     return out

@@ -19,7 +19,8 @@ class CorrelationResult:
         pvalues: two-sided, against no correlation, by Student's t with n - 2 degrees of freedom; NaN without n.
         basis: by pair of columns, how many institutions have rows that know both, where not all have.
         rules: the rule that hid a correlation; None where it is shown.
-        grid: for Spearman by column the width of the cells within which values share a rank; 0 where ranks are exact.
+        grid: for Spearman by column the width of the first cells within which values share a rank, finer where rows
+            crowd; 0 where every integer has a cell.
         method: ``pearson`` or ``spearman``.
         trace: rounds, bytes and seconds, if whoever ran it set them.
     """
@@ -51,8 +52,8 @@ class CorrelationResult:
         """Return the matrix in plain text."""
         parts = [f"{self.method} correlation", self.r.to_string(na_rep="hidden", float_format=lambda v: f"{v:.4f}")]
         if self.grid and any(self.grid.values()):
-            parts.append("ranks on a grid: " + ", ".join(f"{name} {width:.3g}" for name, width in self.grid.items()
-                                                         if width))
+            widths = [f"{name} {width:.3g}" for name, width in self.grid.items() if width]
+            parts.append(f"ranks on a grid, finer where rows crowd: {', '.join(widths)}")
         parts += [f"{one} and {other}: rows at {number} of {self._payload['institutions']} institutions"
                   for (one, other), number in self.basis.items()]
         return "\n\n".join(parts)

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sealane.computations.statistics.grid import FINER, Grid
 from sealane.computations.trees.bin_kernels import close_bins
-from sealane.computations.trees.bins import FINER, Bins, _Cells, _refine, agree_on_bins
+from sealane.computations.trees.bins import Bins, agree_on_bins
 from sealane.computations.trees.rows import Feature
 from sealane.governance.contract import Field
 
@@ -149,8 +150,9 @@ def test_full_cells_are_divided_and_counted_again_and_the_others_stay(widths, ta
     feature = number(float(low), float(tops[-1]), kind)
     tops[-1] = np.inf
     counts = [count for _, count in widths[: len(tops)]]
-    cells = _Cells(tops.copy(), np.array(counts), np.empty(0, np.int64))
-    _refine(cells, feature, float(target))
+    cells = Grid(feature.low, feature.high, kind == "integer", tops.copy())
+    cells.counts, cells.fresh = np.array(counts), np.empty(0, np.int64)
+    cells.divide(float(target), single=False)
     expected, below = [], feature.low
     for top, count in zip(tops.tolist(), counts, strict=True):
         end = min(top, feature.high)
