@@ -93,7 +93,7 @@ def _source(module: str, *, required: bool) -> Path | None:
 def _imported(data: bytes, module: str, *, is_package: bool) -> Iterator[str]:
     """Yield the absolute names that a module imports, anywhere in it, packages on the way included."""
     base = module.split(".") if is_package else module.split(".")[:-1]
-    for node in ast.walk(ast.parse(data)):
+    for node in _statements(ast.parse(data)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -105,3 +105,13 @@ def _imported(data: bytes, module: str, *, is_package: bool) -> Iterator[str]:
         for name in names:
             steps = name.split(".")
             yield from (".".join(steps[:count]) for count in range(1, len(steps) + 1))
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """Yield every statement, however deep; expressions, which are most of a tree and import nothing, are passed by."""
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
+        yield node
+        for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+            pending.extend(getattr(node, block, ()))

@@ -39,6 +39,7 @@ STATUS = struct.Struct("<id")
 
 def main(handle: int) -> None:
     """Serve one node, over the socket at this handle."""
+    gc.disable()  # until all that stays is imported, of which nothing is garbage
     control = socket.socket(fileno=handle)
     asked = json.loads(control.recv(LARGEST))
     offer = Offer(**asked["offer"])
@@ -89,6 +90,7 @@ def _freeze() -> None:
     """Let what was imported be shared with every child."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 class _Serving:
