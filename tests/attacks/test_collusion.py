@@ -71,7 +71,7 @@ class Adversary:
             one, other = other, one
         if one not in self.seeds:
             return None
-        key = X25519PrivateKey.from_private_bytes(self.seeds[one])
+        key = X25519PrivateKey.from_private_bytes(hkdf(self.seeds[one], "x25519 seed"))
         theirs = self.members[other].agreement_key
         point = key.exchange(X25519PublicKey.from_public_bytes(theirs[:32]))
         return hkdf(point + self.introduced[one][other], "pair secret",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
-from circle import RUN, Circle, announce, relay, seed_of
+from circle import RUN, Circle, announce, entry, relay, seed_of
 
 from sealane.crypto.sealing import seal
 from sealane.errors import ProtocolError
@@ -24,14 +25,19 @@ from sealane.secagg.coordinator_role import (
     announcement,
     opening,
 )
-from sealane.secagg.layout import Layout, decode, plan
+from sealane.secagg.layout import Layout, decode, encode, plan
+from sealane.secagg.messages import Arrival
 from sealane.secagg.node_role import Contributed, Opened, Released
+from sealane.secagg.rlwe.digits import from_digits
+from sealane.secagg.rlwe.scheme import masked_digits
 from sealane.secagg.scheme import form_of
-from sealane.secagg.terms import Term, count, update
+from sealane.secagg.terms import Term, count, real, update
 
 SIZE = 4
 TERMS: list[dict[str, Term]] = [{"n": count([k + 1, -k, 10 * k], 100)} for k in range(SIZE)]
 LAYOUT: Layout = plan(TERMS[0], SIZE)
+UPDATES: list[dict[str, Term]] = [{"n": update(np.array([k + 1.0, -k, 10.0 * k]), 127, 8)} for k in range(SIZE)]
+UPDATE_LAYOUT: Layout = plan(UPDATES[0], SIZE)
 SUM_OF_THREE = [1 + 2 + 3, 0 - 1 - 2, 0 + 10 + 20]
 
 
@@ -45,13 +51,32 @@ def states(circle: Circle) -> list[Contributed]:
     return circle.contribute(LAYOUT, TERMS)
 
 
+@pytest.fixture(scope="module")
+def updating(circle: Circle) -> list[Contributed]:
+    return circle.contribute(UPDATE_LAYOUT, UPDATES)
+
+
 def code(caught: pytest.ExceptionInfo[ProtocolError]) -> str:
     return caught.value.code
 
 
+def announced(circle: Circle, states: Sequence[Contributed], who: Sequence[int]) -> dict[str, Arrival]:
+    """What everybody is told where these survived: of updates their sum, of statistics the payloads."""
+    first = states[0].message
+    if first.relay_whole:
+        return announce([states[k] for k in who], [circle.names[k] for k in who], circle.names)
+    total = circle.roles[0].scheme.total(circle.attempt, form_of(first))
+    for k in who:
+        total.add(states[k].message.payload)
+    entries = tuple(entry(states[k], circle.names[k]) for k in who)
+    return {name: Arrival(first.run_id, first.attempt, first.exchange, entries, {}, total.write(),
+                          {circle.names[k]: states[k].message.shares[name] for k in who if circle.names[k] != name})
+            for name in circle.names}
+
+
 def survive(circle: Circle, states: Sequence[Contributed], who: Sequence[int]) -> dict[int, Released]:
     """Tell everybody that these survived, and let everybody release."""
-    arrivals = announce([states[k] for k in who], [circle.names[k] for k in who], circle.names)
+    arrivals = announced(circle, states, who)
     return {k: role.release(states[k], arrivals[role.own]) for k, role in enumerate(circle.roles)}
 
 
@@ -64,21 +89,24 @@ def opened_by(circle: Circle, released: dict[int, Released], reader: int, replie
     return circle.roles[reader].open(released[reader], replace(told, sealed=sealed))
 
 
-def test_a_sum_with_drop_outs_at_both_steps_opens_and_is_exact(circle: Circle, states: list[Contributed]) -> None:
+def test_a_sum_with_drop_outs_at_both_steps_opens_and_is_exact(circle: Circle, updating: list[Contributed]) -> None:
     """The control for all that follows: node 3 drops out before the survivors are fixed, node 2 before it replies."""
-    released = survive(circle, states, (0, 1, 2))
+    released = survive(circle, updating, (0, 1, 2))
     for reader in (0, 1, 2, 3):  # a node that came too late still opens, and is still asked
         opened = opened_by(circle, released, reader, (0, 1, 3))
-        assert decode(LAYOUT, opened.total, 3)["n"].tolist() == SUM_OF_THREE
+        assert decode(UPDATE_LAYOUT, opened.total, 3)["n"].tolist() == SUM_OF_THREE
 
 
-def test_a_sum_with_slots_of_groups_opens_for_the_whole_cohort_only(circle: Circle) -> None:
-    """Without one of its members a group's slot would be the sum of the others: nobody releases a share for that."""
-    terms = [{"n": replace(one["n"], whole=True)} for one in TERMS]
+@pytest.mark.parametrize("kind", ["statistics", "slots of groups"])
+def test_it_opens_for_the_whole_cohort_only(kind: str, circle: Circle) -> None:
+    """Without one of its members a group's slot would be the sum of the others, and digits of statistics would tell of
+    single ones: nobody releases a share for that.
+    """
+    terms = TERMS if kind == "statistics" else [{"n": replace(one["n"], whole=True)} for one in UPDATES]
     layout = plan(terms[0], SIZE)
-    assert layout.hash() != LAYOUT.hash()  # nodes that disagree about it do not sum together
+    assert layout.hash() != UPDATE_LAYOUT.hash()  # nodes that disagree about it do not sum together
     contributed = circle.contribute(layout, terms, exchange=2)
-    arrival = announce([contributed[k] for k in (0, 1, 2)], [circle.names[k] for k in (0, 1, 2)], circle.names)
+    arrival = announced(circle, contributed, (0, 1, 2))
     for k, role in enumerate(circle.roles):
         with pytest.raises(ProtocolError) as caught:
             role.release(contributed[k], arrival[role.own])
@@ -88,22 +116,40 @@ def test_a_sum_with_slots_of_groups_opens_for_the_whole_cohort_only(circle: Circ
     assert decode(layout, opened.total, SIZE)["n"].tolist() == [10, -6, 60]
 
 
-def test_two_survivor_sets_of_one_round_do_not_both_open(circle: Circle, states: list[Contributed]) -> None:
+def test_sums_of_digits_tell_no_more_than_the_sum(circle: Circle) -> None:
+    """1500 - 500 and 600 + 400 once gave other digits: how many institutions were negative, and what carried."""
+    sums, transcript = 300, circle.attempt.transcript()
+    seen: dict[tuple[int, ...], list[Any]] = {(1500, -500, 0, 0): [], (600, 400, 0, 0): []}
+    for split, opened in seen.items():
+        terms = [{"v": real([float(value)], 1e7)} for value in split]
+        layout = plan(terms[0], SIZE)
+        vectors = [encode(layout, own, seed_of("r")) for own in terms]
+        for exchange in range(sums):
+            digits = sum(masked_digits(role.sum(exchange, transcript, layout), role._pairs, vector).astype(np.int64)
+                         for role, vector in zip(circle.roles, vectors, strict=True))
+            assert decode(layout, from_digits(digits.astype(np.uint32), layout.width, 1))["v"] == [1000.0]
+            opened.append(digits)
+    one, other = (np.array(opened) for opened in seen.values())
+    spread = np.sqrt((one.var(axis=0) + other.var(axis=0)) / sums)
+    assert (np.abs(one.mean(axis=0) - other.mean(axis=0)) < 5 * spread).all()
+
+
+def test_two_survivor_sets_of_one_round_do_not_both_open(circle: Circle, updating: list[Contributed]) -> None:
     """t + l shares of one set and t + j of another would give a difference; honest nodes answer for one set each."""
     for k in range(SIZE):  # each node remembers which set it answered, across a kill
         journal = Journal(":memory:")
         journal.join(RUN, circle.study_hash, seed_of("x"))
         journal.begin_attempt(RUN, 0, b"start")
-        journal.contributed(RUN, 0, 0, LAYOUT.hash(), states[k].seed, states[k].message.payload)
-        first = survive(circle, states, (0, 1, 2))[k]
+        journal.contributed(RUN, 0, 0, UPDATE_LAYOUT.hash(), updating[k].seed, updating[k].message.payload)
+        first = survive(circle, updating, (0, 1, 2))[k]
         journal.released(RUN, 0, 0, first.digest, first.share, whole_cohort=False)
-        second = survive(circle, states, (0, 1, 3))[k]
+        second = survive(circle, updating, (0, 1, 3))[k]
         with pytest.raises(ProtocolError) as caught:
             journal.released(RUN, 0, 0, second.digest, second.share, whole_cohort=False)
         assert code(caught) == "run.second-release"
         break
     # Node 3 colludes and answers for both sets; the honest three answer for one each. c = 1, n = 4: t = 2, Q = 3.
-    one, other = survive(circle, states, (0, 1, 2)), survive(circle, states, (0, 1, 3))
+    one, other = survive(circle, updating, (0, 1, 2)), survive(circle, updating, (0, 1, 3))
     for honest_for_one in ((0, 1), (0,), (0, 1, 2)):
         repliers_one = [*honest_for_one, 3]
         repliers_other = [k for k in (0, 1, 2) if k not in honest_for_one] + [3]
@@ -151,8 +197,6 @@ def test_the_polynomial_comes_from_the_transcript_and_nobody_chooses_it(circle: 
     role = circle.roles[0]
     ours = circle.attempt.transcript()
     other = ours.absorb("something another node saw")
-    from sealane.secagg.layout import encode
-
     vector = encode(LAYOUT, TERMS[0], seed_of("r"))
     mine, theirs = (role.contribute(0, t, LAYOUT, vector, seed_of("same")) for t in (ours, other))
     assert mine.message.payload != theirs.message.payload
@@ -182,8 +226,6 @@ def test_a_ciphertext_under_another_transcript_opens_to_nothing(circle: Circle, 
 
 
 def vector_and_seed() -> tuple[np.ndarray, object]:
-    from sealane.secagg.layout import encode
-
     vector = encode(LAYOUT, TERMS[1], seed_of("r"))
     assert isinstance(vector, np.ndarray)
     return vector, seed_of("mask", 1, "")

@@ -80,10 +80,14 @@ class Party:
     def signing_key(self) -> bytes:
         return Ed25519PrivateKey.from_private_bytes(self.signing_seed).public_key().public_bytes_raw()
 
+    @property
+    def point_key(self) -> X25519PrivateKey:
+        return X25519PrivateKey.from_private_bytes(hkdf(self.agreement_seed, "x25519 seed"))
+
     @cached_property
     def agreement_key(self) -> bytes:
         """The X25519 point, then the key of ML-KEM-768 that follows from d and z."""
-        point = X25519PrivateKey.from_private_bytes(self.agreement_seed).public_key().public_bytes_raw()
+        point = self.point_key.public_key().public_bytes_raw()
         halves = b"".join(hkdf(self.agreement_seed, "ml-kem seed", part) for part in (b"d", b"z"))
         return point + MLKEM768PrivateKey.from_seed_bytes(halves).public_key().public_bytes_raw()
 
@@ -93,11 +97,17 @@ class Party:
 
     def shared(self, other: Party) -> bytes:
         """The secret of a pair: X25519, then what ML-KEM gave, which in a script follows from both seeds."""
-        own = X25519PrivateKey.from_private_bytes(self.agreement_seed)
-        point = own.exchange(X25519PublicKey.from_public_bytes(other.agreement_key[:32]))
+        point = self.point_key.exchange(X25519PublicKey.from_public_bytes(other.agreement_key[:32]))
         low, high = sorted((self, other), key=lambda party: party.fingerprint)
         introduced = hashlib.sha256(low.agreement_seed + high.agreement_seed).digest()
         return hkdf(point + introduced, "pair secret", *sorted((self.agreement_key, other.agreement_key)))
+
+
+def pair_mask(own: Party, other: Party, transcript: bytes, width: int, entries: int) -> list[int]:
+    """What the member of the lower fingerprint adds and the other takes off."""
+    low, high = sorted((own.fingerprint, other.fingerprint))
+    key = hkdf(own.shared(other), "pair mask", transcript, low.encode(), high.encode())
+    return stream(key, 1 if width == 64 else 2, entries)
 
 
 @dataclass(frozen=True)
@@ -134,9 +144,7 @@ class Sum:
         return stream(key, 1 if self.width == 64 else 2, entries)
 
     def pair_mask(self, own: Party, other: Party, entries: int) -> list[int]:
-        low, high = sorted((own.fingerprint, other.fingerprint))
-        key = hkdf(own.shared(other), "pair mask", self.transcript, low.encode(), high.encode())
-        return stream(key, 1 if self.width == 64 else 2, entries)
+        return pair_mask(own, other, self.transcript, self.width, entries)
 
     def tagged(self, own: Party, values: list[int], common: bytes) -> list[int]:
         """The values with their tag behind them: of the values made non-negative, under a key of this sum."""

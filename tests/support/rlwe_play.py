@@ -32,6 +32,7 @@ from sealane.secagg.coordinator_role import (
 from sealane.secagg.layout import Vector, decode, encode
 from sealane.secagg.messages import Arrival, Contribution, Entry, Opening, shares_hash
 from sealane.secagg.node_role import Contributed, Opened, Released
+from sealane.secagg.pair_masks import apply_masks, pair_masks
 from sealane.secagg.rlwe.digits import digits
 from sealane.secagg.rlwe.parameters import PRIMES, Parameters, parameters
 from sealane.secagg.transcript import Transcript
@@ -173,6 +174,10 @@ class Play(Cast):
             return sum_.transcript.value
 
         vector = encode(self.layout, self.terms[k], self.seeds("rounding_seed")[k])
+        if isinstance(vector, np.ndarray):
+            role = self.role(k, 0)
+            honest = role.sum(self.vector["exchange"], self.transcript(0), self.layout)
+            apply_masks(vector, self.layout.width, pair_masks(honest, role._pairs))
         values = ArrayValues(digits(vector, self.layout.width)) if isinstance(vector, np.ndarray) else vector
         return backend.encrypt(
             packing, values, error_seed=derive(seed, "rlwe errors", bound_to(0)),

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from numpy.typing import NDArray
-from reference import Party, hash_parts, hkdf
+from reference import Party, hash_parts, hkdf, pair_mask
 from rlwe_at_size import AtSize
 from rlwe_reference import primes_below
 
@@ -125,6 +125,17 @@ class Facts:
 
     def derived(self, k: int, label: str) -> bytes:
         return hkdf(self.parties[k].mask_seed, label, self.transcript)
+
+    def masked(self, k: int, numbers: list[int]) -> list[int]:
+        """Statistics of one member under the masks that it shares with each other one, in [0, 2^width)."""
+        width, own = int(self.description["width"]), self.parties[k]
+        out = list(numbers)
+        for other in self.parties:
+            if other is not own:
+                sign = 1 if own.fingerprint < other.fingerprint else -1
+                masks = pair_mask(own, other, self.transcript, width, len(numbers))
+                out = [value + sign * mask for value, mask in zip(out, masks, strict=True)]
+        return [value % 2**width for value in out]
 
     def key(self, k: int) -> list[int]:
         return drawn_key(self.scheme, self.derived(k, "rlwe key"))

@@ -40,7 +40,7 @@ def flipped(data: bytes) -> bytes:
 
 
 def payload_of_1(script: Script, **lies: Any) -> bytes:
-    return script.facts.payload(1, script.values(script.numbers[1]), **lies)
+    return script.facts.payload(1, script.values(1, script.numbers[1]), **lies)
 
 
 def largest_residue(payload: bytes) -> bytes:
@@ -65,7 +65,7 @@ def one_more(share: bytes) -> bytes:
 
 
 def numbers_with(script: Script, first: int) -> bytes:
-    return script.facts.payload(1, script.values([first, *script.numbers[1][1:]]))
+    return script.facts.payload(1, script.values(1, [first, *script.numbers[1][1:]]))
 
 
 LIES: dict[str, Lie] = {
@@ -170,12 +170,12 @@ LIES: dict[str, Lie] = {
         lambda s: s.added([0, 2, 3])),
     # In what a member releases.
     "two-survivor-sets": Lie(
-        FOUR, "release", "open", "sealing.invalid",
+        ALL_UPDATES, "release", "open", "sealing.invalid",
         "member 1 was told of survivors 0, 1 and 2, and answers for these; member 0 for all four",
         lambda s: s.facts.sealed_share(1, 0, s.facts.digest({k: s.sent[k] for k in (0, 1, 2)}),
                                        s.facts.share_of_sum(1, (0, 1, 2)))),
     "share-of-other-survivors": Lie(
-        FOUR, "release", "open", "rlwe.shares-inconsistent",
+        ALL_UPDATES, "release", "open", "rlwe.shares-inconsistent",
         "member 1 adds up the key shares of survivors 0, 1 and 2, and says it is for all four",
         lambda s: released_by_1(s, s.facts.share_of_sum(1, (0, 1, 2)))),
     "wrong-share": Lie(

@@ -53,13 +53,13 @@ class Script:
         return [[number for term in self.terms for number in numbers_of(term, k, rounding_seed(self.members[k]))]
                 for k in range(self.size)]
 
-    def values(self, numbers: list[int]) -> list[int]:
-        """What lies in the slots for a member's numbers."""
-        return numbers if self.facts.update_bits else digits(numbers, self.width)
+    def values(self, k: int, numbers: list[int]) -> list[int]:
+        """What lies in the slots for a member's numbers: of statistics digits, under the masks of pairs."""
+        return numbers if self.facts.update_bits else digits(self.facts.masked(k, numbers), self.width)
 
     @cached_property
     def sent(self) -> list[Sent]:
-        return [self.facts.sent(k, self.facts.payload(k, self.values(numbers)))
+        return [self.facts.sent(k, self.facts.payload(k, self.values(k, numbers)))
                 for k, numbers in enumerate(self.numbers)]
 
     @cached_property
@@ -94,7 +94,7 @@ class Script:
         return self.added(self.alive)
 
     def added(self, who: Sequence[int]) -> bytes:
-        length = len(self.values(self.numbers[0]))
+        length = len(self.values(0, self.numbers[0]))
         return self.facts.scheme.add([self.sent[k].payload for k in who], length)
 
     def check(self) -> None:
@@ -102,7 +102,7 @@ class Script:
         repliers = list(self.repliers or range(self.size))
         key_sum = self.facts.recovered({k: self.share(k) for k in repliers[: self.facts.replies]})
         assert key_sum == self.facts.key_sum(self.alive), self.name
-        columns = [self.values(self.numbers[k]) for k in self.alive]
+        columns = [self.values(k, self.numbers[k]) for k in self.alive]
         sums = [sum(column) for column in zip(*columns, strict=True)]
         assert self.facts.scheme.open(self.payload_sum, len(sums), self.facts.public_seed, key_sum) == sums, self.name
         if not self.facts.update_bits:
@@ -173,12 +173,12 @@ ALL_UPDATES = Script("updates", 4, 64, UPDATES)
 MOST_UPDATES = Script("updates-of-three", 4, 64, UPDATES, survivors=(0, 1, 2))
 GOOD = [
     THREE, FOUR, NEXT, ALL_UPDATES, MOST_UPDATES,
-    Script("one-late-one-silent", 4, 64, COUNTS, survivors=(0, 1, 3), repliers=(0, 2, 3)),
+    Script("one-late-one-silent", 4, 64, UPDATES, survivors=(0, 1, 3), repliers=(0, 2, 3)),
     # 60 numbers of 6 digits at 10 to a coefficient are 36 positions, so two blocks of 32.
     Script("reals-96", 5, 96, [real_term("x", 1000, 81, [[(k + 1) * (j - 30) / 7 for j in range(60)]
-                                                          for k in range(5)])], survivors=(0, 1, 2, 4)),
-    Script("packed-shares", 7, 64, [count_term("n", 10, [[k, -k] for k in range(7)])], colluding=2, smallest=4,
-           survivors=(1, 2, 3, 4, 5, 6), repliers=(0, 1, 2, 3, 5, 6), attempt=2, exchange=3),
-    Script("fifty-one-nodes", 51, 64, [count_term("n", 10, [[k % 10, -1] for k in range(51)])], colluding=5,
+                                                          for k in range(5)])], repliers=(0, 1, 2, 4)),
+    Script("packed-shares", 7, 64, [update_term("u", 1, 12, [[k / 7, -k / 7] for k in range(7)])], colluding=2,
+           smallest=4, survivors=(1, 2, 3, 4, 5, 6), repliers=(0, 1, 2, 3, 5, 6), attempt=2, exchange=3),
+    Script("fifty-one-nodes", 51, 64, [update_term("u", 1, 8, [[k / 51, -1.0] for k in range(51)])], colluding=5,
            smallest=40, survivors=range(45), repliers=range(8, 51)),
 ]

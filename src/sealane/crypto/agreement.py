@@ -27,7 +27,8 @@ class AgreementKey:
     """A private key of both kinds, from a seed of 32 bytes."""
 
     def __init__(self, seed: Secret) -> None:
-        self._point_key = X25519PrivateKey.from_private_bytes(seed.reveal())
+        # From the seed by one-way functions both: who finds one key's secret must not learn the seed, and so the other.
+        self._point_key = X25519PrivateKey.from_private_bytes(derive(seed, "x25519 seed").reveal())
         # d || z of FIPS 203, algorithm 16
         halves = b"".join(derive(seed, "ml-kem seed", part).reveal() for part in (b"d", b"z"))
         self._kem_key = MLKEM768PrivateKey.from_seed_bytes(halves)

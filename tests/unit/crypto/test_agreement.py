@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from reference import hkdf
 
 from sealane.core.secret import Secret
@@ -35,7 +38,11 @@ KEM_KEY = AgreementKey(Secret(b"k" * 32)).public_key[32:]
 
 
 def key(text: str) -> AgreementKey:
-    return AgreementKey(Secret(bytes.fromhex(text)))
+    """A key whose scalar is that of a vector, which no seed is known for."""
+    made = AgreementKey(Secret(bytes.fromhex(text)))
+    made._point_key = X25519PrivateKey.from_private_bytes(bytes.fromhex(text))
+    made.public_key = made._point_key.public_key().public_bytes_raw() + made.public_key[32:]
+    return made
 
 
 def combined(point: str, introduced: Secret, *keys: bytes) -> bytes:
@@ -65,6 +72,19 @@ def test_either_half_alone_gives_another_secret() -> None:
     # Who reads X25519 but not ML-KEM, and who has the encapsulated secret but not the point.
     assert alice.shared(bob.public_key, eve.accept(ciphertext)) != pair
     assert eve.shared(bob.public_key, introduced) != pair
+
+
+def test_neither_private_key_gives_the_seed_or_the_other() -> None:
+    """Who finds the scalar of a recorded point would else make the ML-KEM key from it, and what was encapsulated."""
+    seed = bytes.fromhex(ALICE[0])
+    own = AgreementKey(Secret(seed))
+    assert own._point_key.private_bytes_raw() == hkdf(seed, "x25519 seed")
+    assert own._kem_key.private_bytes_raw() == hkdf(seed, "ml-kem seed", b"d") + hkdf(seed, "ml-kem seed", b"z")
+    clamped = bytearray(own._point_key.private_bytes_raw())
+    clamped[0], clamped[31] = clamped[0] & 248, clamped[31] & 127 | 64  # RFC 7748, section 5: what a logarithm gives
+    for low, high in itertools.product(range(8), (0, 64, 128, 192)):
+        guess = bytes([clamped[0] | low, *clamped[1:31], clamped[31] & 63 | high])
+        assert AgreementKey(Secret(guess)).public_key[32:] != own.public_key[32:]
 
 
 def test_introductions_are_fresh_and_only_for_their_receiver() -> None:

@@ -13,7 +13,7 @@ first member's contribution carries it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -23,15 +23,13 @@ from sealane.core.secret import Secret
 from sealane.crypto.derivation import derive
 from sealane.errors import ProtocolError
 from sealane.ring.base import ArrayValues
-from sealane.ring.prg import SEED_BYTES, fill
-from sealane.ring.words import WIDTHS, Width, Words, add, limbs_in, limbs_of, reduce, subtract, to_bytes
+from sealane.ring.prg import SEED_BYTES
+from sealane.ring.words import WIDTHS, Width, add, limbs_in, limbs_of, to_bytes
 from sealane.secagg.attempt import Attempt
 from sealane.secagg.layout import Vector
 from sealane.secagg.masking.slots import MaskedTotal, mask, slot_width, word_bits
+from sealane.secagg.pair_masks import apply_masks, pair_masks
 from sealane.secagg.scheme import Form, Pairs, Sum, Total
-
-Key = tuple[Secret, bool]
-"""The key of one mask, and whether it is added."""
 
 
 class Masking:
@@ -56,14 +54,14 @@ class Masking:
 
     def protect(self, sum_: Sum, pairs: Pairs, vector: Vector, seed: Secret, *, common: bool = False) -> Octets:
         """Return the vector under one mask for every peer and its self mask, where it has one."""
-        keys = list(_pair_masks(sum_, pairs))
+        keys = list(pair_masks(sum_, pairs))
         if not common or pairs.own == sum_.attempt.first:
             keys.append((_self_mask(sum_, seed, pairs.own), True))
         layout = sum_.layout
         if not isinstance(vector, np.ndarray):
             return mask(vector, slot_width(layout.most), keys)
         out = vector.copy()
-        _apply(out, layout.width, keys)
+        apply_masks(out, layout.width, keys)
         return to_bytes(out, layout.width)
 
     def key_shares(self, sum_: Sum, seed: Secret) -> Mapping[Fingerprint, bytes]:
@@ -104,7 +102,7 @@ class Masking:
             return ArrayValues(sums), common
         assert isinstance(total, WordsTotal)
         opened = total.words.copy()
-        _apply(opened, layout.width, [(key, False) for key in masks])
+        apply_masks(opened, layout.width, [(key, False) for key in masks])
         return opened, common
 
 
@@ -125,20 +123,5 @@ class WordsTotal:
         return to_bytes(self.words, self.width)
 
 
-def _pair_masks(sum_: Sum, pairs: Pairs) -> Iterator[Key]:
-    for peer, secret in pairs.secrets.items():
-        # Both names are in the label: a member that signs another's agreement key as its own, in whatever encoding,
-        # would otherwise make two masks of a third the same, and where the signs differ they would cancel.
-        low, high = sorted((pairs.own, peer))
-        yield derive(secret, "pair mask", sum_.transcript.value, low.encode(), high.encode()), pairs.own == low
-
-
 def _self_mask(sum_: Sum, seed: Secret, of: Fingerprint) -> Secret:
     return derive(seed, "self mask", sum_.transcript.value, of.encode())
-
-
-def _apply(vector: Words, width: Width, keys: list[Key]) -> None:
-    stream = np.empty(vector.shape, "<u8")
-    for key, adds in keys:
-        fill(key, stream)
-        (add if adds else subtract)(vector, reduce(stream, width), width)

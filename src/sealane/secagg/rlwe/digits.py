@@ -1,6 +1,7 @@
 """Statistics under ``rlwe``: words of Z_2^w as digits of 16 bits, least significant first, digit after digit.
 
-Digits of a cohort's words add up without carries; put together again they give the sum modulo 2^w.
+Digits of a cohort's words add up without carries; put together again they give the sum modulo 2^w. Sums of digits tell
+more than that sum: the words have to be masked by pairs before they are cut.
 """
 
 from __future__ import annotations

@@ -5,6 +5,9 @@ ciphertexts of the survivors add up to a ciphertext under sum s_i; a holder's sh
 survivors gave it. Enough holders release theirs to the nodes, which recover the sum of the keys and open the sum. The
 public polynomial a is expanded from the transcript, so no two sums share one, and nobody chooses it.
 
+Statistics go in as digits, whose sums are opened: their carries would tell of single vectors. So statistics are masked
+by pairs first, as under ``masking``, and open for the whole cohort only; updates are summed as they are.
+
 Source: Bell et al., "ACORN" (2023), for sums under key-additive encryption; Bell-Clark et al., "Willow" (2025), for
 keys as wide as that their sum may be known; ``docs/protocol.md`` says what differs.
 """
@@ -14,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sealane.core.canonical import sha256
 from sealane.core.ids import Fingerprint
@@ -23,8 +27,10 @@ from sealane.crypto.derivation import derive
 from sealane.errors import ProtocolError
 from sealane.ring.base import ArrayValues, Values
 from sealane.ring.select import choose
+from sealane.ring.words import Words
 from sealane.secagg.attempt import Attempt
 from sealane.secagg.layout import Layout, Vector
+from sealane.secagg.pair_masks import apply_masks, pair_masks
 from sealane.secagg.rlwe.digits import DIGIT_BITS, MOST, digits, from_digits
 from sealane.secagg.rlwe.parameters import Parameters, committee, parameters
 from sealane.secagg.rlwe.total import ResidueTotal
@@ -58,7 +64,7 @@ class Rlwe:
         """Return the ciphertext of the vector, under the key that the seed gives in this sum: never a common one."""
         assert not common
         found = _parameters(sum_)
-        values: Values = (ArrayValues(digits(vector, sum_.layout.width)) if isinstance(vector, np.ndarray) else vector)
+        values: Values = ArrayValues(masked_digits(sum_, pairs, vector)) if isinstance(vector, np.ndarray) else vector
         key = self._backend.secret_key(found.ring, _key_seed(sum_, seed))
         payload = self._backend.encrypt(found.packing, values, public_seed=_public_seed(sum_), key=key,
                                         error_seed=derive(seed, "rlwe errors", sum_.transcript.value))
@@ -113,6 +119,13 @@ class Rlwe:
         if layout.most:
             return ArrayValues(opened), common
         return from_digits(opened, layout.width, layout.length), common
+
+
+def masked_digits(sum_: Sum, pairs: Pairs, vector: Words) -> NDArray[np.uint32]:
+    """Return a statistic's digits, under the masks of pairs: sums of digits then tell no more than the sum."""
+    masked = vector.copy()
+    apply_masks(masked, sum_.layout.width, pair_masks(sum_, pairs))
+    return digits(masked, sum_.layout.width)
 
 
 def _cohort(attempt: Attempt) -> Parameters:
