@@ -12,7 +12,7 @@ import pandas as pd
 from sealane.core.canonical import content_hash
 from sealane.core.clock import from_text, to_text
 from sealane.core.ids import check_name
-from sealane.errors import RefusedError
+from sealane.errors import InputError, RefusedError, UnavailableError
 from sealane.governance.agreement import Agreement
 from sealane.governance.contract import Contract
 from sealane.governance.quality import Profile, suppress
@@ -276,10 +276,18 @@ def open_approved(register: Register, agreement: Agreement, study: Study, *, str
 
     Raises:
         InputError: unknown, or its source cannot be read.
+        UnavailableError: the source is not where it was: what waits for it can go on once it is back.
         RefusedError: it changed since, or is under another contract than the study's.
     """
     opening = _open_streamed if streamed and can_stream(register.dataset(agreement.dataset)) else open_dataset
-    dataset = opening(register, agreement.dataset, agreement.dataset_version)
+    try:
+        dataset = opening(register, agreement.dataset, agreement.dataset_version)
+    except InputError as error:
+        if error.code != "dataset.not-found":
+            raise
+        raise UnavailableError("dataset.source-missing", "the source of a dataset cannot be read", got=error.got,
+                               hint="put it back at that node (`sealane dataset list` there says where), then "
+                               "`sealane run resume RUN`") from None
     if dataset.contract.id != study.data_contract:
         raise RefusedError("dataset.other-contract", "the dataset is under another contract than the study",
                            got=dataset.contract.id, expected=study.data_contract)
@@ -381,4 +389,6 @@ def _violation(report: Report) -> RefusedError:
 def _changed(entry: DatasetEntry, what: str, got: str, expected: str | None) -> RefusedError:
     return RefusedError("dataset.changed", f"dataset {entry.name} changed since: {what} differs",
                         got=got[:16], expected=(expected or "")[:16],
-                        hint=f"`sealane dataset add {entry.name}` again, then approve studies for the new version")
+                        hint=f"put that version back; or `sealane dataset add {entry.name} --from SOURCE --contract "
+                        f"{entry.contract_id}`, `sealane dataset grade {entry.name} --accept`, and have studies "
+                        "proposed again")

@@ -15,7 +15,7 @@ import signed
 
 from sealane.core.clock import ManualClock
 from sealane.crypto.signing import SigningKey
-from sealane.errors import InputError, RefusedError, SealaneError
+from sealane.errors import InputError, RefusedError, SealaneError, UnavailableError
 from sealane.governance.contract import Contract
 from sealane.governance.study import Study
 from sealane.node import reading
@@ -239,6 +239,11 @@ def test_only_what_was_approved_is_opened(tmp_path: Path, register: Register, ad
     study = make()
     approval = signed.agreed(study, keys["north"], "north", version=report.version)
     assert open_approved(register, approval, study).rows == 3
+    path = (tmp_path / "loans.csv").rename(tmp_path / "elsewhere.csv")
+    missing = refused(lambda: open_approved(register, approval, study, streamed=True), UnavailableError)
+    assert (missing.code, "loans.csv" in str(missing)) == ("dataset.source-missing", False)  # a run waits for it
+    assert refused(lambda: open_approved(register, approval, study), UnavailableError).code == missing.code
+    path.rename(tmp_path / "loans.csv")
     other = make(data_contract="test.others/v1")
     assert refused(lambda: open_approved(register, approval, other)).code == "dataset.other-contract"
 
