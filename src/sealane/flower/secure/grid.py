@@ -57,7 +57,8 @@ class SecureSum:
         grid: Flower's own, Sealane's, or a simulation's.
         clip: largest change of a parameter in a round; what is beyond is clipped.
         cap: largest number of examples that counts as a weight.
-        scheme: ``masking`` or ``rlwe``; with ``rlwe`` and four nodes or more a sum opens without one that is lost.
+        scheme: ``masking`` or ``rlwe``; with ``rlwe`` and four nodes or more the first sum opens without one that is
+            lost, and all others are of the same nodes.
         bits: width that a change is quantised to, 4 to 24.
         smallest: fewest nodes whose sum is opened.
         colluding: how many nodes may collude with the server half.
@@ -74,6 +75,7 @@ class SecureSum:
         self._flower.serverapp.Grid.register(SecureSum)
         self.terms = Terms(scheme, float(clip), float(cap), bits, smallest, colluding, weighted_by)
         self.terms.check()
+        self._summed: frozenset[Fingerprint] | None = None  # nodes help with sums of the same nodes only
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._grid, name)
@@ -149,7 +151,7 @@ class SecureSum:
                        ) -> tuple[Said, SumState]:
         entries = tuple(entry_of(attempt, m.fingerprint, introduced[m.fingerprint]) for m in attempt.members)
         steps = {}
-        for member in turn.nodes:
+        for member in (m for m in turn.nodes if self._summed is None or m in self._summed):
             sealed = {f: one.sealed[member] for f, one in introduced.items() if member in one.sealed}
             told = Introduced(attempt.run_id, attempt.number, entries, sealed)
             steps[member] = {"step": "contribute", "introduced": wire.write(told)}
@@ -164,6 +166,10 @@ class SecureSum:
         if isinstance(state, Gathering):
             state = announce_survivors(state)
         announced = announced_of(state)
+        arrived = frozenset(announced.gathered.arrived)
+        if self._summed not in (None, arrived):
+            raise self._failed(turn)
+        self._summed = arrived
         steps = {f: {"step": "release", "arrival": wire.write(announcement(announced, f))}
                  for f in announced.gathered.arrived}
         for member, one in self._all(turn, steps, whole=False).items():
@@ -224,7 +230,8 @@ class SecureSum:
         return UnavailableError("flower.sum-not-opened", "a secure sum did not open, and never will",
                                 got="; ".join(turn.failed)[:500] or f"{len(turn.nodes)} nodes",
                                 expected=f"at least {self.terms.smallest} nodes that answer",
-                                hint="the next round begins anew; with rlwe, four nodes or more go on without one")
+                                hint="the next round begins anew; with rlwe, four nodes or more go on without one that "
+                                     "the first sum already lacks")
 
     def _reply(self, turn: _Round, first: dict[str, Any], arrays: list[NDArray[Any]], weights: float) -> Any:
         app = self._flower.app

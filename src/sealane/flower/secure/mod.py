@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sealane.computations.flower_app.library import load
+from sealane.core.ids import Fingerprint
 from sealane.core.secret import Secret
 from sealane.crypto.signing import SigningKey
 from sealane.errors import InputError, RefusedError, SealaneError
@@ -28,18 +29,21 @@ class SecureSumMod:
 
     What a node insists on is set here, or by its operator in the node's configuration, which outweighs it:
     ``sealane-trusted`` (fingerprints, separated by commas), ``sealane-key`` (a file with 32 bytes, the seed of its
-    signing key) and ``sealane-smallest``. **Without ``trusted``, whoever runs the server half can invent the other
-    nodes, and so learn this one's model.**
+    signing key), ``sealane-terms`` and ``sealane-smallest``. **Without ``trusted``, whoever runs the server half can
+    invent the other nodes, and so learn this one's model; without ``terms``, whoever starts several runs can weigh the
+    nodes differently in each, and learn it from the differences.**
 
     Attributes:
-        trusted: fingerprints of the nodes that a cohort may be of, this one's among them; None takes anybody.
+        trusted: fingerprints of the nodes that are summed, of all of them, this one's among them; None takes anybody.
         smallest: fewest nodes whose sum it helps to open, at least 3.
         schemes: that it takes part in.
+        terms: ``SecureSum(…).terms.hash()`` of the sums that it helps with; None takes those of a run's first round.
     """
 
     trusted: Collection[str] | None = None
     smallest: int = 3
     schemes: Collection[str] = SCHEMES
+    terms: str | None = None
 
     def __call__(self, message: Any, context: Any, call_next: Next) -> Any:
         """Answer a message, or pass it on."""
@@ -67,8 +71,9 @@ class SecureSumMod:
         if smallest < 3:
             raise InputError("flower.bad-terms", "a secure sum cannot have this smallest", got=smallest,
                              expected="at least 3", hint="of two nodes, each learns the other's model")
-        path = config.get("sealane-key")
-        guard = Guard(None if trusted is None else frozenset(trusted), smallest, self.schemes)
+        path, terms = config.get("sealane-key"), config.get("sealane-terms", self.terms)
+        guard = Guard(None if trusted is None else frozenset(map(Fingerprint, trusted)), smallest, self.schemes,
+                      None if terms is None else str(terms).strip())
         return None if path is None else _read_key(Path(str(path))), guard
 
 

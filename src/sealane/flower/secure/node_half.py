@@ -8,6 +8,7 @@ Each step takes place once, in this order; the sum is opened at the nodes, which
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 from sealane.computations.flower_app.library import Flower
 from sealane.core.canonical import sha256
 from sealane.core.entropy import random_bytes, random_secret
+from sealane.core.ids import Fingerprint
 from sealane.core.secret import Secret
 from sealane.crypto.agreement import AgreementKey
 from sealane.crypto.signing import SigningKey
@@ -40,43 +42,61 @@ Step = dict[str, Any]
 class Guard:
     """What a node itself insists on, whatever the server half says.
 
+    Whoever holds two sums over different nodes, or with other weights, can subtract them, whatever their rounds. So a
+    node helps with sums of one kind over one set of nodes only. With ``trusted`` and ``terms`` it knows both without
+    having to remember them: a context is lost with a process and begins anew with a run.
+
     Attributes:
-        trusted: fingerprints that a cohort may be of; None takes whoever the server half names.
+        trusted: fingerprints of the nodes whose sum it opens, of all of them and no others; None takes whomever the
+            server half names first.
         smallest: fewest nodes whose sum it helps to open.
         schemes: that it takes part in.
+        terms: hash of the only terms that it takes part on; None takes those that the server half names first.
     """
 
-    trusted: frozenset[str] | None
+    trusted: frozenset[Fingerprint] | None
     smallest: int
     schemes: Collection[str]
+    terms: str | None = None
 
-    def check_terms(self, terms: Terms) -> None:
-        """Refuse terms that are weaker than this.
+    def check_terms(self, terms: Terms, before: object) -> None:
+        """Refuse terms that are weaker than this, or others than before: a sum by other weights tells something else.
 
         Raises:
-            RefusedError: another scheme, or too small a cohort.
+            RefusedError: another scheme, too small a cohort, or other terms.
         """
         if terms.scheme not in self.schemes or terms.smallest < self.smallest:
             raise RefusedError("flower.terms-refused", "this node takes part in no such secure sum",
                                got=f"{terms.scheme}, {terms.smallest} nodes",
                                expected=f"{' or '.join(self.schemes)}, at least {self.smallest} nodes")
+        wanted = before if self.terms is None else self.terms
+        if wanted is not None and wanted != terms.hash():
+            raise RefusedError("flower.terms-changed", "these are other terms than before, or than sealane-terms "
+                               "names: sums of the same nodes by other weights would tell of single nodes",
+                               got=terms.hash(), expected=str(wanted),
+                               hint="clip, cap, bits and the rest of SecureSum stay the same for all rounds")
 
-    def check_cohort(self, attempt: Attempt, before: object) -> None:
-        """Refuse a cohort with a stranger in it, or another one than before.
+    def check_nodes(self, nodes: AbstractSet[Fingerprint], fewest: int, before: object) -> None:
+        """Refuse a cohort, or survivors, with a stranger among them, one missing, or others than before.
 
         Raises:
-            RefusedError: it is one of these, or too small.
+            RefusedError: they are one of these, or too few.
         """
-        strangers = set() if self.trusted is None else attempt.cohort - self.trusted
-        if strangers:
+        trusted = nodes if self.trusted is None else self.trusted
+        if nodes - trusted:
             raise RefusedError("flower.stranger", "the cohort has a member that nobody here trusts",
-                               got=min(strangers), expected="fingerprints that sealane-trusted names")
-        if attempt.size < max(self.smallest, attempt.smallest):
-            raise RefusedError("flower.cohort-too-small", "the cohort is too small", got=attempt.size,
-                               expected=f"at least {max(self.smallest, attempt.smallest)}")
-        if before is not None and before != cohort_hash(attempt):
-            raise RefusedError("flower.cohort-changed", "another cohort was summed before, and the difference of both "
-                               "would tell of single nodes", got=f"{attempt.size} members",
+                               got=min(nodes - trusted), expected="fingerprints that sealane-trusted names")
+        if len(nodes) < max(self.smallest, fewest):
+            raise RefusedError("flower.cohort-too-small", "the cohort is too small", got=len(nodes),
+                               expected=f"at least {max(self.smallest, fewest)}")
+        if trusted - nodes:
+            raise RefusedError("flower.member-missing", "a node that is trusted here would not be in the sum, and the "
+                               "difference to a sum with it would tell of it alone", got=min(trusted - nodes),
+                               expected="all that sealane-trusted names",
+                               hint="wait for the node; or let people at all nodes take it off their sealane-trusted")
+        if before is not None and before != nodes_hash(nodes):
+            raise RefusedError("flower.cohort-changed", "other nodes were summed before, and the difference of both "
+                               "would tell of single nodes", got=f"{len(nodes)} members",
                                hint="ask all nodes in every round: fraction_train=1.0")
 
 
@@ -129,7 +149,7 @@ class NodeHalf:
 
     def _join(self, step: Step) -> Step:
         terms, run = read_terms(step.get("terms")), str(step.get("run"))
-        self._guard.check_terms(terms)
+        self._guard.check_terms(terms, self._node.get("terms"))
         seed = random_secret()
         join = sign_join(self._key, terms.attempt(run, ()).study_hash, run, AgreementKey(seed).public_key)
         self._sum.keep(terms=terms.to_text(), run=run, agreement=seed.reveal())
@@ -138,9 +158,10 @@ class NodeHalf:
     def _introduce(self, step: Step) -> Step:
         attempt = self._attempt(step.get("start"))
         attempt.verify_own(self._key.fingerprint, self._agreement().public_key)
-        self._guard.check_cohort(attempt, self._node.get("cohort"))
+        self._guard.check_nodes(attempt.cohort, attempt.smallest, self._node.get("cohort"))
         own, made = introduce(attempt, self._key, self._agreement())
-        self._node.keep(cohort=cohort_hash(attempt))
+        terms = read_terms(self._sum.need("terms", "introduce"))
+        self._node.keep(cohort=nodes_hash(attempt.cohort), terms=terms.hash())
         self._sum.keep(start=step["start"], own=wire.write(own), made=write_secrets(made))
         return {"introduction": wire.write(own)}
 
@@ -164,6 +185,8 @@ class NodeHalf:
         arrival = wire.read(step.get("arrival"), Arrival)
         role, state = self._contributed()
         released = role.release(state, arrival)
+        self._guard.check_nodes(released.survivors, role.attempt.smallest, self._node.get("survivors"))
+        self._node.keep(survivors=nodes_hash(released.survivors))
         self._sum.keep(arrival=step["arrival"])
         return {"release": b"" if released.message is None else wire.write(released.message)}
 
@@ -205,9 +228,9 @@ class NodeHalf:
         return SigningKey(Secret(self._node.get("key")))
 
 
-def cohort_hash(attempt: Attempt) -> bytes:
-    """Return what a node remembers of a cohort."""
-    return sha256(b"sealane flower cohort v1", *(member.fingerprint.encode() for member in attempt.members))
+def nodes_hash(nodes: AbstractSet[Fingerprint]) -> bytes:
+    """Return what a node remembers of a cohort, or of survivors."""
+    return sha256(b"sealane flower cohort v1", *(node.encode() for node in sorted(nodes)))
 
 
 def _one_array_record(content: Any) -> tuple[str, Any]:

@@ -71,10 +71,13 @@ class Terms:
         """Return them as canonical JSON."""
         return canonical_bytes(asdict(self)).decode()
 
+    def hash(self) -> str:
+        """Return the SHA-256 over them, in hexadecimal."""
+        return sha256(b"sealane flower terms v1", self.to_text().encode()).hex()
+
     def attempt(self, run: str, members: tuple[Member, ...]) -> Attempt:
         """Return the attempt of a cohort; these terms stand where a study does elsewhere."""
-        study = sha256(b"sealane flower terms v1", self.to_text().encode()).hex()
-        return Attempt(run, study, 1, self.scheme, members, self.colluding, self.smallest)
+        return Attempt(run, self.hash(), 1, self.scheme, members, self.colluding, self.smallest)
 
     def layout(self, length: int, cohort: int) -> Layout:
         """Return the plan of a sum of models with so many values: these, and the weight."""
