@@ -34,8 +34,8 @@ def test_serving_ends_cleanly(scene: Scene, name: str, number: signal.Signals) -
 
 
 @pytest.mark.parametrize(("name", "number", "step"), [
-    ("finance", signal.SIGTERM, "preparing real data"), ("finance", signal.SIGINT, "comparing"),
-    ("healthcare", signal.SIGINT, "checking units"),
+    ("finance", signal.SIGTERM, "preparing real data"), ("finance", signal.SIGINT, "making a scorecard"),
+    ("healthcare", signal.SIGINT, "judging the model"),
     ("governance", signal.SIGINT, "starting the nodes"), ("governance", signal.SIGTERM, "stopping every process"),
 ])
 def test_a_demo_that_is_stopped_leaves_nothing(tmp_path: Path, name: str, number: signal.Signals, step: str) -> None:
