@@ -49,7 +49,7 @@ def test_who_does_not_release_is_not_waited_for(federation: Federate) -> None:
 
 
 def test_a_coordinator_that_opens_for_fewer_is_refused(federation: Federate) -> None:
-    """Statistics are masked by pairs and open for the whole cohort; what a difference would tell, the gate knows too."""
+    """Statistics are masked by pairs, and open for the whole cohort: a difference of two would tell of one."""
     from dataclasses import replace
 
     fed = federation(patience=Patience(round_s=1.0, nudge_s=0.04, silent_s=15.0))

@@ -78,8 +78,8 @@ def parse_policy(data: bytes) -> Policy:
     Raises:
         InputError: it is no policy.
     """
-    value: Any = parse_canonical(data.strip())
     try:
+        value: Any = parse_canonical(data.strip())
         if value.keys() != {"version", "log", "colluding", "witnesses"} or value["version"] != VERSION:
             raise _malformed()
         keys, colluding = [parse_key(text) for text in value["witnesses"]], value["colluding"]

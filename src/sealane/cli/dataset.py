@@ -106,7 +106,7 @@ def _present(report: dict[str, Any]) -> str:
     parts = [f"registered {report['name']} under {report['contract']}", facts([
         ("rows", f"{report['rows'] - (report['invalid'] if report['drop_invalid'] else 0):,}"),
         ("left out", amount(report["invalid"], "row") if report["invalid"] else None), ("version", report["version"]),
-        ("absent", ", ".join(report["absent"]) or None),
+        ("fields absent", ", ".join(report["absent"]) or None),
         ("nothing found for", ", ".join(report["unfilled"]) or None)])]
     if report["repaired"]:
         parts.append(table(("repair", "field", "rows"), ((r["do"], r["field"] or "-", r["rows"])

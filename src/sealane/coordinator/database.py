@@ -172,4 +172,5 @@ def _check_version(connection: Connection) -> None:
         connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA_VERSION}")
     elif found != SCHEMA_VERSION:
         raise RefusedError("storage.version", "the database was made by another version of Sealane", got=found,
-                           expected=SCHEMA_VERSION, hint="run the version that made it")
+                           expected=SCHEMA_VERSION,
+                           hint="upgrade Sealane" if found > SCHEMA_VERSION else "run the version that made it")

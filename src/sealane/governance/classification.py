@@ -161,7 +161,7 @@ def load_grading(data: bytes) -> GradingTable:
         InputError: not TOML, or not a table of labels.
     """
     try:
-        table = GradingTable.model_validate(tomllib.loads(data.decode("utf-8")))
+        table = GradingTable.model_validate(tomllib.loads(data.decode("utf-8-sig")))
     except ValidationError as error:
         where, what = first_fault(error, "table")
         raise InputError("grading.malformed", f"grading table is malformed at {where}", got=what) from error

@@ -259,7 +259,7 @@ def load_contract(source: bytes | Path) -> Contract:
         raise InputError("contract.too-large", "contract is too large", got=f"{len(data)} bytes",
                          expected=f"at most {MAXIMUM_BYTES}")
     try:
-        content = tomllib.loads(data.decode("utf-8"))
+        content = tomllib.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise InputError("contract.not-toml", "contract is not TOML", got=str(error)[:200]) from error
     try:

@@ -97,7 +97,7 @@ def read_defaults(home: Path) -> Defaults:
         raise InputError("defaults.malformed", f"{FILE} is too large", got=f"{len(data)} bytes",
                          expected=f"at most {MAXIMUM_BYTES}")
     try:
-        return Defaults.model_validate(tomllib.loads(data.decode("utf-8")))
+        return Defaults.model_validate(tomllib.loads(data.decode("utf-8-sig")))
     except ValidationError as error:
         raise _malformed(FILE, error) from error
     except (ValueError, RecursionError) as error:

@@ -105,7 +105,7 @@ def load_deidentification(data: bytes) -> Deidentification:
         InputError: not TOML, or malformed.
     """
     try:
-        return Deidentification.model_validate(tomllib.loads(data.decode("utf-8")))
+        return Deidentification.model_validate(tomllib.loads(data.decode("utf-8-sig")))
     except ValidationError as error:
         where, what = first_fault(error, "defaults")
         raise InputError("desensitise.malformed", f"the defaults are malformed at {where}", got=what) from error

@@ -116,7 +116,7 @@ def load_desensitisation(data: bytes, contract: Contract) -> Desensitisation:
         if len(data) > MAXIMUM_BYTES:
             raise InputError("desensitise.too-large", "the rules are too large", got=f"{len(data)} bytes",
                              expected=f"at most {MAXIMUM_BYTES}")
-        rules = Desensitisation.model_validate(tomllib.loads(data.decode("utf-8")))
+        rules = Desensitisation.model_validate(tomllib.loads(data.decode("utf-8-sig")))
     except ValidationError as error:
         where, what = first_fault(error, "rules")
         raise InputError("desensitise.malformed", f"the rules are malformed at {where}", got=what,

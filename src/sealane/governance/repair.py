@@ -111,7 +111,7 @@ def load_repair(data: bytes, contract: Contract) -> Repair:
         raise InputError("repair.too-large", "the repair is too large", got=f"{len(data)} bytes",
                          expected=f"at most {MAXIMUM_BYTES}")
     try:
-        content: Any = tomllib.loads(data.decode("utf-8"))
+        content: Any = tomllib.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise InputError("repair.not-toml", "the repair is not TOML", got=str(error)[:200]) from error
     try:

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from sealane.core.clock import to_text
 from sealane.errors import InputError, RefusedError
@@ -21,6 +21,11 @@ MAXIMUM_VALID_DAYS = 3660
 
 Party = TypeVar("Party")
 Placed = TypeVar("Placed", Participant, Recipient)
+
+
+def _as_written(amount: object) -> object:
+    """Return a decimal that was written without quotes as text, as it was."""
+    return repr(amount) if isinstance(amount, (int, float)) and not isinstance(amount, bool) else amount
 
 
 class StudyFile(BaseModel):
@@ -51,8 +56,8 @@ class StudyFile(BaseModel):
     colluding: int = Field(default=1, strict=True)
     rounds: int | None = Field(default=None, strict=True)
     runs: int = Field(default=10, strict=True)
-    epsilon: str | None = None
-    delta: str | None = None
+    epsilon: Annotated[str, BeforeValidator(_as_written)] | None = None
+    delta: Annotated[str, BeforeValidator(_as_written)] | None = None
     participants: list[str] | dict[str, str] | None = None
     recipients: list[str] | None = None
     jurisdictions: dict[str, str] = Field(default_factory=dict)
@@ -150,7 +155,7 @@ def parse_study_file(data: bytes) -> StudyFile:
         raise InputError("study.too-large", "study file is too large", got=f"{len(data)} bytes",
                          expected=f"at most {MAXIMUM_BYTES}")
     try:
-        content = tomllib.loads(data.decode("utf-8"))
+        content = tomllib.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise InputError("study.not-toml", "study file is not TOML", got=str(error)[:200],
                          hint="`sealane study new FILE` writes one to compare it with") from error

@@ -106,7 +106,7 @@ def read_tariff(data: bytes) -> Tariff:
         raise InputError("tariff.too-large", "the tariff is too large", got=f"{len(data)} bytes",
                          expected=f"at most {MAXIMUM_BYTES}")
     try:
-        content = tomllib.loads(data.decode("utf-8"))
+        content = tomllib.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise InputError("tariff.not-toml", "the tariff is not TOML", got=str(error)[:200]) from error
     return make_tariff(content)

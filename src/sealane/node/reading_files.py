@@ -132,8 +132,8 @@ def _asked(path: Path, statement: str, ask: Callable[[], T]) -> T:
     # Raised out here so that the reader's own message, which quotes the row, is no context of this one.
     raise InputError("dataset.unreadable", f"{path.name} cannot be read{failure[1]}", got=failure[0],
                      expected=f"a sound {path.suffix.lstrip('.').upper()} file",
-                     hint="every line of a CSV has as many fields as its header, in UTF-8" if "read_csv" in statement
-                     else "write the file again, or name a CSV with the suffix .csv")
+                     hint="every line of a CSV has as many fields as its header, in UTF-8 and at most 2 MB"
+                     if "read_csv" in statement else "write the file again, or name a CSV with the suffix .csv")
 
 
 def connect(paths: Sequence[Path], database: Path | None = None) -> duckdb.DuckDBPyConnection:

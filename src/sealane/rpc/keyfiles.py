@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import stat
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def check_private(path: Path) -> None:
         want = "700" if path.is_dir() else "600"
         raise RefusedError("identity.open-permissions", f"{path} may be read by others than its owner",
                            got=f"{mode:04o}", expected=f"0{want}",
-                           hint=f"chmod {want} {path}, and ask who could have read it")
+                           hint=f"chmod {want} {shlex.quote(str(path))}, and ask who could have read it")
 
 
 def read_private(path: Path, *, limit: int = MAX_KEY_FILE_BYTES) -> bytes:

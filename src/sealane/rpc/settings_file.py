@@ -26,7 +26,7 @@ def parse_settings(path: Path, file: BinaryIO, model: type[Model]) -> Model:
     if len(data) > MAX_BYTES:
         raise InputError("settings.too-large", f"{path} is too large", expected=f"at most {MAX_BYTES} bytes")
     try:
-        return model.model_validate(tomllib.loads(data.decode("utf-8")))
+        return model.model_validate(tomllib.loads(data.decode("utf-8-sig")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError("settings.not-toml", f"{path} is not TOML", got=error) from None
     except ValidationError as error:

@@ -72,7 +72,7 @@ def load_code_systems(data: bytes) -> dict[str, CodeSystem]:
         InputError: not TOML, malformed, or two of one URI or name.
     """
     try:
-        table = _Table.model_validate(tomllib.loads(data.decode("utf-8")))
+        table = _Table.model_validate(tomllib.loads(data.decode("utf-8-sig")))
     except ValidationError as error:
         where, what = first_fault(error, "table")
         raise InputError("code-system.malformed", f"table of code systems is malformed at {where}", got=what) from error

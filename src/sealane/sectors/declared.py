@@ -89,7 +89,7 @@ def load_pack(package: str) -> SectorPack:
 
 def _load_declaration(data: bytes) -> _Declaration:
     try:
-        return _Declaration.model_validate(tomllib.loads(data.decode("utf-8")))
+        return _Declaration.model_validate(tomllib.loads(data.decode("utf-8-sig")))
     except ValidationError as error:
         where, what = first_fault(error, "declaration")
         raise _malformed(DECLARATION, f"malformed at {where}", got=what) from error

@@ -83,7 +83,7 @@ def load_supervision(data: bytes) -> SupervisoryReport:
         InputError: not TOML, or no such report.
     """
     try:
-        return SupervisoryReport.model_validate(tomllib.loads(data.decode("utf-8")))
+        return SupervisoryReport.model_validate(tomllib.loads(data.decode("utf-8-sig")))
     except ValidationError as error:
         where, what = first_fault(error, "report")
         raise InputError("supervision.malformed", f"the sector's report is malformed at {where}", got=what) from error

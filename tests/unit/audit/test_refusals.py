@@ -68,6 +68,7 @@ CASES: dict[str, tuple[str, Callable[[], Any]]] = {
     "no such leaf": ("audit.no-such-leaf", lambda: tree.inclusion(HASHES, 5, 5)),
     "no such size": ("audit.no-such-size", lambda: tree.consistency(HASHES, 6, 5)),
     "no note": ("audit.note-malformed", lambda: parse_note(b"text")),
+    "no JSON": ("audit.policy-malformed", lambda: parse_policy(b"colluding = 1")),
     "no policy": ("audit.policy-malformed", lambda: parse_policy(b"{}")),
     "a proof from elsewhere": ("audit.proof-from-elsewhere", lambda: witness(
         Witnessed(3, tree.root(HASHES, 3)), POLICY.log, note(), 2, tree.consistency(HASHES, 2, 5))),

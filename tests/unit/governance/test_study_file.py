@@ -89,6 +89,16 @@ def test_what_a_file_gets_wrong(line: str, code: str) -> None:
     assert caught.value.code == code
 
 
+@pytest.mark.parametrize(("written", "meant"), [("1", "1"), ("0.1", "0.1"), ("2.5", "2.5"), ('"0.30"', "0.30")])
+def test_an_amount_needs_no_quotes(written: str, meant: str) -> None:
+    study = parse_study_file(f'{BASE}epsilon = {written}\ndelta = "1e-6"'.encode()).resolve(DIRECTORY, [], NOW)
+    assert study.epsilon == meant
+
+
+def test_an_editor_s_mark_of_utf_8_is_no_part_of_the_file() -> None:
+    assert parse_study_file(b"\xef\xbb\xbf" + BASE.encode()) == parse_study_file(BASE.encode())
+
+
 @pytest.mark.parametrize(("line", "end"), [
     ("expires = 2026-12-31", "2026-12-31T23:59:59Z"),
     ("expires = 2026-12-31T12:00:00+02:00", "2026-12-31T10:00:00Z"),

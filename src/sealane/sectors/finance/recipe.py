@@ -109,7 +109,7 @@ def load_recipe(data: bytes, contract: Contract) -> Recipe:
         raise InputError("features.recipe-malformed", "the recipe is too large", got=f"{len(data)} bytes",
                          expected=f"at most {MAXIMUM_BYTES}")
     try:
-        recipe = Recipe.model_validate(tomllib.loads(data.decode("utf-8")))
+        recipe = Recipe.model_validate(tomllib.loads(data.decode("utf-8-sig")))
     except ValidationError as error:
         where, what = first_fault(error, "recipe")
         raise InputError("features.recipe-malformed", f"the recipe is malformed at {where}", got=what,

@@ -126,7 +126,7 @@ def load_fhir_mapping(data: bytes, contract: Contract) -> FhirMapping:
         raise InputError("fhir.mapping-malformed", "the mapping is too large", got=f"{len(data)} bytes",
                          expected=f"at most {MAXIMUM_BYTES}")
     try:
-        content = tomllib.loads(data.decode("utf-8"))
+        content = tomllib.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise InputError("fhir.mapping-malformed", "the mapping is not TOML", got=str(error)[:200]) from error
     try:

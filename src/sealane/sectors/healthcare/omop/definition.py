@@ -157,7 +157,7 @@ def load_definition(data: bytes, contract: Contract) -> Definition:
         raise InputError("omop.definition-malformed", "the definition is too large", got=f"{len(data)} bytes",
                          expected=f"at most {MAXIMUM_BYTES}")
     try:
-        content = tomllib.loads(data.decode("utf-8"))
+        content = tomllib.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise InputError("omop.definition-malformed", "the definition is not TOML", got=str(error)[:200]) from error
     try:
