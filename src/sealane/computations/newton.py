@@ -69,12 +69,14 @@ class Slope:
         names: of the coefficients, for errors.
         units: how much of each standardised column is one natural unit: a spread of a number, the whole of a level.
         perfect: deviance under which every row counts as predicted without doubt; 0 where that cannot be.
+        bounded: whether there is a maximum for certain, as a penalty makes one.
     """
 
     at: Callable[[Array], Awaitable[Point]]
     names: list[str]
     units: Array
     perfect: float = 0.0
+    bounded: bool = False
 
     def effects(self, step: Array) -> Array:
         """Return the size of each coefficient's step in natural units."""
@@ -107,7 +109,7 @@ async def climb(slope: Slope, cohort: Cohort, start: Point, *, iterations: int, 
         # Where there is no maximum the deviance flattens while the coefficients go on at a steady pace; near a true
         # maximum the steps shrink quadratically and this cannot last.
         strides = strides + 1 if gain <= NEARLY_FLAT * scale and float(slope.effects(step).max()) > STRIDE else 0
-        if strides >= STRIDES:
+        if strides >= STRIDES and not slope.bounded:
             raise _separation(step, slope)
         if number < iterations:
             point = await _advance(slope, cohort, point, step)

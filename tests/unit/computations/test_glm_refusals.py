@@ -82,6 +82,11 @@ def test_collinear_columns_are_named(refused, table, family):
     assert {"x", "w", "v"} == set(error.got.split(", "))
 
 
+def test_a_feature_that_is_called_like_the_intercept(refused, table):
+    table["Intercept"] = table.w
+    assert "Intercept" in refused(table, "model.column-twice", branch=InputError, features=["x", "Intercept"]).got
+
+
 def test_too_few_steps(refused, table):
     assert "1 iterations" in refused(table, "model.not-converged", maximum_iterations=1, features=["x", "g"]).got
 

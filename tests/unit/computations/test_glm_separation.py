@@ -8,6 +8,7 @@ import pytest
 from scipy.optimize import minimize
 
 from sealane.computations.glm.fit import GlmFit
+from sealane.errors import RefusedError
 
 linear_model = pytest.importorskip("sklearn.linear_model")
 
@@ -66,6 +67,29 @@ def test_a_two_by_two_table_by_firth(run_pooled):
                                                "on_separation": "firth"})
     assert ours.params["x"] == pytest.approx(np.log(20.5 * 25.5 / (0.5 * 15.5)), rel=1e-7)
     assert ours.params["Intercept"] == pytest.approx(np.log(15.5 / 25.5), rel=1e-7)
+
+
+@pytest.mark.parametrize("rows", [60, 150, 300])
+def test_firth_at_the_usual_patience_however_complete_the_separation(run_pooled, rows):
+    random = np.random.default_rng(2)
+    frame = pd.DataFrame({"x": random.normal(0, 1, rows)})
+    frame["y"] = (frame.x > 0).astype(int)
+    ours = run_pooled(split(frame), GlmFit(), {"outcome": "y", "features": ["x"], "family": "binomial",
+                                               "on_separation": "firth"})
+    beta, _ = firth(np.column_stack([np.ones(rows), frame.x]), frame.y.to_numpy(), np.ones(rows))
+    np.testing.assert_allclose(ours.params, beta, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("family", "more"), [("poisson", {}), ("binomial", {"covariance": "robust"}),
+                                              ("binomial", {})])
+def test_a_penalty_is_named_where_it_may_be_asked_for(run_pooled, family, more):
+    level = np.repeat(["a", "b", "c"], 60)
+    frame = pd.DataFrame({"level": level, "y": np.where(level == "c", 0, np.arange(180) % 2)})
+    params = {"outcome": "y", "features": ["level"], "family": family, **more}
+    with pytest.raises(RefusedError) as caught:
+        run_pooled(split(frame), GlmFit(), params)
+    assert caught.value.code == "model.separation"
+    assert ("firth" in caught.value.hint) == (family == "binomial" and not more)
 
 
 def test_ridge(run_pooled, separated):

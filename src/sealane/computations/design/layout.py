@@ -7,6 +7,7 @@ model is the same for any choice, so they are good for conditioning and for tigh
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from sealane.computations.design.coding import Part, columns_of, name_of
 from sealane.computations.design.screening import Counts, screen_columns
 from sealane.computations.design.terms import transformed
 from sealane.computations.design.variables import Array, Rows, Variables
-from sealane.errors import RefusedError
+from sealane.errors import InputError, RefusedError
 
 SLACK = 1.0 + 2.0**-20
 """Room for the rounding of a node's own float sums, which is under rows × 2^-53."""
@@ -124,6 +125,7 @@ async def lay_out(
         beside: further vectors to measure over the kept rows, missing as NaN.
 
     Raises:
+        InputError: two columns of one name.
         RefusedError: a column that does not vary, a reference level without rows, or more columns than rows allow.
     """
     present = {name: counts.present(name) for name in variables.categories}
@@ -132,6 +134,11 @@ async def lay_out(
     about_mean = intercept or centred
     coded = list(columns_of(variables, about_mean, present, references))
     made = [parts for parts in coded if (at := _levels(parts)) == {} or counts.number(at) > 0]
+    named = Counter(["Intercept"] * intercept + [name_of(parts) for parts in made])
+    if made and max(named.values()) > 1:
+        raise InputError("model.column-twice", "two columns of the model have one name",
+                         got=repr(named.most_common(1)[0][0][:80]),
+                         hint="rename the field in the data contract, or leave the intercept out")
     screen_columns(counts, len(made) + intercept)
     spans = [_span(variables, parts) for parts in made]
     numeric = [j for j, parts in enumerate(made) if any(part.place < 0 for part in parts)]

@@ -24,6 +24,9 @@ FLAT = 1e-5
 """Largest slope per row at a maximum, for links that do not take every predictor. Where means near the border of what
 they may be, weights grow without end and steps vanish though the slope does not."""
 
+PENALISED_ITERATIONS = 100
+"""Steps to a penalised maximum, which starts far from it and approaches it slowly where the outcome is separated."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -43,10 +46,11 @@ class Task:
     saturated: float
     offset: float
 
-    async def climb(self, slope: Slope, first: Point) -> Solution:
-        """Climb by the study's own patience."""
+    async def climb(self, slope: Slope, first: Point, least: int = 0) -> Solution:
+        """Climb by the study's own patience, in at least so many steps."""
         params = self.basis.params
-        return await climb(slope, self.cohort, first, iterations=params.maximum_iterations, tolerance=params.tolerance)
+        return await climb(slope, self.cohort, first, iterations=max(params.maximum_iterations, least),
+                           tolerance=params.tolerance)
 
 
 async def estimate(task: Task) -> tuple[Likelihood, Maximum]:
@@ -70,11 +74,12 @@ async def estimate(task: Task) -> tuple[Likelihood, Maximum]:
     except RefusedError as error:
         if error.code != "model.separation":
             raise
-        if task.basis.params.on_separation == "refuse":
+        params = task.basis.params
+        if params.on_separation == "refuse":
+            also = "; or ask for on_separation = \"firth\"" if params.may_penalise else ""
             raise RefusedError("model.separation",
                                "the outcome is separated: some coefficients have no finite estimate", got=error.got,
-                               expected=error.expected,
-                               hint=f"{error.hint}; or ask for on_separation = \"firth\"") from None
+                               expected=error.expected, hint=f"{error.hint}{also}") from None
         return await _separated(task, likelihood, baseline, null_deviance, first.beta)
     bordered = (task.basis.kind.family.name, task.basis.kind.link.name) not in PROFILED
     if bordered and float(np.abs(solution.point.score).max()) > FLAT * task.basis.weight:
@@ -146,8 +151,8 @@ async def _separated(
         free = [RIDGE] * len(design.columns)
         free[0] = 0.0 if design.intercept else RIDGE
         penalised = Ridge(likelihood, np.array(free))
-    slope = Slope(penalised.at, design.names, design.units)
-    solution = await task.climb(slope, await penalised.at(start))
+    slope = Slope(penalised.at, design.names, design.units, bounded=True)
+    solution = await task.climb(slope, await penalised.at(start), PENALISED_ITERATIONS)
     return likelihood, Maximum(
         solution.point.beta + solution.step, solution.inverse, penalised.deviance, likelihood.pearson,
         baseline.saturated, null_deviance, solution.iterations, method)

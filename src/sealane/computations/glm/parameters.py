@@ -84,6 +84,12 @@ class GlmParameters(FeatureParameters):
         return self.family == "negative-binomial" and self.alpha is None
 
     @property
+    def may_penalise(self) -> bool:
+        """Whether ``on_separation`` may ask for something."""
+        return ((self.family, self.link_name) == ("binomial", "logit") and not self.fixed_effects
+                and self.covariance == "model")
+
+    @property
     def beside(self) -> list[str]:
         """Columns beside outcome and features."""
         return [name for name in (self.weights, self.offset, self.exposure) if name is not None]
@@ -119,9 +125,7 @@ class GlmParameters(FeatureParameters):
                              "logit, probit, cloglog (binomial) and log (poisson, gamma, negative-binomial)")
         if self.estimates_alpha and (self.link_name != "log" or self.covariance != "model"):
             raise ValueError("an estimated alpha goes with the log link and covariance = \"model\"; or fix alpha")
-        if self.on_separation != "refuse" and (
-                (self.family, self.link_name) != ("binomial", "logit") or self.fixed_effects
-                or self.covariance != "model"):
+        if self.on_separation != "refuse" and not self.may_penalise:
             raise ValueError("on_separation is for logistic models without institution effects, covariance = \"model\"")
         if self.penalty is not None:
             check_penalised(self.family, self.link_name, plain=not (

@@ -137,8 +137,8 @@ class GlmResult:
         """Return the model as a table in plain text."""
         p = self._payload
         facts = [
-            ("Outcome", p["outcome"], "Rows", f"{self.nobs:,}"),
-            ("Family", self.family, "Df residuals", f"{self.df_resid:,}"),
+            ("Outcome", p["outcome"], "Rows", f"{self.nobs:,.10g}"),
+            ("Family", self.family, "Df residuals", f"{self.df_resid:,.10g}"),
             ("Link", self.link, "Log-likelihood", f"{self.llf:.5g}"),
             ("Newton steps", str(p["iterations"]), "AIC", f"{self.aic:.6g}"),
             ("Scale", f"{self.scale:.5g}", "Deviance (null)",
