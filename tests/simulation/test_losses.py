@@ -35,6 +35,14 @@ def test_lost_before_anything_opened_the_rest_begin_anew(message: str, federatio
     assert not set(first) & set(again)
 
 
+@pytest.mark.parametrize("message", ["RunOffer", "Start", "Introduction"])
+def test_lost_before_anybody_uploaded_the_rest_begin_anew_under_rlwe_too(message: str, federation: Federate) -> None:
+    fed = federation(patience=Patience(round_s=0.8, nudge_s=0.04, silent_s=5.0))
+    result = fed.run(Fault("crash", node="west", message=message, seconds=-1), scheme="rlwe")
+    assert result.steps[0][:3] == survivors(fed, "west")
+    assert {release.attempt for _, release in fed.seen(Release)} == {max(start.attempt for _, start in fed.seen(Start))}
+
+
 def test_a_node_that_returns_to_a_run_that_went_on_is_not_let_in(federation: Federate) -> None:
     fed = federation(patience=SHORT)
     result = fed.run(Fault("crash", node="west", message="Contribution", seconds=0.5),

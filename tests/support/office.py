@@ -60,7 +60,7 @@ class Office:
             parameters={}, expires="2099-01-01T00:00:00Z",
             participants=[Participant(name=f"n{k}", fingerprint=f) for k, f in enumerate(self.names)],
             recipients=[recipient_of("analyst", ANALYST, sealing_public_key(seed_of("sealing")))], **fields)
-        self.circle = Circle(SIZE, study_hash=self.study.hash)
+        self.circle = Circle(SIZE, study_hash=self.study.hash, scheme=self.study.scheme)
         self.record = StudyRecord(self.study.canonical(), "analyst", "2026-01-01T00:00:00Z")
         self.time = 100.0
         self.away: set[Fingerprint] = set()

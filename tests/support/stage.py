@@ -61,6 +61,7 @@ from sealane.secagg.messages import (
     Proposal,
     Release,
     Start,
+    shares_hash,
 )
 from sealane.secagg.transcript import Transcript
 from sealane.simulation.engine import Engine
@@ -370,7 +371,7 @@ class Stage:
 
     def attempt(self, who: Iterable[str] | None = None, number: int = 0, run_id: str = RUN) -> Attempt:
         start = self.start(list(who or self.names), number, run_id)
-        return Attempt(run_id, self.study.hash, number, "masking", start.members, self.study.colluding,
+        return Attempt(run_id, self.study.hash, number, self.study.scheme, start.members, self.study.colluding,
                        self.study.smallest_cohort)
 
     async def begin(self, who: Sequence[str] | None = None, attempt: int = 0, run_id: str = RUN) -> None:
@@ -408,13 +409,15 @@ class Stage:
         """What an honest coordinator would announce to one node."""
         said = {self.fingerprint(n): self.heard(n, Contribution, exchange, attempt, run_id) for n in who or self.names}
         first = next(iter(said.values()))
-        entries = tuple(Entry(f, b"" if first.tagged else sha256(c.payload), c.description_hash, c.signature)
-                        for f, c in sorted(said.items()))
+        entries = tuple(Entry(f, b"" if first.tagged else sha256(c.payload), c.description_hash, c.signature,
+                              shares_hash(c.shares)) for f, c in sorted(said.items()))
         if first.tagged:
             whole = added_words([c.payload for c in said.values()], first.word_bits)
             return Arrival(run_id, attempt, exchange, entries, aggregate=whole)
-        others = {f: c.payload for f, c in said.items() if f != self.fingerprint(to)}
-        return Arrival(run_id, attempt, exchange, entries, others)
+        own = self.fingerprint(to)
+        others = {f: c.payload for f, c in said.items() if f != own}
+        return Arrival(run_id, attempt, exchange, entries, others,
+                       shares={f: c.shares[own] for f, c in said.items() if own in c.shares})
 
     def opening(self, to: str, exchange: int = 0, who: Sequence[str] | None = None, attempt: int = 0,
                 run_id: str = RUN) -> Opening:

@@ -285,7 +285,7 @@ class Coordination:
 
     def _keep_announced(self, exchanges: Exchanges) -> None:
         """From here on something may have opened: on disk before any node can be asked to release."""
-        if exchanges.settled >= 0 and not self.facts.announced:
+        if not self.facts.announced and exchanges.fixed:
             self._save(announced=True)
 
     def _endorse(self, sender: Fingerprint, message: Endorsement) -> None:

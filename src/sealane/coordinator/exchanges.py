@@ -21,6 +21,7 @@ from sealane.secagg.coordinator_role import (
     opening,
 )
 from sealane.secagg.messages import Arrival, Contribution, Delivery, Letters, Opening, Proposal, Release
+from sealane.secagg.scheme import get_scheme
 from sealane.secagg.unsecured import NAME as UNSECURED
 
 Relay = Arrival | Opening | Proposal | Delivery
@@ -167,6 +168,11 @@ class Exchanges:
                 yield announcement(announced_of(state), member)
             if isinstance(state, Relayed) and state.announced.openers:
                 yield opening(state.announced, member)
+
+    @property
+    def fixed(self) -> bool:
+        """Whether something may open, so that members begin no other attempt: with key shares, from an upload on."""
+        return self.settled >= 0 or (bool(self.sums) and not get_scheme(self.attempt.scheme).whole_cohort)
 
     @property
     def begun(self) -> bool:

@@ -148,7 +148,7 @@ class NodeCohort:
             return await self._sum_on_arrival(number, layout, terms, known, self._common)
         state = self._contribute(number, layout, terms, known)
         if not self._role.scheme.whole_cohort:
-            self._gate.charge(number, layout)  # shares of the key go with the upload: this is the point of no return
+            self._before_upload(number, layout)
         self._send(state.message)
         if known is not None and known.digest is not None and known.share is not None:
             self._send(self._role.seal(state, known.digest, known.share))
@@ -156,12 +156,21 @@ class NodeCohort:
         self._gate.check_round(number)
         self._gate.check_release(released.survivors)
         self._gate.charge(number, layout)  # charged already where the upload was the point of no return
-        self._journal.released(self._run, self._attempt, number, released.digest, released.share,
-                               whole_cohort=self._role.scheme.whole_cohort)
+        share = self._journal.released(self._run, self._attempt, number, released.digest, released.share,
+                                       whole_cohort=self._role.scheme.whole_cohort)
         if known is None or known.digest is None:
             self._send(released.message)
-        opened = self._role.open(released, await self._inbox.take(Opening, number))
+        opened = self._role.open(replace(released, share=share), await self._inbox.take(Opening, number))
         return self._keep(number, layout, opened, len(released.survivors))
+
+    def _before_upload(self, number: int, layout: Layout) -> None:
+        """Put on disk what may open from here on: that the cohort is answered, its charge, and no other attempt.
+
+        Shares of the key go with the upload, and those who hold them may open the sum while this node hears nothing.
+        """
+        self._gate.check_release(self._role.attempt.cohort)
+        self._gate.charge(number, layout)
+        self._journal.fix_attempt(self._run)
 
     async def _sum_on_arrival(self, number: int, layout: Layout, terms: Mapping[str, Term], known: ExchangeRow | None,
                               common: Secret) -> dict[str, NDArray[Any]]:

@@ -117,7 +117,7 @@ class Journal:
         return [_run_row(row) for row in rows]
 
     def runs_released(self, study_hash: str) -> frozenset[str]:
-        """Return the runs of a study in which this node has helped to open something."""
+        """Return the runs of a study in which this node has let go of what helps to open something."""
         rows = self._db.execute("SELECT run_id FROM runs WHERE study_hash = ? AND released = 1", (study_hash,))
         return frozenset(run_id for run_id, in rows.fetchall())
 
@@ -135,7 +135,7 @@ class Journal:
         """Open an attempt; every earlier one of the run is closed for ever.
 
         Raises:
-            ProtocolError: the attempt is not newer than the last, or something of this run was released already.
+            ProtocolError: the attempt is not newer than the last, or something of this run may have opened already.
         """
         row = self.run(run_id)
         if row is None or row.ended:
@@ -144,7 +144,7 @@ class Journal:
             raise ProtocolError("run.attempt-replayed", "an attempt began that is not newer than the last",
                                 got=attempt, expected=f"more than {row.attempt}")
         if row.released:
-            raise ProtocolError("run.cohort-fixed", "a new attempt began after this node had released",
+            raise ProtocolError("run.cohort-fixed", "a new attempt began after something may have opened",
                                 got=f"attempt {attempt}", expected=f"attempt {row.attempt} goes on",
                                 hint="a node that is lost is waited for; its sums cannot be taken again without it")
         with self._writing():
@@ -271,33 +271,40 @@ class Journal:
         self._payloads.append((run_id, attempt, number))
         return spool.read(name)
 
+    def fix_attempt(self, run_id: str) -> None:
+        """Keep that something of this run may open, before it can: from then on no other attempt begins."""
+        if (row := self.run(run_id)) is not None and not row.released:
+            self._deferred.append(("UPDATE runs SET released = 1 WHERE run_id = ?", (run_id,)))
+            self.settle()
+
     def released(
         self, run_id: str, attempt: int, number: int, digest: bytes, share: Secret, *, whole_cohort: bool
-    ) -> None:
+    ) -> Secret:
         """Keep which set of contributions this node agreed to open, and its share of the opening, before this leaves.
 
-        Where sums open for the whole cohort only, no more than a run's first release waits for the disk: from then on
-        no other attempt begins. Later ones are written with what follows. Should they be lost, the node answers the
+        The share returned is the first for them, whatever a peer that lies has sealed for the same ones since. Where
+        sums open for the whole cohort only, no more than a run's first release waits for the disk: from then on no
+        other attempt begins. Later ones are written with what follows. Should they be lost, the node answers the
         round's announcement again: for the same cohort, with the same seed, whatever it names (``docs/adr/0011``).
 
         Raises:
             ProtocolError: it agreed to open another set before, or the attempt is closed.
         """
         row = self._db.execute(
-            "SELECT attempt, released, digest FROM runs JOIN exchanges USING (run_id, attempt) "
+            "SELECT digest, share FROM runs JOIN exchanges USING (run_id, attempt) "
             "WHERE run_id = ? AND attempt = ? AND number = ?", (run_id, attempt, number),
         ).fetchone()
-        if row is None or row[2] not in (None, digest):
+        if row is None or row[0] not in (None, digest):
             raise ProtocolError("run.second-release", "asked to open a round a second time for other contributions",
                                 got=f"attempt {attempt}, exchange {number}")
+        kept = share if row[1] is None else Secret(row[1])
         self._deferred.append((
             "UPDATE exchanges SET digest = ?, share = ? WHERE run_id = ? AND attempt = ? AND number = ?",
-            (digest, share.reveal(), run_id, attempt, number),
-        ))
-        if not row[1]:
-            self._deferred.append(("UPDATE runs SET released = 1 WHERE run_id = ?", (run_id,)))
-        if not row[1] or not whole_cohort:
+            (digest, kept.reveal(), run_id, attempt, number)))
+        self.fix_attempt(run_id)
+        if not whole_cohort:
             self.settle()
+        return kept
 
     def opened(self, run_id: str, attempt: int, number: int, digest: bytes, *total: Buffer) -> None:
         """Keep an opened total, its parts in order, with the next write; the contribution before it nobody can need."""
@@ -349,13 +356,10 @@ class Journal:
 
         From then on no other attempt begins, and a node that is killed finds that it cannot go on with this one.
         """
-        row = self._db.execute("SELECT released FROM runs WHERE run_id = ?", (run_id,)).fetchone()
         self._deferred.append((
             "INSERT OR IGNORE INTO exchanges (run_id, attempt, number, description_hash, total) "
             "VALUES (?, ?, ?, ?, x'01')", (run_id, attempt, number, kind)))
-        if row is not None and not row[0]:
-            self._deferred.append(("UPDATE runs SET released = 1 WHERE run_id = ?", (run_id,)))
-            self.settle()
+        self.fix_attempt(run_id)
 
     def end(self, run_id: str) -> None:
         """Close a run for ever, and forget the secrets that belonged to it."""

@@ -97,6 +97,38 @@ def test_after_something_may_have_opened_nobody_is_left_out(office: Office) -> N
     assert [message for _, message in office.drain()] == [arrivals[name] for name in office.names]
 
 
+def test_under_rlwe_nobody_is_left_out_once_somebody_uploaded() -> None:
+    """Key shares go with an upload, so who sent one takes part in no other attempt: the lost one is waited for."""
+    office = Office(scheme="rlwe")
+    office.start()
+    office.away = {office.names[3]}
+    terms = [{"n": count([k], 10)} for k in range(SIZE)]
+    states = office.circle.contribute(plan(terms[0], SIZE), terms)
+    assert not office.records.facts[-1].announced
+    office.run.receive(office.names[0], states[0].message)
+    assert office.records.facts[-1].announced
+    office.restart()
+    office.time += 11
+    office.run.tick()
+    assert (office.state, office.run.facts.attempt) == (RunState.PAUSED, 0)
+    office.away = set()
+    office.run.resume()
+    office.drain()
+    for name, state in zip(office.names, states, strict=True):
+        office.run.receive(name, state.message)
+    assert kinds(office.drain()) == {"Arrival": SIZE}
+
+
+def test_under_rlwe_a_node_is_left_out_before_anybody_uploaded() -> None:
+    office = Office(scheme="rlwe")
+    office.start()
+    office.away = {office.names[3]}
+    office.time += 11
+    office.run.tick()
+    assert (office.state, office.run.facts.attempt) == (RunState.RUNNING, 1)
+    assert office.run.cohort == tuple(office.names[:3])
+
+
 def test_a_node_that_is_lost_before_it_proposes_pauses_the_run(office: Office) -> None:
     """Between sums all compute, or wait for a value that one of them is to propose: the coordinator cannot tell."""
     office.start()

@@ -49,8 +49,8 @@ class Rounds:
 class Bench:
     """Member 0's cohort, with members 1 and 2 played by bare roles."""
 
-    def __init__(self, own: int = 0) -> None:
-        self.circle = Circle(3)
+    def __init__(self, own: int = 0, scheme: str = "masking") -> None:
+        self.circle = Circle(3, scheme=scheme)
         self.own = own
         self.journal = Journal(":memory:")
         self.journal.join(RUN, self.circle.study_hash, seed_of("x"))
@@ -110,6 +110,24 @@ class Bench:
                 opened = other.open(released[1 - self.own // 2], openings[other.own])
             self.binder = Secret(opened.binder)
         return (await task)["n"].tolist()
+
+
+async def test_under_rlwe_the_whole_cohort_is_asked_for_and_charged_before_the_upload() -> None:
+    bench = Bench(scheme="rlwe")
+    assert await bench.sum([4, -9]) == [12, -27]
+    assert bench.gate.asked == [("round", 0), ("release", 3), ("charge", 0),
+                                ("round", 0), ("release", 3), ("charge", 0)]
+    assert bench.kinds() == ["Contribution", "Release"]
+
+
+@pytest.mark.parametrize("no", [("release", 3), ("charge", 0)])
+async def test_what_the_gate_refuses_is_not_uploaded_and_fixes_nothing(no: tuple[str, int]) -> None:
+    bench = Bench(scheme="rlwe")
+    bench.gate.no = no
+    with pytest.raises(RefusedError):
+        await bench.sum([4, -9])
+    assert bench.said == []
+    bench.journal.begin_attempt(RUN, 1, b"start")
 
 
 async def test_a_sum_asks_the_gate_before_it_contributes_and_before_it_releases() -> None:

@@ -74,6 +74,33 @@ def test_a_round_is_released_for_one_set_of_contributions_only(journal: Journal,
     assert row.digest == DIGEST
 
 
+@pytest.mark.parametrize("whole_cohort", [False, True])
+def test_a_share_that_was_released_stays(whole_cohort: bool, journal: Journal, path: Path) -> None:
+    journal.begin_attempt(RUN, 0, b"zero")
+    contributed(journal)
+    assert journal.released(RUN, 0, 0, DIGEST, SHARE, whole_cohort=whole_cohort) == SHARE
+    again = killed(journal, path)
+    assert again.released(RUN, 0, 0, DIGEST, Secret(b"o" * 32), whole_cohort=whole_cohort) == SHARE
+    last = killed(again, path).exchange(RUN, 0, 0)
+    assert last is not None
+    assert last.share == SHARE
+
+
+def test_what_may_open_is_on_disk_and_leaves_no_other_attempt(journal: Journal, path: Path) -> None:
+    journal.begin_attempt(RUN, 0, b"zero")
+    contributed(journal)
+    journal.fix_attempt(RUN)
+    again = killed(journal, path)
+    with pytest.raises(ProtocolError) as caught:
+        again.begin_attempt(RUN, 1, b"one")
+    assert caught.value.code == "run.cohort-fixed"
+    assert again.runs_released(STUDY) == {RUN}
+    again.released(RUN, 0, 0, DIGEST, SHARE, whole_cohort=False)  # the attempt itself goes on
+    row = killed(again, path).exchange(RUN, 0, 0)
+    assert row is not None
+    assert row.digest == DIGEST
+
+
 def test_only_the_first_release_of_a_run_waits_for_the_disk(journal: Journal, path: Path) -> None:
     journal.begin_attempt(RUN, 0, b"zero")
     for number in (0, 1, 2):
