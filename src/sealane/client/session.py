@@ -42,6 +42,7 @@ from sealane.secagg.result import MAXIMUM_RESULT, result_hash, result_info, unsa
 DEADLINE_SECONDS = 20.0
 WATCH_SECONDS = 24 * 3600.0
 MAXIMUM_ENTRIES = 20_000
+MAXIMUM_STUDIES = 100_000
 M = TypeVar("M", bound=Message)
 
 
@@ -118,7 +119,17 @@ class Session:
 
     def studies(self) -> list[StudyRecord]:
         """List studies, newest first."""
-        return [decode_study(s) for s in self._call(self._studies.ListStudies, study_pb.ListStudiesRequest()).studies]
+        found: list[StudyRecord] = []
+        after = ""
+        while True:
+            page = self._call(self._studies.ListStudies, study_pb.ListStudiesRequest(after=after))
+            found += [decode_study(study) for study in page.studies]
+            bounds.at_most(found, MAXIMUM_STUDIES, "studies")
+            if not page.next:
+                return found
+            if not page.studies:
+                raise ProtocolError("study.pages", "the coordinator's list of studies does not come to an end")
+            after = bounds.text(page.next, "page", 90)
 
     def study(self, wanted: str) -> StudyRecord:
         """Return a study by hash, the beginning of it, or name."""

@@ -23,7 +23,7 @@ from sealane.coordinator.store import Store
 from sealane.coordinator.witnessing import Witnessing
 from sealane.core.ids import Fingerprint
 from sealane.crypto.signing import SigningKey
-from sealane.errors import ProtocolError, RefusedError, SealaneError, UnavailableError
+from sealane.errors import InputError, ProtocolError, RefusedError, SealaneError, UnavailableError
 from sealane.governance.agreement import verify_agreement
 from sealane.governance.catalog_statement import SignedPublication, SignedWithdrawal
 from sealane.governance.counter import MAXIMUM_COUNTERS, verify_counter
@@ -34,7 +34,7 @@ from sealane.governance.signed_statement import (
     claimed_study,
     verify_refusal,
 )
-from sealane.governance.study import Study, parse_study
+from sealane.governance.study import OPEN_PER_PROPOSER, Study, parse_study
 from sealane.rpc.codec import FromCoordinator, FromNode
 from sealane.rpc.notices import (
     ActsHead,
@@ -79,6 +79,7 @@ class Hub:
     registry: Registry
     patience: Patience
     key: SigningKey
+    open_per_proposer: int = OPEN_PER_PROPOSER
     connections: dict[Fingerprint, Connection] = field(default_factory=dict)
     runs: dict[str, Coordination] = field(default_factory=dict)
     watched: dict[str, asyncio.Event] = field(default_factory=dict)
@@ -143,9 +144,8 @@ class Hub:
         self.witnessing.connected(node, connection.party.signing_key)
         self.store.add_event("node.connected", connection.party.name, node)
         self.send(node, self.directory())
-        for record in self.store.all_studies():
-            if any(p.fingerprint == node for p in parse_study(record.study).participants):
-                self.send(node, record)
+        for record in self.store.studies_for(node):
+            self.send(node, record)
         for run in list(self.runs.values()):
             run.node_connected(node)
 
@@ -197,7 +197,14 @@ class Hub:
 
     def state(self, sender: Party, statement: Statement) -> None:
         """Take in an agreement, a refusal or a counter-offer, and pass it on to the participants."""
-        record = self.store.study(claimed_study(statement))
+        claimed = claimed_study(statement)
+        try:
+            record = self.store.study(claimed)
+        except InputError:
+            if self.store.log.newest("study.proposed", claimed) is None:
+                raise
+            log(_LOG, "study.statement-too-late", level=logging.DEBUG, node=sender.name, study=claimed)
+            return  # dropped, since it expired before anybody signed: no fault of whoever signs it now
         study = parse_study(record.study)
         if _signer(statement, study) != sender.fingerprint:
             raise ProtocolError("study.statement-of-another", "a node sent another's statement", got=sender.name)
@@ -222,6 +229,8 @@ class Hub:
 
         Raises:
             RefusedError: the proposer is no recipient, or a participant is not an enrolled node.
+            InputError: it has expired.
+            UnavailableError: too many studies of this proposer are open.
         """
         if all(r.fingerprint != proposer.fingerprint for r in study.recipients):
             raise RefusedError("study.not-a-recipient", "the proposer is not among the study's recipients",
@@ -232,7 +241,7 @@ class Hub:
                 raise RefusedError("study.unknown-participant", "a participant is not an enrolled node of that name",
                                    got=f"{participant.name} {participant.fingerprint}",
                                    expected=", ".join(sorted(nodes.values())) or "no node is enrolled yet")
-        if self.store.add_study(study, proposer.name):
+        if self.store.add_study(study, proposer.name, self.open_per_proposer):
             log(_LOG, "study.proposed", study=study.hash, name=study.name)
             self._announce_study(study)
 

@@ -43,7 +43,8 @@ async def serving(home: Path, *, clock: Clock = system_clock) -> AsyncIterator[H
     """
     made = load_coordinator(home, clock=clock)
     patience = Patience(round_s=made.settings.deadlines.absent_seconds, silent_s=made.settings.deadlines.silent_seconds)
-    hub = Hub(Store(made.engine, clock), made.registry, patience, made.signing_key)
+    hub = Hub(Store(made.engine, clock), made.registry, patience, made.signing_key,
+              made.settings.studies.open_per_proposer)
     hub.restore()
     enrolment, renewal = made.enrolment_servicers()
     main_port = new_server()

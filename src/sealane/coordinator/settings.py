@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from sealane.errors import InputError
+from sealane.governance.study import OPEN_PER_PROPOSER
 from sealane.rpc.invitation import check_address
 from sealane.rpc.settings_file import parse_settings
 
@@ -61,6 +62,12 @@ class Deadlines(_Section):
     silent_seconds: float = Field(default=3600.0, gt=0, le=30 * 86400)
 
 
+class Studies(_Section):
+    """How many studies of one proposer are kept that have not expired and were never run."""
+
+    open_per_proposer: int = Field(default=OPEN_PER_PROPOSER, ge=1, le=100_000)
+
+
 class Settings(_Section):
     """All of ``settings.toml``."""
 
@@ -68,6 +75,7 @@ class Settings(_Section):
     advertise: Advertise = Advertise()
     lifetimes: Lifetimes = Lifetimes()
     deadlines: Deadlines = Deadlines()
+    studies: Studies = Studies()
     database: str = Field(default="coordinator.sqlite", min_length=1, max_length=1024)
 
     @property

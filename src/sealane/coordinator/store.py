@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,12 +13,16 @@ from sqlalchemy import (
     Connection,
     Engine,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     String,
     Table,
     Text,
+    delete,
+    func,
     insert,
+    or_,
     select,
     update,
 )
@@ -31,9 +35,9 @@ from sealane.coordinator.run_facts import RunFacts, Tally
 from sealane.coordinator.run_state import RunState
 from sealane.core.clock import Clock, to_text
 from sealane.core.ids import Fingerprint
-from sealane.errors import InputError, from_dict
+from sealane.errors import InputError, UnavailableError, from_dict
 from sealane.governance.signed_statement import ACTS, KINDS
-from sealane.governance.study import Study
+from sealane.governance.study import OPEN_PER_PROPOSER, Study, parse_study
 from sealane.rpc.known_codes import known
 from sealane.rpc.notices import Statement, StudyRecord
 from sealane.secagg.messages import Endorsement, Member
@@ -45,6 +49,17 @@ studies = Table(
     Column("body", LargeBinary, nullable=False),
     Column("proposer", String(63), nullable=False),
     Column("proposed_at", String(20), nullable=False),
+)
+
+Index("studies_newest_first", studies.c.proposed_at.desc(), studies.c.hash)
+
+# Who asks whom to take part in a study, and until when: found without reading bodies, which are large.
+participations = Table(
+    "participations", metadata,
+    Column("study", String(64), ForeignKey("studies.hash"), primary_key=True),
+    Column("participant", String(52), primary_key=True, index=True),
+    Column("proposer", String(63), nullable=False, index=True),
+    Column("expires", String(20), nullable=False, index=True),
 )
 
 statements = Table(
@@ -97,14 +112,37 @@ class Store:
         self._clock = clock
         self.catalog = CatalogStore(engine)
         self.log = Log(engine)
+        self._index_older()
 
-    def add_study(self, study: Study, proposer: str) -> bool:
-        """Keep a proposed study; False where it was there already."""
+    def add_study(self, study: Study, proposer: str, most_open: int = OPEN_PER_PROPOSER) -> bool:
+        """Keep a proposed study; False where it was there already.
+
+        Those that expired without anything signed or run are dropped, of every proposer.
+
+        Args:
+            study: what is proposed.
+            proposer: name of the party that proposes it.
+            most_open: of its studies that may be kept at once without having expired or been run.
+
+        Raises:
+            InputError: it has expired.
+            UnavailableError: as many of this proposer's are open already.
+        """
         with writing(self._engine) as db:
             if db.execute(select(studies.c.hash).where(studies.c.hash == study.hash)).first() is not None:
                 return False
+            if study.expires <= self._now():
+                raise InputError("study.already-over", "the study has expired already", got=study.expires,
+                                 hint="set a later `expires` or `valid_days`")
+            self._drop_expired(db)
+            if self._count_open(db, proposer) >= most_open:
+                raise UnavailableError("study.too-many-open", "too many studies of this proposer are open",
+                                       got=proposer, expected=f"at most {most_open} that were not run",
+                                       hint="run some, wait until some expire, or ask the coordinator's operator for a "
+                                            "larger studies.open_per_proposer")
             db.execute(insert(studies).values(hash=study.hash, name=study.name, body=study.canonical(),
                                               proposer=proposer, proposed_at=self._now()))
+            _index(db, study, proposer)
             self._event(db, "study.proposed", proposer, study.hash, study.name)
             return True
 
@@ -127,7 +165,9 @@ class Store:
         Raises:
             InputError: there is none, or the beginning fits another one's hash or name too.
         """
-        query = select(studies).order_by(studies.c.proposed_at.desc(), studies.c.hash)
+        begins = studies.c.hash.startswith(wanted, autoescape=True)
+        query = (select(studies).where(or_(studies.c.name == wanted, begins))
+                 .order_by(studies.c.proposed_at.desc(), studies.c.hash))
         with reading(self._engine) as db:
             rows = [r for r in db.execute(query).mappings() if r["hash"].startswith(wanted) or r["name"] == wanted]
             if not rows or not wanted:
@@ -142,9 +182,27 @@ class Store:
 
     def all_studies(self) -> list[StudyRecord]:
         """Return every study, newest first."""
-        query = select(studies).order_by(studies.c.proposed_at.desc(), studies.c.hash)
+        return [record for _, record in self.list_studies()]
+
+    def list_studies(self, behind: tuple[str, str] | None = None) -> Iterator[tuple[str, StudyRecord]]:
+        """Give every study with its hash, newest first, or those behind one of a moment of proposal and a hash."""
+        query = select(studies.c.hash).order_by(studies.c.proposed_at.desc(), studies.c.hash)
+        if behind is not None:
+            at, study_hash = behind
+            query = query.where(or_(studies.c.proposed_at < at,
+                                    (studies.c.proposed_at == at) & (studies.c.hash > study_hash)))
         with reading(self._engine) as db:
-            return [self._record(db, row) for row in db.execute(query).mappings().all()]
+            hashes = db.execute(query).scalars().all()
+        return self._each(hashes)
+
+    def studies_for(self, participant: Fingerprint) -> Iterator[StudyRecord]:
+        """Give the studies that name a participant and have not expired, newest first."""
+        query = (select(studies.c.hash).join(participations)
+                 .where(participations.c.participant == participant, participations.c.expires > self._now())
+                 .order_by(studies.c.proposed_at.desc(), studies.c.hash))
+        with reading(self._engine) as db:
+            hashes = db.execute(query).scalars().all()
+        return (record for _, record in self._each(hashes))
 
     def add_run(self, facts: RunFacts, started_by: str) -> None:
         """Keep a new run."""
@@ -242,6 +300,40 @@ class Store:
         """Return events after a sequence number, oldest first."""
         return self.log.events(after, limit)
 
+    def _each(self, hashes: Iterable[str]) -> Iterator[tuple[str, StudyRecord]]:
+        """Read one study at a time: bodies are large, and not all may be asked for."""
+        for study_hash in hashes:
+            with reading(self._engine) as db:
+                row = db.execute(select(studies).where(studies.c.hash == study_hash)).mappings().one_or_none()
+                record = None if row is None else self._record(db, row)
+            if record is not None:
+                yield study_hash, record
+
+    def _count_open(self, db: Connection, proposer: str) -> int:
+        return db.execute(select(func.count(participations.c.study.distinct())).where(
+            participations.c.proposer == proposer, participations.c.expires > self._now(),
+            participations.c.study.not_in(select(runs.c.study)))).scalar_one()
+
+    def _drop_expired(self, db: Connection) -> None:
+        """Forget studies that expired before anybody signed or ran them; that they were proposed stays in the log."""
+        overdue = db.execute(select(participations.c.study).distinct().where(
+            participations.c.expires <= self._now(), participations.c.study.not_in(select(statements.c.study)),
+            participations.c.study.not_in(select(runs.c.study)))).scalars().all()
+        for study_hash in overdue:
+            db.execute(delete(participations).where(participations.c.study == study_hash))
+            db.execute(delete(studies).where(studies.c.hash == study_hash))
+
+    def _index_older(self) -> None:
+        """Note who takes part in studies that an earlier version kept."""
+        query = select(studies.c.body, studies.c.proposer).where(
+            studies.c.hash.not_in(select(participations.c.study)))
+        with reading(self._engine) as db:
+            older = db.execute(query).all()
+        if older:
+            with writing(self._engine) as db:
+                for body, proposer in older:
+                    _index(db, parse_study(bytes(body)), proposer)
+
     def _record(self, db: Connection, row: Mapping[Any, Any]) -> StudyRecord:
         query = select(statements).where(statements.c.study == row["hash"]).order_by(statements.c.sequence)
         signed: list[Statement] = [
@@ -256,6 +348,12 @@ class Store:
     def _now(self) -> str:
         moment: datetime = self._clock()
         return to_text(moment)
+
+
+def _index(db: Connection, study: Study, proposer: str) -> None:
+    db.execute(insert(participations), [
+        {"study": study.hash, "participant": p.fingerprint, "proposer": proposer, "expires": study.expires}
+        for p in study.participants])
 
 
 def _columns(facts: RunFacts) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from sealane.rpc.study_codec import encode_party, encode_study
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 EVERYBODY = ("node", "analyst", "auditor")
+PAGE_STUDIES = 1000
+PAGE_BYTES = 4 << 20
 
 
 class StudyServicer(StudyServiceServicer):
@@ -37,9 +39,18 @@ class StudyServicer(StudyServiceServicer):
         return pb.ProposeStudyResponse(study_hash=study.hash)
 
     async def ListStudies(self, request: pb.ListStudiesRequest, context: _Context) -> pb.ListStudiesResponse:
-        """List studies, newest first."""
+        """List studies, newest first, in pages."""
         authenticate(context, self._hub.registry, EVERYBODY)
-        return pb.ListStudiesResponse(studies=[encode_study(s) for s in self._hub.store.all_studies()])
+        at, _, last = text(request.after, "page", 90).partition("/")
+        response, size = pb.ListStudiesResponse(), 0
+        for study_hash, record in self._hub.store.list_studies((at, last) if at else None):
+            encoded = encode_study(record)
+            response.studies.append(encoded)
+            size += encoded.ByteSize()
+            if len(response.studies) >= PAGE_STUDIES or size >= PAGE_BYTES:
+                response.next = f"{record.proposed_at}/{study_hash}"
+                break
+        return response
 
     async def GetStudy(self, request: pb.GetStudyRequest, context: _Context) -> pb.GetStudyResponse:
         """Return one study with everything signed about it."""

@@ -25,6 +25,8 @@ UNSECURED_COMPUTATIONS = frozenset(("flower.app",))
 MAXIMUM_BYTES = 1 << 18
 MAXIMUM_PARTICIPANTS = 64
 DEFAULT_ROUNDS, MAXIMUM_ROUNDS = 200, 100_000
+OPEN_PER_PROPOSER = 100
+"""Most open studies that are kept of one proposer, unless settings say otherwise; at a node and at the coordinator."""
 PARAMETER_DEPTH = 8
 PARAMETER_VALUES = 8192
 PARAMETER_TEXT = 512

@@ -83,6 +83,7 @@ class Agent:
     _making_desk: Any = field(default_factory=Lock)
     _link: Link | None = None
     _answered: bool = False
+    _rejected: set[str] = field(default_factory=set)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
     @property
@@ -104,6 +105,7 @@ class Agent:
             while True:
                 began = self._loop.time()
                 self._answered = False
+                self._rejected.clear()
                 try:
                     await self._connect()
                 except SealaneError as error:
@@ -213,12 +215,17 @@ class Agent:
             self._loop.call_later(KEEP_AGAIN_S, lambda: self._post(self.witness.head()))
 
     def _study(self, record: StudyRecord) -> None:
-        """Remember a study and what was signed about it; what does not verify is left out and logged."""
+        """Remember a study and what was signed about it; what does not verify is left out and logged.
+
+        Of studies that are left out the first of each kind on a stream is logged: nobody fills the log with them.
+        """
         register = self.home.register
         try:
             study = register.record_study(record.study, record.proposer)
         except SealaneError as error:
-            log(_LOG, "study.rejected", error=error)
+            if error.code not in self._rejected:
+                self._rejected.add(error.code)
+                log(_LOG, "study.rejected", level=logging.WARNING, error=error)
             return
         if study.scheme not in self._prepared:
             # What a scheme compiles, or loads, when it is first used shall not hold up the first round.

@@ -20,6 +20,7 @@ from sealane.node.gate import Gate
 from sealane.node.ledger import NodeLedger
 from sealane.node.protection import check_approved
 from sealane.node.register import Register
+from sealane.node.study_table import ROOM, Room
 from sealane.node.witness import NodeWitness, WitnessRecords
 from sealane.rpc.identity import Identity, load_identity
 
@@ -92,7 +93,7 @@ class NodeHome:
             yield NodeWitness(identity.signing_key, identity.coordinator_key, kept, acts, self.clock)
 
 
-def open_home(path: Path, *, clock: Clock = system_clock) -> NodeHome:
+def open_home(path: Path, *, clock: Clock = system_clock, room: Room = ROOM) -> NodeHome:
     """Open an enrolled node's home.
 
     Raises:
@@ -103,7 +104,7 @@ def open_home(path: Path, *, clock: Clock = system_clock) -> NodeHome:
     if identity.role != "node":
         raise InputError("home.not-a-node", "this home belongs to another role", got=identity.role, expected="node",
                          hint="name the node's home with --home or SEALANE_HOME")
-    return NodeHome(path, Register(path / "node.sqlite", identity.fingerprint, clock), clock,
+    return NodeHome(path, Register(path / "node.sqlite", identity.fingerprint, clock, room), clock,
                     NodeLedger(path / LEDGER, clock))
 
 

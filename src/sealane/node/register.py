@@ -24,7 +24,7 @@ from sealane.governance.counter import MAXIMUM_COUNTERS, verify_counter
 from sealane.governance.policy import Standing
 from sealane.governance.signed_statement import SignedAgreement, SignedCounter, SignedRefusal, Statement, verify_refusal
 from sealane.governance.study import Study, parse_study
-from sealane.node import acts_table
+from sealane.node import acts_table, study_table
 from sealane.node.database import open_database, transaction
 from sealane.node.lives import Lives
 from sealane.node.register_schema import SCHEMA
@@ -92,10 +92,11 @@ class Register:
         path: of the database.
         own: fingerprint of this node's signing key: statements it signed are its own, whoever brings them.
         clock: tells the time.
+        room: how many studies are kept that this institution has not decided on.
     """
 
-    def __init__(self, path: Path | str, own: str, clock: Clock) -> None:
-        self._own = own
+    def __init__(self, path: Path | str, own: str, clock: Clock, room: study_table.Room = study_table.ROOM) -> None:
+        self._own, self._room = own, room
         self._db = open_database(path, SCHEMA)
         self._lock = threading.RLock()
         self._clock = clock
@@ -202,11 +203,12 @@ class Register:
 
         Raises:
             InputError: the bytes are no study.
+            RefusedError: it has expired.
+            UnavailableError: too many wait for a decision.
         """
         study = parse_study(data)
         with self._writing() as db:
-            db.execute("INSERT OR IGNORE INTO studies (hash, body, proposer, received_at) VALUES (?, ?, ?, ?)",
-                       (study.hash, data, proposer[:63], self._now()))
+            study_table.add(db, study, proposer[:63], own=self._own, now=self._now(), room=self._room)
         return study
 
     def study(self, study_hash: str) -> Study:
@@ -362,8 +364,7 @@ def _dataset(row: Iterable[Any]) -> DatasetEntry:
                         bool(drop_invalid), added_at, repair)
 
 
-_SHAPES: dict[str, type[Statement]] = {
-    "agreement": SignedAgreement, "counter": SignedCounter, "refusal": SignedRefusal}
+_SHAPES: dict[str, type[Statement]] = {"agreement": SignedAgreement, "counter": SignedCounter, "refusal": SignedRefusal}
 
 
 def _statement(row: tuple[Any, ...]) -> Statement:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sealane.node import lives, standing
+from sealane.node import lives, standing, study_table
 from sealane.node.scoring import book
 
 SCHEMA = (
@@ -109,4 +109,5 @@ SCHEMA = (
     ) STRICT;
     """,
     book.SCHEMA,
+    study_table.SCHEMA,
 )

@@ -17,6 +17,7 @@ from sealane.node.journal import Journal
 from sealane.node.place import Place
 from sealane.node.sandbox.chosen import chosen
 from sealane.node.settings import read_node_settings
+from sealane.node.study_table import Room
 from sealane.ring.select import choose
 from sealane.telemetry.logs import get_logger, log
 
@@ -42,18 +43,19 @@ async def serving(
     """
     if backend == "cuda":
         choose(backend)  # who asks for a GPU by name is told now that there is none, not in the first run
-    settings = read_node_settings(path).sandbox
+    settings = read_node_settings(path)
+    sandboxed, room = settings.sandbox, settings.studies.room()
     # Before any key is read: what computes later comes of a process that never had one.
-    filed = path if settings.rows == "disk" else None
-    with chosen(sandbox or settings.mode, path, settings.limits(), filed) as execution:
-        async with _serving_with(path, backend, execution, clock, streamed=filed is not None) as agent:
+    filed = path if sandboxed.rows == "disk" else None
+    with chosen(sandbox or sandboxed.mode, path, sandboxed.limits(), filed) as execution:
+        async with _serving_with(path, backend, execution, clock, room, streamed=filed is not None) as agent:
             yield agent
 
 
 @asynccontextmanager
-async def _serving_with(path: Path, backend: str, execution: Execution, clock: Clock, *,
+async def _serving_with(path: Path, backend: str, execution: Execution, clock: Clock, room: Room, *,
                         streamed: bool) -> AsyncIterator[Agent]:
-    home = replace(open_home(path, clock=clock), sandboxed=execution.full, streamed=streamed)
+    home = replace(open_home(path, clock=clock, room=room), sandboxed=execution.full, streamed=streamed)
     try:
         with exclusive(path), home.witness() as witness:
             with closing(Journal(home.runs_path)) as journal:

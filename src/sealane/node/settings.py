@@ -1,4 +1,4 @@
-"""``settings.toml`` in a node's home, which need not be there: how computations run here, and how much they may use."""
+"""``settings.toml`` in a node's home, which need not be there: how computations run here, and what is kept."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sealane.governance.study import OPEN_PER_PROPOSER
 from sealane.node.sandbox.limits import Limits, default_limits
+from sealane.node.study_table import OPEN_IN_ALL, Room
 from sealane.rpc.settings_file import parse_settings
 
 FILE = "settings.toml"
@@ -38,12 +40,26 @@ class SandboxSettings(BaseModel):
         )
 
 
+class StudySettings(BaseModel):
+    """The section ``[studies]``: how many are kept that wait for a decision."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    open_per_proposer: int = Field(default=OPEN_PER_PROPOSER, ge=1, le=100_000)
+    open_in_all: int = Field(default=OPEN_IN_ALL, ge=1, le=100_000)
+
+    def room(self) -> Room:
+        """Return it as the register takes it."""
+        return Room(self.open_per_proposer, self.open_in_all)
+
+
 class NodeSettings(BaseModel):
     """All of ``settings.toml``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     sandbox: SandboxSettings = SandboxSettings()
+    studies: StudySettings = StudySettings()
 
 
 def read_node_settings(home: Path) -> NodeSettings:

@@ -12,13 +12,14 @@ import grpc
 import grpc.aio
 import pytest
 from google.protobuf.message import Message
-from raw_stream import Town, open_town
+from raw_stream import NODES, Town, open_town
 
 from sealane._version import __version__
 from sealane.api.stream.v1 import stream_pb2 as pb
 from sealane.api.study.v1 import study_pb2
 from sealane.coordinator.initialise import initialise
 from sealane.errors import RefusedError
+from sealane.governance.study import Participant, make_study
 from sealane.node import agent as module
 from sealane.node.commands import status
 from sealane.node.place import Place
@@ -152,6 +153,27 @@ async def test_what_is_well_formed_and_senseless_is_passed_over(
         assert agent.problem is None
         assert coordinator.streams == 1
         assert agent.home.register.studies() == []
+
+
+async def test_made_up_studies_of_made_up_proposers_fill_no_nodes_disk(puppet: tuple[Puppet, Town]) -> None:
+    coordinator, town = puppet
+    (town.path / "north" / "settings.toml").write_text("[studies]\nopen_per_proposer = 2\nopen_in_all = 3\n")
+    parties = [Participant(name=name, fingerprint=town.node(name).fingerprint) for name in NODES]
+
+    def made_up(k: int) -> Message:
+        study = make_study(name=f"s{k}", sector="finance", purpose="credit-risk", data_contract="test.rows/v1",
+                           computation="glm.fit", parameters={}, expires="2099-01-01T00:00:00Z", participants=parties)
+        return pb.ConnectResponse(study=study_pb2.StudyRecord(
+            study=study.canonical(), proposer=f"p{k // 3}", proposed_at="2026-01-01T00:00:00Z"))
+
+    coordinator.lines = [WELCOME, *map(made_up, range(12)), pb.ConnectResponse(directory=pb.Directory(parties=[
+        study_pb2.Party(name="south", role="node", fingerprint=parties[1].fingerprint,
+                        signing_key=town.node("south").signing_key, sealing_key=town.node("south").sealing_key)]))]
+    async with serving(town.path / "north") as agent:
+        await until(lambda: len(agent.directory.parties) == 1)
+        assert sorted(entry.study.name for entry in agent.home.register.studies()) == ["s0", "s1", "s3"]
+        assert agent.connected
+        assert coordinator.streams == 1
 
 
 async def test_keys_of_another_coordinator(model: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from made_identity import make_identity
 
 from sealane.api.run.v1 import run_pb2 as pb
 from sealane.api.study.v1 import study_pb2
+from sealane.client import session as module
 from sealane.client.session import Session, require_role
 from sealane.core.canonical import canonical_bytes
 from sealane.crypto.sealing import seal_to
@@ -255,3 +256,34 @@ def test_a_home_serves_its_own_role(session: Session) -> None:
     with pytest.raises(InputError) as caught:
         require_role(session, "auditor")
     assert (caught.value.code, caught.value.got, caught.value.expected) == ("home.other-role", "analyst", "auditor")
+
+
+class Pages:
+    """What lists studies in pages, as given."""
+
+    def __init__(self, *pages: study_pb2.ListStudiesResponse) -> None:
+        self.pages = list(pages)
+        self.asked: list[str] = []
+
+    def ListStudies(self, request: study_pb2.ListStudiesRequest, timeout: float) -> study_pb2.ListStudiesResponse:
+        self.asked.append(request.after)
+        return self.pages[min(len(self.asked), len(self.pages)) - 1]
+
+
+def test_studies_are_read_page_by_page(session: Session) -> None:
+    one, two = (study_pb2.StudyRecord(study=name, proposer="iris") for name in (b"one", b"two"))
+    pages = Pages(study_pb2.ListStudiesResponse(studies=[one], next="behind one"),
+                  study_pb2.ListStudiesResponse(studies=[two]))
+    session._studies = pages  # type: ignore[assignment]
+    assert [record.study for record in session.studies()] == [b"one", b"two"]
+    assert pages.asked == ["", "behind one"]
+
+
+def test_a_list_of_studies_comes_to_an_end(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAXIMUM_STUDIES", 5)
+    one = study_pb2.StudyRecord(study=b"one", proposer="iris")
+    for studies, code in (([], "study.pages"), ([one], "wire.too-many")):
+        session._studies = Pages(study_pb2.ListStudiesResponse(studies=studies, next="x"))  # type: ignore[assignment]
+        with pytest.raises(ProtocolError) as caught:
+            session.studies()
+        assert caught.value.code == code

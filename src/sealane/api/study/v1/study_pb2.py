@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n sealane/api/study/v1/study.proto\x12\x14sealane.api.study.v1\"u\n\x05Party\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\x12\x13\n\x0bsigning_key\x18\x04 \x01(\x0c\x12\x13\n\x0bsealing_key\x18\x05 \x01(\x0c\x12\x11\n\tconnected\x18\x06 \x01(\x08\"\xdc\x01\n\x0fSignedStatement\x12\x38\n\x04kind\x18\x01 \x01(\x0e\x32*.sealane.api.study.v1.SignedStatement.Kind\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\x12\x12\n\npublic_key\x18\x03 \x01(\x0c\x12\x11\n\tsignature\x18\x04 \x01(\x0c\"Z\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0eKIND_AGREEMENT\x10\x01\x12\x10\n\x0cKIND_REFUSAL\x10\x02\x12\x16\n\x12KIND_COUNTER_OFFER\x10\x03\"~\n\x0bStudyRecord\x12\r\n\x05study\x18\x01 \x01(\x0c\x12\x10\n\x08proposer\x18\x02 \x01(\t\x12\x39\n\nstatements\x18\x03 \x03(\x0b\x32%.sealane.api.study.v1.SignedStatement\x12\x13\n\x0bproposed_at\x18\x04 \x01(\t\"\x14\n\x12ListPartiesRequest\"C\n\x13ListPartiesResponse\x12,\n\x07parties\x18\x01 \x03(\x0b\x32\x1b.sealane.api.study.v1.Party\"$\n\x13ProposeStudyRequest\x12\r\n\x05study\x18\x01 \x01(\x0c\"*\n\x14ProposeStudyResponse\x12\x12\n\nstudy_hash\x18\x01 \x01(\t\"\x14\n\x12ListStudiesRequest\"I\n\x13ListStudiesResponse\x12\x32\n\x07studies\x18\x01 \x03(\x0b\x32!.sealane.api.study.v1.StudyRecord\" \n\x0fGetStudyRequest\x12\r\n\x05study\x18\x01 \x01(\t\"D\n\x10GetStudyResponse\x12\x30\n\x05study\x18\x01 \x01(\x0b\x32!.sealane.api.study.v1.StudyRecord2\x98\x03\n\x0cStudyService\x12\x62\n\x0bListParties\x12(.sealane.api.study.v1.ListPartiesRequest\x1a).sealane.api.study.v1.ListPartiesResponse\x12\x65\n\x0cProposeStudy\x12).sealane.api.study.v1.ProposeStudyRequest\x1a*.sealane.api.study.v1.ProposeStudyResponse\x12\x62\n\x0bListStudies\x12(.sealane.api.study.v1.ListStudiesRequest\x1a).sealane.api.study.v1.ListStudiesResponse\x12Y\n\x08GetStudy\x12%.sealane.api.study.v1.GetStudyRequest\x1a&.sealane.api.study.v1.GetStudyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n sealane/api/study/v1/study.proto\x12\x14sealane.api.study.v1\"u\n\x05Party\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\x12\x13\n\x0bsigning_key\x18\x04 \x01(\x0c\x12\x13\n\x0bsealing_key\x18\x05 \x01(\x0c\x12\x11\n\tconnected\x18\x06 \x01(\x08\"\xdc\x01\n\x0fSignedStatement\x12\x38\n\x04kind\x18\x01 \x01(\x0e\x32*.sealane.api.study.v1.SignedStatement.Kind\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\x12\x12\n\npublic_key\x18\x03 \x01(\x0c\x12\x11\n\tsignature\x18\x04 \x01(\x0c\"Z\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0eKIND_AGREEMENT\x10\x01\x12\x10\n\x0cKIND_REFUSAL\x10\x02\x12\x16\n\x12KIND_COUNTER_OFFER\x10\x03\"~\n\x0bStudyRecord\x12\r\n\x05study\x18\x01 \x01(\x0c\x12\x10\n\x08proposer\x18\x02 \x01(\t\x12\x39\n\nstatements\x18\x03 \x03(\x0b\x32%.sealane.api.study.v1.SignedStatement\x12\x13\n\x0bproposed_at\x18\x04 \x01(\t\"\x14\n\x12ListPartiesRequest\"C\n\x13ListPartiesResponse\x12,\n\x07parties\x18\x01 \x03(\x0b\x32\x1b.sealane.api.study.v1.Party\"$\n\x13ProposeStudyRequest\x12\r\n\x05study\x18\x01 \x01(\x0c\"*\n\x14ProposeStudyResponse\x12\x12\n\nstudy_hash\x18\x01 \x01(\t\"#\n\x12ListStudiesRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\t\"W\n\x13ListStudiesResponse\x12\x32\n\x07studies\x18\x01 \x03(\x0b\x32!.sealane.api.study.v1.StudyRecord\x12\x0c\n\x04next\x18\x02 \x01(\t\" \n\x0fGetStudyRequest\x12\r\n\x05study\x18\x01 \x01(\t\"D\n\x10GetStudyResponse\x12\x30\n\x05study\x18\x01 \x01(\x0b\x32!.sealane.api.study.v1.StudyRecord2\x98\x03\n\x0cStudyService\x12\x62\n\x0bListParties\x12(.sealane.api.study.v1.ListPartiesRequest\x1a).sealane.api.study.v1.ListPartiesResponse\x12\x65\n\x0cProposeStudy\x12).sealane.api.study.v1.ProposeStudyRequest\x1a*.sealane.api.study.v1.ProposeStudyResponse\x12\x62\n\x0bListStudies\x12(.sealane.api.study.v1.ListStudiesRequest\x1a).sealane.api.study.v1.ListStudiesResponse\x12Y\n\x08GetStudy\x12%.sealane.api.study.v1.GetStudyRequest\x1a&.sealane.api.study.v1.GetStudyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,13 +48,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROPOSESTUDYRESPONSE']._serialized_start=657
   _globals['_PROPOSESTUDYRESPONSE']._serialized_end=699
   _globals['_LISTSTUDIESREQUEST']._serialized_start=701
-  _globals['_LISTSTUDIESREQUEST']._serialized_end=721
-  _globals['_LISTSTUDIESRESPONSE']._serialized_start=723
-  _globals['_LISTSTUDIESRESPONSE']._serialized_end=796
-  _globals['_GETSTUDYREQUEST']._serialized_start=798
-  _globals['_GETSTUDYREQUEST']._serialized_end=830
-  _globals['_GETSTUDYRESPONSE']._serialized_start=832
-  _globals['_GETSTUDYRESPONSE']._serialized_end=900
-  _globals['_STUDYSERVICE']._serialized_start=903
-  _globals['_STUDYSERVICE']._serialized_end=1311
+  _globals['_LISTSTUDIESREQUEST']._serialized_end=736
+  _globals['_LISTSTUDIESRESPONSE']._serialized_start=738
+  _globals['_LISTSTUDIESRESPONSE']._serialized_end=825
+  _globals['_GETSTUDYREQUEST']._serialized_start=827
+  _globals['_GETSTUDYREQUEST']._serialized_end=859
+  _globals['_GETSTUDYRESPONSE']._serialized_start=861
+  _globals['_GETSTUDYRESPONSE']._serialized_end=929
+  _globals['_STUDYSERVICE']._serialized_start=932
+  _globals['_STUDYSERVICE']._serialized_end=1340
 # @@protoc_insertion_point(module_scope)

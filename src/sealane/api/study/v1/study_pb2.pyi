@@ -80,14 +80,18 @@ class ProposeStudyResponse(_message.Message):
     def __init__(self, study_hash: _Optional[str] = ...) -> None: ...
 
 class ListStudiesRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("after",)
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    after: str
+    def __init__(self, after: _Optional[str] = ...) -> None: ...
 
 class ListStudiesResponse(_message.Message):
-    __slots__ = ("studies",)
+    __slots__ = ("studies", "next")
     STUDIES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FIELD_NUMBER: _ClassVar[int]
     studies: _containers.RepeatedCompositeFieldContainer[StudyRecord]
-    def __init__(self, studies: _Optional[_Iterable[_Union[StudyRecord, _Mapping]]] = ...) -> None: ...
+    next: str
+    def __init__(self, studies: _Optional[_Iterable[_Union[StudyRecord, _Mapping]]] = ..., next: _Optional[str] = ...) -> None: ...
 
 class GetStudyRequest(_message.Message):
     __slots__ = ("study",)
