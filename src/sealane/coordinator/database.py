@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 
+from sealane.core.handles import is_full
 from sealane.errors import InputError, RefusedError, SealaneError, UnavailableError
 
 SCHEMA_VERSION = 1
@@ -108,7 +109,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
     Raises:
         UnavailableError: the database does not answer.
     """
-    with _mapped(), engine.connect() as connection, connection.begin():
+    with _mapped(engine), engine.connect() as connection, connection.begin():
         yield connection
 
 
@@ -119,23 +120,25 @@ def writing(engine: Engine) -> Iterator[Connection]:
     Raises:
         UnavailableError: the database is locked, full or broken; nothing was written.
     """
-    with _mapped(), engine.connect().execution_options(writes=True) as connection, connection.begin():
+    with _mapped(engine), engine.connect().execution_options(writes=True) as connection, connection.begin():
         yield connection
 
 
 @contextmanager
-def _mapped() -> Iterator[None]:
+def _mapped(engine: Engine) -> Iterator[None]:
     try:
         yield
     except IntegrityError:
         raise  # a rule of the schema: the caller knows which, and what it means
     except DBAPIError as error:
-        raise _unavailable(error) from None  # a driver's text may quote values
+        raise _unavailable(error, engine) from None  # a driver's text may quote values
 
 
-def _unavailable(error: DBAPIError) -> SealaneError:
+def _unavailable(error: DBAPIError, engine: Engine) -> SealaneError:
     said = str(error.orig).lower()
-    if "full" in said or "no space" in said:
+    # Where there is no room for the files beside the database, SQLite speaks of input and output, or cannot open it.
+    sqlite_said = getattr(error.orig, "sqlite_errorname", "").startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN"))
+    if "full" in said or "no space" in said or (sqlite_said and is_full(Path(str(engine.url.database)).parent)):
         return UnavailableError("storage.full", "the database cannot grow", got="disk full",
                                 hint="free space on its disk; what was answered before is safe")
     if "locked" in said or "busy" in said:

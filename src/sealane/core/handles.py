@@ -1,4 +1,4 @@
-"""Open handles: writing all of something, names that stay, and memory that nobody can change any more."""
+"""Open handles: writing all of something, names that stay, space, and memory that nobody can change any more."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 
 from sealane.core.octets import Buffer
 
+LEAST_SPACE = 1 << 16
+"""Bytes free under which a disk counts as full: what SQLite shares between processes takes 32 KiB at once."""
 SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
 
@@ -26,6 +28,15 @@ def sync_directory(directory: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def is_full(directory: Path) -> bool:
+    """Return whether the disk of a directory has no room for this user; False where it cannot be asked."""
+    try:
+        disk = os.statvfs(directory)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < LEAST_SPACE or (disk.f_files > 0 and disk.f_favail == 0)
 
 
 def sealed_memory(name: str, parts: Iterable[Buffer]) -> int:

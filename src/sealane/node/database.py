@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import threading
@@ -10,9 +11,12 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+from sealane.core.handles import is_full
 from sealane.errors import InputError, RefusedError, SealaneError, UnavailableError
 
 BUSY_TIMEOUT_MS = 10_000
+DAMAGED = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
+"""How the names of SQLite's errors begin that tell of damage."""
 _MAKING = threading.Lock()
 
 
@@ -48,7 +52,7 @@ def open_database(path: Path | str, schema: Sequence[str] = ()) -> sqlite3.Conne
     except sqlite3.Error as error:
         if connection is not None:
             connection.close()
-        raise translate(error) from error
+        raise translate(error, Path(path).parent) from error
     except SealaneError:
         if connection is not None:
             connection.close()
@@ -75,7 +79,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     except sqlite3.IntegrityError:
         raise
     except sqlite3.Error as error:
-        raise translate(error) from error
+        raise translate(error, _directory(connection)) from error
 
 
 def snapshot(path: Path) -> bytes:
@@ -91,25 +95,36 @@ def snapshot(path: Path) -> bytes:
             source.backup(copy)
             return copy.serialize()
     except sqlite3.Error as error:
-        raise translate(error) from error
+        raise translate(error, path.parent) from error
 
 
-def translate(error: sqlite3.Error) -> SealaneError:
-    """Return the typed error for what SQLite says; its own words carry no row."""
+def translate(error: sqlite3.Error, directory: Path) -> SealaneError:
+    """Return the typed error for what SQLite says of a database in a directory; its own words carry no row."""
     name = getattr(error, "sqlite_errorname", "") or type(error).__name__
-    if name.startswith("SQLITE_FULL"):
-        return UnavailableError("disk.full", "the disk is full: nothing was written", got=name,
-                                hint="free some space; the work goes on from where it stopped")
+    # Where there is no room for the files beside the database, SQLite speaks of input and output, or cannot open it.
+    if name.startswith("SQLITE_FULL") or (name.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN")) and is_full(directory)):
+        return _full(name)
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return UnavailableError("database.busy", "another process holds the database", got=name,
-                                hint="is a second node running in this home?")
-    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+                                hint="is a second process running in this home?")
+    if name.startswith(DAMAGED):
         return InputError("database.unreadable", "the file is not a sound SQLite database", got=name,
                           hint="restore it from a backup")
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
         return InputError("database.not-writable", "the database cannot be opened for writing", got=name,
-                          hint="check the owner and mode of the home directory")
-    return UnavailableError("database.failed", "the database refused an operation", got=name)
+                          hint="check the owner and mode of the home directory, and that its disk is not mounted "
+                               "read-only")
+    return UnavailableError("database.failed", "the database refused an operation", got=name,
+                            hint="look at the disk, and at what the system's log says of it")
+
+
+def _full(said: str) -> UnavailableError:
+    return UnavailableError("disk.full", "the disk is full: nothing was written", got=said,
+                            hint="free some space; the work goes on from where it stopped")
+
+
+def _directory(connection: sqlite3.Connection) -> Path:
+    return Path(connection.execute("PRAGMA database_list").fetchone()[2]).parent
 
 
 def _make_private(path: Path) -> None:
@@ -123,6 +138,8 @@ def _make_private(path: Path) -> None:
             if path.stat().st_mode & 0o077:
                 path.chmod(0o600)
         except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise _full("no space for the file") from error
             raise InputError("database.not-writable", "the database file cannot be opened", got=error.strerror,
                              hint="check the home directory: it must exist and be yours") from error
 

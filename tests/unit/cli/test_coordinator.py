@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from command_line import refused, run, run_well
+from small_disk import small_disk
 from small_federation import free_port
 
 from sealane.rpc.invitation import parse_invitation
@@ -98,3 +100,16 @@ def test_the_doctor_finds_open_permissions_and_a_damaged_database(home: Path) ->
     failed = {check["name"] for check in done.document["checks"] if check["status"] == "fail"}
     assert {"permissions", "database"} <= failed
     assert done.code == 1
+
+
+def test_a_full_disk_is_called_full_and_not_damaged(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        if not disk.mounted:
+            pytest.skip("this user may mount no file system")
+        home = disk.path / "c"
+        run_well("coordinator", "init", "--home", home, "--listen", f"127.0.0.1:{free_port()}")
+        disk.fill(os.getpid())
+        refused("storage.full", 75, "coordinator", "status", "--home", home)
+        messages = [check["message"] for check in run("doctor", "--home", home, "--json").document["checks"]]
+        assert any("disk.full" in message for message in messages)
+        assert not any("damaged" in message for message in messages)

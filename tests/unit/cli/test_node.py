@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,6 +10,7 @@ import pytest
 from command_line import refused, run, run_well
 from loans import CONTRACT, loans
 from made_identity import NOBODY, make_identity
+from small_disk import SmallDisk, small_disk
 
 from sealane.rpc import backup as backups
 
@@ -116,6 +120,36 @@ def test_the_doctor_says_what_keeps_a_node_from_working(home: Path, tmp_path: Pa
     done = run("doctor", "--home", home, "--json")
     assert done.document["checks"][0]["name"] == "identity"
     assert "identity.open-permissions" in done.document["checks"][0]["message"]
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """A disk of its own that holds the home of a node, n, whose databases nobody has open."""
+    with small_disk(tmp_path / "disk") as disk:
+        if not disk.mounted:
+            pytest.skip("this user may mount no file system")
+        make_identity(disk.path / "n")
+        run_well("node", "trust", "south", PEER, "--home", disk.path / "n")
+        yield disk
+
+
+def test_a_full_disk_is_called_full_and_not_damaged(disk: SmallDisk) -> None:
+    disk.fill(os.getpid())
+    refused("disk.full", 75, "node", "peers", "--home", disk.path / "n")
+    [check] = checks(disk.path / "n")["database"]
+    assert "disk.full" in check["message"]
+    assert "node.sqlite" in check["message"]
+    assert "damaged" not in check["message"]
+    assert "free some space" in check["hint"]
+    disk.free(os.getpid())
+    assert [peer["name"] for peer in run_well("node", "peers", "--home", disk.path / "n")] == ["south"]
+
+
+def test_a_disk_that_is_mounted_read_only_is_not_called_damaged(disk: SmallDisk) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(disk.path)], check=True)
+    [check] = checks(disk.path / "n")["database"]
+    assert "database.not-writable" in check["message"]
+    assert "read-only" in check["hint"]
 
 
 @pytest.mark.parametrize(("age", "status"), [(0, "ok"), (70, "warn"), (100, "fail"), (-3, "fail")])

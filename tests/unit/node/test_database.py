@@ -108,6 +108,15 @@ def test_a_full_disk_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
     connection.close()
 
 
+def test_what_sqlite_says_where_there_is_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"
+    assert database.translate(error, tmp_path).code == "database.failed"
+    assert database.translate(error, tmp_path / "gone").code == "database.failed"
+    monkeypatch.setattr(database, "is_full", lambda directory: directory == tmp_path)
+    assert database.translate(error, tmp_path).code == "disk.full"
+
+
 def test_a_second_writer_waits_then_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 50)
     one = open_database(tmp_path / "node.sqlite", [ONE])

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from sealane.cli.diagnosis.check import Check, fail, ok, warn
 from sealane.core.clock import to_text
+from sealane.node.database import DAMAGED, translate
 from sealane.rpc.certificates import Certificate, needs_renewal
 from sealane.rpc.keyfiles import check_private
 
@@ -57,6 +58,10 @@ def databases(home: Path, *names: str) -> Iterator[Check]:
                 verdict = str(database.execute("PRAGMA quick_check(1)").fetchone()[0])
         except sqlite3.Error as error:
             verdict = getattr(error, "sqlite_errorname", None) or type(error).__name__
+            if not verdict.startswith(DAMAGED):
+                why = translate(error, home)
+                yield fail("database", f"{name}: {why}", why.hint)
+                continue
         if verdict == "ok":
             sound.append(name)
         else:
