@@ -109,7 +109,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
     Raises:
         UnavailableError: the database does not answer.
     """
-    with _mapped(engine), engine.connect() as connection, connection.begin():
+    with mapped(engine), engine.connect() as connection, connection.begin():
         yield connection
 
 
@@ -120,12 +120,17 @@ def writing(engine: Engine) -> Iterator[Connection]:
     Raises:
         UnavailableError: the database is locked, full or broken; nothing was written.
     """
-    with _mapped(engine), engine.connect().execution_options(writes=True) as connection, connection.begin():
+    with mapped(engine), engine.connect().execution_options(writes=True) as connection, connection.begin():
         yield connection
 
 
 @contextmanager
-def _mapped(engine: Engine) -> Iterator[None]:
+def mapped(engine: Engine) -> Iterator[None]:
+    """Turn what the driver raises within the block into an error of ours, but for a broken rule of the schema.
+
+    Raises:
+        UnavailableError: the database is locked, full or broken.
+    """
     try:
         yield
     except IntegrityError:

@@ -17,7 +17,8 @@ from sealane.api.run.v1.run_pb2_grpc import add_RunServiceServicer_to_server
 from sealane.api.study.v1.study_pb2_grpc import add_StudyServiceServicer_to_server
 from sealane.coordinator.audit_service import AuditServicer
 from sealane.coordinator.catalog_service import CatalogServicer
-from sealane.coordinator.home import load_coordinator
+from sealane.coordinator.database_lock import held
+from sealane.coordinator.home import CoordinatorHome, load_coordinator
 from sealane.coordinator.hub import Hub
 from sealane.coordinator.run_facts import Patience
 from sealane.coordinator.run_service import RunServicer
@@ -25,6 +26,7 @@ from sealane.coordinator.store import Store
 from sealane.coordinator.stream import add_node_stream
 from sealane.coordinator.study_service import StudyServicer
 from sealane.core.clock import Clock, system_clock
+from sealane.core.exclusive import exclusive
 from sealane.rpc.listening import bind, new_server
 from sealane.rpc.tls import MAX_ENROLMENT_BYTES, server_credentials
 from sealane.telemetry.logs import get_logger, log
@@ -39,11 +41,22 @@ async def serving(home: Path, *, clock: Clock = system_clock) -> AsyncIterator[H
 
     Raises:
         InputError: the home is missing or malformed.
+        RefusedError: another process serves this home, or its database.
         UnavailableError: a port is in use, or the database cannot be opened.
     """
     made = load_coordinator(home, clock=clock)
+    try:
+        with exclusive(home):
+            async with held(made.engine), _serving(made) as hub:
+                yield hub
+    finally:
+        made.engine.dispose()
+
+
+@asynccontextmanager
+async def _serving(made: CoordinatorHome) -> AsyncIterator[Hub]:
     patience = Patience(round_s=made.settings.deadlines.absent_seconds, silent_s=made.settings.deadlines.silent_seconds)
-    hub = Hub(Store(made.engine, clock), made.registry, patience, made.signing_key,
+    hub = Hub(Store(made.engine, made.clock), made.registry, patience, made.signing_key,
               made.settings.studies.open_per_proposer)
     hub.restore()
     enrolment, renewal = made.enrolment_servicers()
@@ -73,5 +86,4 @@ async def serving(home: Path, *, clock: Clock = system_clock) -> AsyncIterator[H
         for connection in list(hub.connections.values()):
             connection.close()
         await asyncio.gather(main_port.stop(GRACE_SECONDS), enrolment_port.stop(GRACE_SECONDS))
-        made.engine.dispose()
         log(_LOG, "coordinator.stopped")

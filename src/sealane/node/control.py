@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sealane.core.clock import Clock, system_clock
+from sealane.core.exclusive import exclusive
 from sealane.errors import InputError, ProtocolError, RefusedError, UnavailableError, from_dict
 
 SOCKET = "control.sock"
@@ -136,7 +137,7 @@ def _ask(client: socket.socket, request: dict[str, Any]) -> Any:
 def _run_here(home: Path, request: dict[str, Any], clock: Clock) -> Any:
     # Imported only now: a command for a serving node needs no pandas, and should answer at once.
     from sealane.node.commands import execute
-    from sealane.node.home import exclusive, open_home
+    from sealane.node.home import open_home
     from sealane.node.place import Place
 
     with exclusive(home) if (home / "identity").is_dir() else nullcontext():

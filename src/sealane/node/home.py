@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -11,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from sealane.core.clock import Clock, system_clock
-from sealane.errors import InputError, RefusedError
+from sealane.errors import InputError
 from sealane.node.acts import ActsLog
 from sealane.node.apps import FOLDER, Apps
 from sealane.node.datasets import open_approved
@@ -106,22 +104,3 @@ def open_home(path: Path, *, clock: Clock = system_clock, room: Room = ROOM) -> 
                          hint="name the node's home with --home or SEALANE_HOME")
     return NodeHome(path, Register(path / "node.sqlite", identity.fingerprint, clock, room), clock,
                     NodeLedger(path / LEDGER, clock))
-
-
-@contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Hold a home for one serving process.
-
-    Raises:
-        RefusedError: another process serves it.
-    """
-    handle = os.open(path / "serving.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise RefusedError("home.in-use", "another process serves this home", got=str(path),
-                               hint="stop it first; two would answer the same round twice") from error
-        yield
-    finally:
-        os.close(handle)

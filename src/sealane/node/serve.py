@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from sealane.core.clock import Clock, system_clock
+from sealane.core.exclusive import exclusive
 from sealane.node.agent import Agent
 from sealane.node.control_server import listening
 from sealane.node.execution import Execution
-from sealane.node.home import exclusive, open_home
+from sealane.node.home import open_home
 from sealane.node.journal import Journal
 from sealane.node.place import Place
 from sealane.node.sandbox.chosen import chosen

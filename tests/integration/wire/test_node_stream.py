@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
+from pathlib import Path
 
 import pytest
 from google.protobuf.message import Message
@@ -133,9 +135,10 @@ async def test_a_second_stream_of_a_node_replaces_the_first(town: Town) -> None:
         assert town.node("north").fingerprint in town.hub.connections
 
 
-async def test_ports_in_use(town: Town) -> None:
+async def test_ports_in_use(town: Town, tmp_path: Path) -> None:
+    other = shutil.copytree(town.home.home, tmp_path / "other")  # its own home may be served once only
     with pytest.raises(UnavailableError) as caught:
-        async with serving(town.home.home):
+        async with serving(other):
             pytest.fail("two coordinators serve one port")
     assert caught.value.code == "listen.failed"
     assert town.home.settings.listen.main in caught.value.message

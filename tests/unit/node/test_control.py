@@ -14,12 +14,13 @@ from typing import Any, Never
 import pytest
 from made_identity import make_identity
 
+from sealane.core.exclusive import exclusive
 from sealane.errors import InputError, ProtocolError, RefusedError, SealaneError, UnavailableError
 from sealane.node import control, control_server
 from sealane.node.commands import COMMANDS, execute
 from sealane.node.control import MAX_REQUEST_BYTES, SOCKET, call
 from sealane.node.control_server import listening
-from sealane.node.home import exclusive, open_home
+from sealane.node.home import open_home
 from sealane.node.place import Place
 
 PEER = "a" * 51 + "q"
