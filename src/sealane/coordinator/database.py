@@ -34,6 +34,7 @@ from sealane.errors import InputError, RefusedError, SealaneError, UnavailableEr
 
 SCHEMA_VERSION = 1
 BUSY_MILLISECONDS = 5000
+POSTGRESQL = "postgresql+psycopg://"
 
 metadata = MetaData()
 """Every table of the coordinator; modules that add tables import this."""
@@ -75,10 +76,10 @@ certificates = Table(
 
 
 def open_database(where: str | Path) -> Engine:
-    """Open (or make) a database, given as a file or as an SQLAlchemy URL, with all tables in ``metadata``.
+    """Open (or make) a database, given as a file or as the URL of a PostgreSQL database, with all of ``metadata``.
 
     Raises:
-        InputError: the URL cannot be read.
+        InputError: the URL cannot be used.
         RefusedError: it was made by another version.
         UnavailableError: it cannot be opened.
     """
@@ -86,13 +87,20 @@ def open_database(where: str | Path) -> Engine:
         path = Path(where)
         _make_private(path)
         url = f"sqlite:///{path}"
-    else:
+    elif where.startswith(POSTGRESQL):
         url = where
+    else:
+        raise InputError("storage.url", "a coordinator keeps its state in a file of its home, or in PostgreSQL",
+                         got=f"{where.partition('://')[0]}://…", expected=f"a file, or {POSTGRESQL}…")
     try:
         engine = create_engine(make_url(url), hide_parameters=True)
-    except (ArgumentError, ImportError) as error:
-        raise InputError("storage.url", "database URL cannot be used", got=type(error).__name__,
-                         expected="a file, or postgresql+psycopg://…", hint="install sealane[postgres]") from None
+    except ImportError as error:
+        raise InputError("storage.url", "the driver of PostgreSQL is missing", got=type(error).__name__,
+                         hint="install sealane[postgres]") from None
+    except (ArgumentError, ValueError) as error:
+        raise InputError("storage.url", "database URL cannot be read", got=type(error).__name__,
+                         expected=f"{POSTGRESQL}USER:PASSWORD@HOST:PORT/DATABASE",
+                         hint="each part is percent-encoded") from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

@@ -121,7 +121,7 @@ def load_coordinator(home: Path, *, clock: Clock = system_clock) -> CoordinatorH
     settings = read_settings(home)
     authority = Authority.load(read_private(home / AUTHORITY / "ca.pem"),
                                Secret(read_private(home / AUTHORITY / "ca.key")))
-    engine = open_database(settings.database if "://" in settings.database else home / settings.database)
+    engine = open_database(settings.database_in(home))
     return CoordinatorHome(
         home=home, settings=settings, clock=clock, signing_key=SigningKey(read_seed(home / IDENTITY / "signing.key")),
         authority=authority, engine=engine, registry=Registry(engine, clock),

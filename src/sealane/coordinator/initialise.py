@@ -25,8 +25,9 @@ def initialise(home: Path, settings: Settings | None = None, *, clock: Clock = s
     """Make a new coordinator in ``home``, which must be missing or empty.
 
     Raises:
+        InputError: the database's URL cannot be used.
         RefusedError: something is there already; nothing is overwritten.
-        UnavailableError: the disk is full or refuses.
+        UnavailableError: the disk is full or refuses, or the database does not answer.
     """
     settings = settings if settings is not None else Settings()
     _check_empty(home)
@@ -54,8 +55,7 @@ def _build(directory: Path, settings: Settings, clock: Clock) -> None:
     write_private(directory / IDENTITY / "signing.key", random_secret(32).reveal())
     write_tls(directory / IDENTITY, issue_server(authority, settings, clock))
     write_private(directory / FILE, settings.to_toml().encode("utf-8"))
-    if "://" not in settings.database:
-        open_database(directory / settings.database).dispose()
+    open_database(settings.database_in(directory)).dispose()
 
 
 def _check_empty(home: Path) -> None:

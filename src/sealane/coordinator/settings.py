@@ -88,6 +88,10 @@ class Settings(_Section):
         """Life of a one-time token."""
         return timedelta(hours=self.lifetimes.invitation_hours)
 
+    def database_in(self, home: Path) -> str | Path:
+        """Return the database's URL, or its file in a home."""
+        return self.database if "://" in self.database else home / self.database
+
     def server_hosts(self) -> list[str]:
         """Return the names and addresses that the server certificate is for: loopback, advertised, and given ones."""
         advertised = [address.rpartition(":")[0].strip("[]") for address in (self.advertise.main,

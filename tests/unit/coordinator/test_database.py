@@ -119,7 +119,7 @@ def test_another_versions_database_is_left_alone(engine: Engine, tmp_path: Path)
     assert caught.value.code == "storage.version"
 
 
-@pytest.mark.parametrize("url", ["nonsense://x", "://"])
+@pytest.mark.parametrize("url", ["nonsense://x", "://", "postgresql://ann@host/x"])
 def test_a_url_that_cannot_be_used_is_not_quoted(url: str) -> None:
     with pytest.raises(InputError) as caught:
         open_database(url)

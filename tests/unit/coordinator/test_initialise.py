@@ -12,7 +12,7 @@ from sealane.coordinator.home import load_coordinator
 from sealane.coordinator.initialise import initialise
 from sealane.coordinator.settings import Advertise, Settings
 from sealane.core.clock import ManualClock
-from sealane.errors import InputError, RefusedError, UnavailableError
+from sealane.errors import InputError, RefusedError, SealaneError, UnavailableError
 from sealane.rpc.certificates import read_pem
 from sealane.rpc.invitation import parse_invitation
 
@@ -55,6 +55,22 @@ def test_a_failure_half_way_leaves_nothing(tmp_path: Path, clock: ManualClock, m
     with pytest.raises(UnavailableError):
         initialise(tmp_path / "home", clock=clock)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("url", "code"), [
+    ("postgresql+psycopg://ann:CANARY@127.0.0.1:1/sealane", "storage.failed"),
+    ("postgresql+psycopg://ann:CANARY@127.0.0.1:port/sealane", "storage.url"),
+    ("postgresql://ann:CANARY@127.0.0.1/sealane", "storage.url"), ("mysql://ann:CANARY@127.0.0.1/x", "storage.url"),
+])
+def test_a_database_that_cannot_be_had_leaves_nothing_in_the_way(tmp_path: Path, clock: ManualClock, url: str,
+                                                                 code: str) -> None:
+    pytest.importorskip("psycopg", reason="the postgres extra is not installed")
+    with pytest.raises(SealaneError) as caught:
+        initialise(tmp_path / "home", Settings(database=url), clock=clock)
+    assert caught.value.code == code
+    assert "CANARY" not in f"{caught.value.to_dict()} {caught.value.__cause__}"
+    assert list(tmp_path.iterdir()) == []
+    initialise(tmp_path / "home", clock=clock)
 
 
 def test_an_empty_directory_will_do(tmp_path: Path, clock: ManualClock) -> None:
