@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -111,3 +113,14 @@ async def test_serving_ends_where_another_took_the_lock_meanwhile(
     assert "home.in-use" in str(caught.value.exceptions)
     engine.dispose()
     usurper.dispose()
+
+
+def test_a_start_that_fails_leaves_no_more_than_its_error(tmp_path: Path) -> None:
+    """The ports were open when it failed: they close before the event loop does."""
+    home = make(tmp_path / "c")
+    with closing(sqlite3.connect(home / "coordinator.sqlite")) as database:
+        database.executescript("CREATE TRIGGER broken BEFORE INSERT ON log_leaves BEGIN SELECT json('no json'); END")
+    done = run_alone("coordinator", "serve", "--home", home)
+    assert (done.code, "[storage.failed]" in done.err) == (75, True), done
+    assert "Exception ignored" not in done.err
+    assert "Traceback" not in done.err

@@ -59,31 +59,40 @@ async def _serving(made: CoordinatorHome) -> AsyncIterator[Hub]:
     hub = Hub(Store(made.engine, made.clock), made.registry, patience, made.signing_key,
               made.settings.studies.open_per_proposer)
     hub.restore()
+    listen = made.settings.listen
+    async with _open_ports(made, hub):
+        hub.store.add_event("coordinator.started", "coordinator", made.signing_key.fingerprint)
+        log(_LOG, "coordinator.serving", main=listen.main, enrolment=listen.enrolment)
+        timekeeper = asyncio.create_task(hub.keep_time())
+        try:
+            yield hub
+        finally:
+            timekeeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await timekeeper
+            for connection in list(hub.connections.values()):
+                connection.close()
+    log(_LOG, "coordinator.stopped")
+
+
+@asynccontextmanager
+async def _open_ports(made: CoordinatorHome, hub: Hub) -> AsyncIterator[None]:
+    """Keep both ports open; however the block ends they are closed in this event loop, and not after it."""
     enrolment, renewal = made.enrolment_servicers()
-    main_port = new_server()
+    main_port, enrolment_port = new_server(), new_server(largest=MAX_ENROLMENT_BYTES)
     add_node_stream(hub, main_port)
     add_StudyServiceServicer_to_server(StudyServicer(hub), main_port)
     add_RunServiceServicer_to_server(RunServicer(hub), main_port)
     add_AuditServiceServicer_to_server(AuditServicer(hub), main_port)
     add_CatalogServiceServicer_to_server(CatalogServicer(hub), main_port)
     add_RenewalServiceServicer_to_server(renewal, main_port)
-    enrolment_port = new_server(largest=MAX_ENROLMENT_BYTES)
     add_EnrolmentServiceServicer_to_server(enrolment, enrolment_port)
     listen = made.settings.listen
-    bind(main_port, listen.main, server_credentials(made.certificate.current, require_client=True))
-    bind(enrolment_port, listen.enrolment, server_credentials(made.certificate.current, require_client=False))
-    await main_port.start()
-    await enrolment_port.start()
-    hub.store.add_event("coordinator.started", "coordinator", made.signing_key.fingerprint)
-    log(_LOG, "coordinator.serving", main=listen.main, enrolment=listen.enrolment)
-    timekeeper = asyncio.create_task(hub.keep_time())
     try:
-        yield hub
+        bind(main_port, listen.main, server_credentials(made.certificate.current, require_client=True))
+        bind(enrolment_port, listen.enrolment, server_credentials(made.certificate.current, require_client=False))
+        await main_port.start()
+        await enrolment_port.start()
+        yield
     finally:
-        timekeeper.cancel()
-        with suppress(asyncio.CancelledError):
-            await timekeeper
-        for connection in list(hub.connections.values()):
-            connection.close()
         await asyncio.gather(main_port.stop(GRACE_SECONDS), enrolment_port.stop(GRACE_SECONDS))
-        log(_LOG, "coordinator.stopped")
