@@ -126,13 +126,14 @@ def _load() -> CoordinatorHome:
 
 
 def _settings(listen: str, enrolment: str | None, advertise: str | None, database: str | None) -> Settings:
-    from sealane.coordinator.settings import Advertise, Listen, Settings
+    from sealane.coordinator.settings import EVERY_ADDRESS, Advertise, Listen, Settings, check_ports
     from sealane.errors import InputError
     from sealane.rpc.invitation import check_address
 
     host, _, port = check_address(listen).rpartition(":")
     second = check_address(enrolment if enrolment is not None else f"{host}:{int(port) + 1}")
-    if advertise is None and host in ("0.0.0.0", "[::]", "::"):  # noqa: S104 - compared, not bound
+    check_ports(listen, second)
+    if advertise is None and host in EVERY_ADDRESS:
         raise InputError("settings.advertise-missing", "it listens on every address, and none is named for others",
                          got=f"--listen {listen}", expected="--advertise HOST",
                          hint="name the host as nodes will reach it; the server certificate is made for it")

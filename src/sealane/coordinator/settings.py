@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from sealane.errors import InputError
 from sealane.governance.study import OPEN_PER_PROPOSER
@@ -15,6 +15,7 @@ from sealane.rpc.invitation import check_address
 from sealane.rpc.settings_file import parse_settings
 
 FILE = "settings.toml"
+EVERY_ADDRESS = frozenset({"0.0.0.0", "[::]", "::"})  # noqa: S104 - compared, not bound
 _HOST = r"^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:.]{2,45})$"
 
 
@@ -23,6 +24,19 @@ def _address(text: str) -> str:
         return check_address(text)
     except InputError as error:
         raise ValueError(error.message) from None
+
+
+def check_ports(main: str, enrolment: str) -> None:
+    """Refuse one port for both listeners.
+
+    Raises:
+        InputError: they would want the same.
+    """
+    hosts = {address.rpartition(":")[0] for address in (main, enrolment)}
+    if main.rpartition(":")[2] == enrolment.rpartition(":")[2] and (len(hosts) == 1 or hosts & EVERY_ADDRESS):
+        raise InputError("settings.one-port", "both listeners are given one port",
+                         got=f"{main} for nodes, {enrolment} for enrolment", expected="two ports",
+                         hint="give enrolment a port of its own; by default it is the next one")
 
 
 Address = Annotated[str, AfterValidator(_address)]
@@ -38,6 +52,14 @@ class Listen(_Section):
 
     main: Address = "127.0.0.1:7443"
     enrolment: Address = "127.0.0.1:7444"
+
+    @model_validator(mode="after")
+    def _two_ports(self) -> Listen:
+        try:
+            check_ports(self.main, self.enrolment)
+        except InputError as error:
+            raise ValueError(f"{error.message}; give enrolment one of its own") from None
+        return self
 
 
 class Advertise(_Section):

@@ -34,6 +34,8 @@ def test_what_others_are_told(tmp_path: Path) -> None:
     assert made["listen"] == {"main": "0.0.0.0:7443", "enrolment": "0.0.0.0:9001"}
     assert made["advertise"] == {"main": "seal.example.org:7443", "enrolment": "seal.example.org:9001"}
     refused("address.malformed", 2, "coordinator", "init", "--home", tmp_path / "e", "--listen", "nowhere")
+    refused("settings.one-port", 2, "coordinator", "init", "--home", tmp_path / "e", "--listen", "127.0.0.1:7443",
+            "--enrolment", "127.0.0.1:7443")
     assert not (tmp_path / "e").exists()
 
 

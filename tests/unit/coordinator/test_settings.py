@@ -41,12 +41,18 @@ def test_an_unknown_field_names_the_nearest(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", [
     '[listen]\nmain = "nowhere"', "[lifetimes]\ncertificate_days = 0", "[deadlines]\nsilent_seconds = -1",
+    '[listen]\nmain = "127.0.0.1:7444"', '[listen]\nmain = "0.0.0.0:7001"\nenrolment = "10.0.0.1:7001"',
     '[advertise]\nhosts = ["a b"]', "listen = 3", 'database = ""', "[deadlines]\nsilent_seconds = nan",
 ])
 def test_values_out_of_range(tmp_path: Path, text: str) -> None:
     with pytest.raises(InputError) as caught:
         read(tmp_path, text)
     assert caught.value.code == "settings.malformed"
+
+
+def test_one_port_on_two_addresses_is_two_listeners(tmp_path: Path) -> None:
+    listen = read(tmp_path, '[listen]\nmain = "10.0.0.1:7443"\nenrolment = "10.0.0.2:7443"').listen
+    assert (listen.main, listen.enrolment) == ("10.0.0.1:7443", "10.0.0.2:7443")
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
