@@ -152,12 +152,13 @@ def _unavailable(error: DBAPIError, engine: Engine) -> SealaneError:
     # Where there is no room for the files beside the database, SQLite speaks of input and output, or cannot open it.
     sqlite_said = getattr(error.orig, "sqlite_errorname", "").startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN"))
     if "full" in said or "no space" in said or (sqlite_said and is_full(Path(str(engine.url.database)).parent)):
-        return UnavailableError("storage.full", "the database cannot grow", got="disk full",
-                                hint="free space on its disk; what was answered before is safe")
+        return UnavailableError("storage.full", "the coordinator's database cannot grow", got="disk full",
+                                hint="free space on the coordinator's disk; what was answered before is safe")
     if "locked" in said or "busy" in said:
-        return UnavailableError("storage.locked", "the database is held by someone else",
+        return UnavailableError("storage.locked", "the coordinator's database is held by someone else",
                                 hint="look for a second coordinator on the same home")
-    return UnavailableError("storage.failed", "the database does not answer", got=type(error.orig).__name__,
+    return UnavailableError("storage.failed", "the coordinator's database does not answer",
+                            got=type(error.orig).__name__,
                             hint="check its file or server, and restore a backup if it is damaged")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -92,8 +93,10 @@ class NodeStreamServicer:
         try:
             async for frame in requests:
                 self._take(frame, party, assembler)
+        except UnavailableError:
+            raise  # our own trouble, and no fault of the node
         except SealaneError as error:
-            log(_LOG, "node.protocol", node=party.name, error=error)
+            log(_LOG, "node.protocol", level=logging.WARNING, node=party.name, error=error)
             with contextlib.suppress(UnavailableError):  # a full disk must not hide what went wrong
                 self._hub.store.add_event("node.protocol-error", party.name, party.fingerprint, error.code)
             raise

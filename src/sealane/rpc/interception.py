@@ -16,7 +16,7 @@ import grpc
 import grpc.aio
 
 from sealane.core.entropy import random_bytes
-from sealane.errors import RefusedError, SealaneError
+from sealane.errors import ProtocolError, RefusedError, SealaneError, UnavailableError
 from sealane.rpc.status import abort
 from sealane.telemetry.logs import get_logger, log
 
@@ -73,7 +73,11 @@ def _generator(behaviour: Callable[..., AsyncIterator[Any]], method: str) -> Cal
 
 def public_error(error: Exception, method: str) -> SealaneError:
     """Return what a peer may know of an exception, and log the rest under a number."""
-    if isinstance(error, RefusedError):
+    if isinstance(error, UnavailableError):
+        # Trouble of this side's own is for whoever runs it to mend; else it is only too early, or too often.
+        own = error.code.startswith("storage.")
+        log(_LOG, "rpc.unavailable", level=logging.ERROR if own else logging.INFO, method=method, error=error)
+    elif isinstance(error, RefusedError | ProtocolError):
         log(_LOG, "rpc.refused", level=logging.WARNING, method=method, code=error.code)
     if isinstance(error, SealaneError):
         return error

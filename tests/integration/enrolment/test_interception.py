@@ -12,7 +12,7 @@ import grpc
 import grpc.aio
 import pytest
 
-from sealane.errors import RefusedError, SealaneError
+from sealane.errors import ProtocolError, RefusedError, SealaneError, UnavailableError
 from sealane.rpc.interception import public_error
 from sealane.rpc.listening import new_server
 from sealane.rpc.status import from_rpc_error
@@ -147,3 +147,28 @@ def test_refusals_are_logged_by_code(caplog: pytest.LogCaptureFixture) -> None:
     assert public_error(error, "/sealane.api.run.v1.RunService/StartRun") is error
     [record] = [r for r in caplog.records if r.message == "rpc.refused"]
     assert "vera" not in str(record.__dict__)
+
+
+def test_breaches_of_the_protocol_are_logged_by_code(caplog: pytest.LogCaptureFixture) -> None:
+    error = ProtocolError("signature.invalid", "a signature does not verify", got="vera's")
+    assert public_error(error, "/t.T/Unary") is error
+    [record] = [r for r in caplog.records if r.message == "rpc.refused"]
+    assert record.levelno == logging.WARNING
+    assert "signature.invalid" in JsonLines().format(record)
+    assert "vera" not in str(record.__dict__)
+
+
+def test_this_sides_own_trouble_is_logged_with_what_to_do(caplog: pytest.LogCaptureFixture) -> None:
+    error = UnavailableError("storage.full", "the coordinator's database cannot grow", hint="free space")
+    assert public_error(error, "/t.T/Unary") is error
+    [record] = [r for r in caplog.records if r.message == "rpc.unavailable"]
+    assert record.levelno == logging.ERROR
+    logged = json.loads(JsonLines().format(record))
+    assert (logged["method"], logged["error"]["code"], logged["error"]["hint"]) == ("/t.T/Unary", "storage.full",
+                                                                                   "free space")
+
+
+def test_an_answer_that_comes_too_early_is_no_trouble(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "sealane"):
+        public_error(UnavailableError("result.not-yet", "the run has no result yet"), "/t.T/Unary")
+    assert [(r.message, r.levelno) for r in caplog.records] == [("rpc.unavailable", logging.INFO)]

@@ -97,6 +97,7 @@ def test_a_full_disk_is_typed_and_writes_nothing(engine: Engine) -> None:
     with pytest.raises(UnavailableError) as caught:
         fill()
     assert caught.value.code == "storage.full"
+    assert "coordinator" in caught.value.message  # whoever is told of it looks at the right disk
     with reading(engine) as connection:
         assert connection.execute(select(invitations)).all() == []
 
