@@ -11,6 +11,9 @@ import rfc8785
 from sealane.core.octets import Buffer, Octets, stretches
 from sealane.errors import InputError
 
+_MOST = 2.0**53 - 1
+"""Largest integer that JSON carries exactly: RFC 8785, appendix B, writes a float beyond it without a point too."""
+
 
 def canonical_bytes(value: Any) -> bytes:
     """Return the RFC 8785 (JCS) encoding of a JSON-ready value.
@@ -28,18 +31,25 @@ def canonical_bytes(value: Any) -> bytes:
 def parse_canonical(data: bytes, *, limit: int = 1 << 20) -> Any:
     """Parse bytes that claim to be canonical JSON, and refuse any other spelling of the same value.
 
+    A whole number is an int up to 2^53 - 1 and a float beyond: only floats are written so.
+
     Raises:
         InputError: too long, not JSON, or not the canonical spelling.
     """
     if len(data) > limit:
         raise InputError("canonical.too-large", "document is too large", got=len(data), expected=f"at most {limit}")
     try:
-        value = json.loads(data.decode("utf-8"))
+        value = json.loads(data.decode("utf-8"), parse_int=_whole)
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
         raise InputError("canonical.not-json", "document is not JSON", got=type(error).__name__) from error
     if canonical_bytes(value) != data:
         raise InputError("canonical.not-canonical", "document is not in RFC 8785 form", hint="re-encode it")
     return value
+
+
+def _whole(text: str) -> int | float:
+    value = float(text)
+    return int(text) if abs(value) <= _MOST else value
 
 
 def sha256(*parts: Octets) -> bytes:

@@ -129,7 +129,8 @@ class Study(_Part):
     @classmethod
     def _bounded(cls, parameters: dict[str, Any]) -> dict[str, Any]:
         _check_parameters(parameters)
-        normal: dict[str, Any] = json.loads(canonical_bytes(parameters))
+        data = canonical_bytes(parameters)
+        normal: dict[str, Any] = parse_canonical(data, limit=len(data))
         return normal
 
     @field_validator("expires")
@@ -219,9 +220,9 @@ def parse_study(data: bytes) -> Study:
     Raises:
         InputError: too large, not canonical, or not a legal study.
     """
-    parse_canonical(data, limit=MAXIMUM_BYTES)
+    fields = parse_canonical(data, limit=MAXIMUM_BYTES)
     try:
-        study = Study.model_validate_json(data)
+        study = Study.model_validate_json(json.dumps(fields))  # which writes a float beyond 2^53 as one
     except ValidationError as error:
         raise malformed(error) from error
     if study.canonical() != data:

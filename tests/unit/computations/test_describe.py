@@ -300,3 +300,11 @@ def test_a_range_far_wider_than_the_data(run_pooled: Callable[..., Any]) -> None
     result = run_pooled({"n": frame.iloc[:90], "s": frame.iloc[90:]}, Describe(), {"columns": ["x"]}, contract=contract)
     assert result["x"]["mean"] == pytest.approx(frame.x.mean(), rel=1e-9)
     assert result["x"]["variance"] == pytest.approx(frame.x.var(), rel=1e-6)
+
+
+def test_numbers_whose_variance_passes_all_exact_integers() -> None:
+    cells = pd.DataFrame({"white": np.random.default_rng(2).gamma(9, 0.8e9, 300).round(-7)})  # per litre of blood
+    found = sealane.simulate({name: cells.iloc[k::3] for k, name in enumerate("abc")}).run(
+        "statistics.describe", columns=["white"])
+    assert found.loc["variance", "white"] == pytest.approx(cells.white.var(), rel=1e-12)
+    assert 2**53 < cells.white.var() < 1e21

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sealane.core.canonical import canonical_bytes, content_hash, parse_canonical, sha256
 from sealane.errors import InputError
@@ -86,6 +89,7 @@ def test_names_sort_by_utf_16_code_units() -> None:
 def test_numbers_of_appendix_b(bits: str, text: str) -> None:
     number, = struct.unpack(">d", bytes.fromhex(bits))
     assert canonical_bytes(number) == text.encode()
+    assert parse_canonical(text.encode()) == number
 
 
 @pytest.mark.parametrize("bits", ["7fffffffffffffff", "7ff0000000000000", "fff0000000000000"])
@@ -111,13 +115,14 @@ def test_integers_up_to_the_limit_are_exact() -> None:
 @pytest.mark.parametrize("data", [
     b"", b"{", b"\xff\xfe", b"NaN", b"[Infinity]", b"-Infinity", b"1e400", b'"\\ud800"', b'{"\\ud800":1}',
     b'{"\\ud800":1,"a":2}', b"[" * 100_000,
-    b"[" * 100_000 + b"]" * 100_000, b"9" * 5000, b"9007199254740993", b"\xef\xbb\xbf{}",
+    b"[" * 100_000 + b"]" * 100_000, b"9" * 5000, b"\xef\xbb\xbf{}",
 ], ids=lambda data: repr(data[:12]))
 def test_bytes_that_are_no_json_of_ours(data: bytes) -> None:
     assert refusal(data).code == "canonical.not-json"
 
 
 @pytest.mark.parametrize("data", [
+    b"9007199254740993", b"1" + b"0" * 21,
     b"{ }", b"{}\n", b" 1", b"1.0", b"-0", b"1E2", b"0.0000001", b'{"b":1,"a":2}', b'{"a":1,"a":1}', b'{"a":1,"a":2}',
     b'"\\u0041"', b'"\\/"', b'"\\u20ac"', '{"\ufb33":1,"\U0001f600":2}'.encode(),
 ], ids=repr)
@@ -125,6 +130,24 @@ def test_another_spelling_of_a_value_is_refused(data: bytes) -> None:
     json.loads(data)  # each is JSON, only not in the one form
     error = refusal(data)
     assert (error.code, error.hint) == ("canonical.not-canonical", "re-encode it")
+
+
+@given(st.floats(1e15, 1e22), st.sampled_from([1, -1]))
+def test_a_float_too_large_for_an_exact_integer_comes_back(size: float, sign: int) -> None:
+    number = sign * size
+    found = parse_canonical(canonical_bytes({"variance": number}))
+    assert found == {"variance": number}
+    assert canonical_bytes(found) == canonical_bytes({"variance": number})
+    assert isinstance(found["variance"], float) or abs(found["variance"]) < 2**53
+
+
+@given(st.integers(2**53, 10**22), st.sampled_from([1, -1]))
+def test_an_integer_too_large_to_be_exact_is_refused(size: int, sign: int) -> None:
+    with pytest.raises(InputError):
+        canonical_bytes(sign * size)
+    # RFC 8785, section 3.2.2.3: numbers are IEEE doubles, written with the fewest digits that tell them apart.
+    if int(Decimal(repr(float(size)))) != size:
+        assert refusal(str(sign * size).encode()).code == "canonical.not-canonical"
 
 
 def test_the_size_is_looked_at_before_the_content() -> None:
