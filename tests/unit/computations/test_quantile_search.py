@@ -15,6 +15,7 @@ import pytest
 
 import sealane
 from sealane.computations.scorecard.features import quantile_edges
+from sealane.computations.statistics.grid import equal_cells
 from sealane.computations.statistics.moments import Sample
 from sealane.computations.statistics.quantile_search import quantiles
 from sealane.sectors.registry import contract
@@ -36,6 +37,7 @@ class Adding:
 
     async def sum(self, terms: Any) -> Any:
         self.sums += 1
+        assert self.sums < 100, "the search does not end"
         self.numbers += sum(len(term.values) for term in terms.values())
         return {name: term.values for name, term in terms.items()}
 
@@ -172,3 +174,21 @@ def test_boxes_of_isolation_trees_reach_as_far_as_the_values() -> None:
     for place, name in enumerate(["payment", "payment_due"]):
         ends = np.quantile(frame[name], [1 - share / 32 for share in (1 / 8, 1 / 2, 1.0, 2.0)])
         np.testing.assert_allclose(reach[:, place], ends, rtol=0.02)
+
+
+@pytest.mark.parametrize(("low", "high"), [
+    (0, 2**53), (2**53, 2**53), (2**53, 2**53 + 2), (2**53 + 10, 2**53 + 10_000), (0, 2**54), (-(2**54), 2**55),
+    (2**60, 2**60 + 4096), (0, 2**63)])
+def test_whole_numbers_past_all_exact_ones_are_found_as_the_floats_they_are(low: int, high: int) -> None:
+    values = np.random.default_rng(4).integers(low, high, 500, endpoint=high < 2**63).astype(np.float64)
+    sample = Sample(values, len(values), float(values.min()), float(values.max()))
+    (found,) = asyncio.run(quantiles(Adding(), [sample], [True], TWENTIETHS))  # type: ignore[arg-type]
+    assert [one.error for one in found] == [0.0] * len(TWENTIETHS)
+    np.testing.assert_allclose([one.value for one in found], np.quantile(values, TWENTIETHS), rtol=2.0**-51)
+
+
+def test_whole_numbers_past_all_exact_ones_have_cells_of_their_own() -> None:
+    values = 2.0**60 + 256.0 * np.arange(10)  # each is the next float
+    grid = equal_cells(values[0], values[-1], 10_000, whole=True)
+    assert grid.places(values).tolist() == list(range(10))
+    assert (np.diff(grid.tops) > 0.0).all()

@@ -110,7 +110,7 @@ def equal_cells(low: float, high: float, cells: int, *, whole: bool) -> Grid:
     if whole:
         first, last = math.ceil(low), math.floor(high)
         steps = max(1, -(-(last - first + 1) // cells))
-        tops = np.arange(first, last, steps, dtype=np.float64) + (steps - 1) + 0.5
+        tops = np.unique(first + np.arange(0, last - first, steps, dtype=np.float64) + (steps - 1) + 0.5)
         tops = tops[tops < last]
     else:
         tops = low + (high - low) * (np.arange(1, cells) / cells)

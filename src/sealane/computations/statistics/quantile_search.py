@@ -94,8 +94,8 @@ class _Interval:
                 break
             if point >= self.low:
                 self.low, self.before = point, number
-        if not self.whole and math.nextafter(self.low, math.inf) >= self.high:
-            self.low = self.high  # no other number lies between
+        if math.nextafter(self.low, math.inf) >= self.high:
+            self.low = self.high  # no other number lies between: past 2^53 whole ones are further apart than 1
         if self.crowded:
             self.width = max(min((self.high - self.low) * FINE, self.coarse), self.floor)
 
@@ -176,7 +176,9 @@ def _interval(
     sample: int, rank: int, one: Sample, whole: bool, crowd: int, resolution: float | None
 ) -> _Interval:
     if whole:
-        return _Interval(sample, rank, math.ceil(one.low) - 1.0, float(math.floor(one.high)), 1.0, True, one.rows)
+        low = float(math.ceil(one.low))
+        below = min(low - 1.0, math.nextafter(low, -math.inf))
+        return _Interval(sample, rank, below, float(math.floor(one.high)), 1.0, True, one.rows)
     span = one.high - one.low
     if resolution is not None:
         return _Interval(sample, rank, one.low, one.high, span * resolution, False, one.rows)
