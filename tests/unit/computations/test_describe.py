@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from expected_error import raises
+from scipy import stats
 
 import sealane
 from sealane.computations.pricing import price_of
@@ -308,3 +310,46 @@ def test_numbers_whose_variance_passes_all_exact_integers() -> None:
         "statistics.describe", columns=["white"])
     assert found.loc["variance", "white"] == pytest.approx(cells.white.var(), rel=1e-12)
     assert 2**53 < cells.white.var() < 1e21
+
+
+WAITS = np.random.default_rng(0).gamma(2, 5, 300)
+NOISE = np.random.default_rng(1).normal(0, 1, 300)
+
+
+@pytest.mark.parametrize(("values", "low", "high"), [
+    (WAITS, 0.0, 1e9), (WAITS, 0.0, 1e13), (WAITS, 0.0, 1e15), (WAITS, -1e15, 1e15), (1e-7 * WAITS, 0.0, 1e9),
+    (0.00102 * NOISE, -1e15, 1e15), (3.0 + 0.00102 * NOISE, -1e15, 1e15), (1e-10 * NOISE, -1e15, 1e15),
+    (1e9 + np.round(1000 * NOISE) / 2**20, 1e9 - 1, 1e9 + 1)])
+def test_moments_however_wide_the_contract(
+    run_pooled: Callable[..., Any], new_meeting: Callable[..., Any], values: np.ndarray, low: float, high: float
+) -> None:
+    frame = pd.DataFrame({"x": values, "tame": WAITS})
+    contract = Contract(id="test.wide/v1", fields=(Field(name="x", type="number", minimum=low, maximum=high),
+                                                   Field(name="tame", type="number", minimum=0.0, maximum=100.0)))
+    meeting = new_meeting(["n", "s"])
+    found = run_pooled(halves(frame), Describe(), {"columns": ["x", "tame"], "quantiles": False}, contract=contract,
+                       meeting=meeting)
+    assert meeting.sums <= 1 + 3 * 2
+    for name, column in frame.items():
+        deviation = statistics.stdev(column)  # in fractions: numpy loses digits of numbers far from 0
+        np.testing.assert_allclose(found.loc["mean", name], statistics.mean(column), rtol=1e-13, atol=1e-9 * deviation)
+        np.testing.assert_allclose(found.loc["std", name], deviation, rtol=1e-10)
+        np.testing.assert_allclose(found.loc["variance", name], deviation**2, rtol=1e-10)
+        # pandas takes so small a spread for none, scipy does not.
+        np.testing.assert_allclose(found.loc["skewness", name], stats.skew((column - column[0]) / deviation,
+                                                                           bias=False), rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("value", [0.0, 7.3, 1e-9, 99.9])
+@pytest.mark.parametrize("high", [100.0, 1e13])
+def test_what_does_not_vary_has_no_spread(
+    run_pooled: Callable[..., Any], new_meeting: Callable[..., Any], value: float, high: float
+) -> None:
+    frame = pd.DataFrame({"x": np.full(300, value)})
+    contract = Contract(id="test.wide/v1", fields=(Field(name="x", type="number", minimum=0.0, maximum=high),))
+    meeting = new_meeting(["n", "s"])
+    found = run_pooled(halves(frame), Describe(), {"columns": ["x"], "quantiles": False}, contract=contract,
+                       meeting=meeting)
+    assert found.x[["std", "variance", "skewness"]].tolist() == [0.0, 0.0, 0.0]
+    assert found.x["mean"] == pytest.approx(value, rel=1e-13)
+    assert meeting.sums <= 1 + 3 * 2
