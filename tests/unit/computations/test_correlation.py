@@ -45,7 +45,7 @@ def test_pearson_equals_pandas(run_pooled: Callable[..., Any], new_meeting: Call
     assert np.isnan(found.n.loc["x", "k"])  # five rows lack x: their number does not follow
     assert found.rules.loc["x", "few"] == "minimum-count"
     assert found.r.loc[["few", "flat"], "x"].isna().all()
-    assert found.rules.loc["flat", "x"] is None  # shown, and without a correlation: it does not vary
+    assert found.rules.loc["flat", "x"] == "nothing-varies"
 
 
 def test_spearman_equals_scipy_on_the_grid(run_pooled: Callable[..., Any]) -> None:
@@ -76,6 +76,45 @@ def test_spearman_follows_the_values_however_wide_the_contract(
     found = run_pooled(parts(frame), Correlation(), {"columns": ["x", "y", "k"], "method": "spearman"},
                        contract=contract)
     np.testing.assert_allclose(found.r, frame.corr(method="spearman"), atol=1e-3)
+
+
+@pytest.mark.parametrize("reach", [1e2, 1e11, 1e15])
+def test_pearson_follows_the_values_however_wide_the_contract(
+    run_pooled: Callable[..., Any], new_meeting: Callable[..., Any], reach: float
+) -> None:
+    frame = made()[["x", "y", "k"]].assign(flat=7.3)
+    ends = pd.DataFrame({name: [-reach, reach] for name in ("x", "y", "flat")} | {"k": frame.k.max()})
+    contract = infer_contract({"all": pd.concat([frame, ends])})
+    meeting = new_meeting(list(parts(frame)))
+    found = run_pooled(parts(frame), Correlation(), {"columns": list(frame)}, contract=contract, meeting=meeting)
+    names = ["x", "y", "k"]
+    np.testing.assert_allclose(found.r.loc[names, names], frame[names].corr(), rtol=1e-9)
+    assert found.rules.loc["flat", names].tolist() == ["nothing-varies"] * 3
+    assert found.r.loc["flat", names].isna().all()
+    assert meeting.sums <= 3 + 2 * 2 + 2
+
+
+@pytest.mark.parametrize("method", ["pearson", "spearman"])
+def test_a_correlation_that_there_is_not_says_why(run_pooled: Callable[..., Any], method: str) -> None:
+    frame = made()[["x", "k"]].assign(flat=7.3, zero=0)
+    ends = pd.DataFrame({"x": [0.0, 99.0], "k": frame.k.max(), "flat": [-1e3, 1e3], "zero": [0, 900]})
+    contract = infer_contract({"all": pd.concat([frame, ends])})
+    found = run_pooled(parts(frame), Correlation(), {"columns": list(frame), "method": method}, contract=contract)
+    for name in ("flat", "zero"):
+        assert found.rules.loc[name, ["x", "k"]].tolist() == ["nothing-varies"] * 2
+        assert frame.corr(method=method)[name].isna().all()
+    assert np.isnan(found.pvalues.loc["flat", "x"])
+    assert "nothing-varies" in found.summary()
+    assert "hidden" not in found.summary()
+
+
+def test_ranks_that_the_grid_does_not_tell_apart_say_so(run_pooled: Callable[..., Any]) -> None:
+    frame = made()[["x", "k"]].dropna().iloc[:12]  # a cell of so few rows is not divided
+    contract = infer_contract({"all": pd.concat([frame, pd.DataFrame({"x": [-1e9, 1e9], "k": 0})])})
+    found = run_pooled(parts(frame), Correlation(), {"columns": ["x", "k"], "method": "spearman"}, contract=contract,
+                       minimum_count=12)
+    assert found.rules.loc["x", "k"] == "range-too-wide"
+    assert "range-too-wide" in found.summary()
 
 
 @pytest.mark.parametrize("scheme", ["masking", "rlwe"])

@@ -8,6 +8,7 @@ histograms over the rows of each pair, so the result is exactly Spearman's of th
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Annotated, Any, Literal
 
@@ -19,19 +20,19 @@ from sealane.computations.base import Cohort, Dataset, Parameters, Payload, coun
 from sealane.computations.columns import MAXIMUM_ROWS, floats, limits
 from sealane.computations.disclosure import Rule
 from sealane.computations.promise import Name
-from sealane.computations.statistics.correlation_result import CorrelationResult
+from sealane.computations.statistics.correlation_result import CorrelationResult, Undefined
 from sealane.computations.statistics.grid import Grid, follow_ranks, mid_ranks, rank_grid
-from sealane.computations.statistics.moments import SLACK
+from sealane.computations.statistics.moments import NARROW, SLACK, Sample, moments
 from sealane.computations.statistics.rounding import Digits, to_digits
 from sealane.computations.suppression import BESIDE, SMALL
 from sealane.errors import InputError, RefusedError
 from sealane.governance import contract as governed
 
 MAXIMUM_ENTRIES = 4_000_000
-_CONSTANT = 1e-24
-"""Of the squared half range: a spread below it is what rounding leaves of none."""
 Pair = tuple[int, int]
 Values = NDArray[np.float64]
+Found = dict[Pair, float | Undefined]
+"""Correlations, or why there is none."""
 
 
 class CorrelationParameters(Parameters):
@@ -110,8 +111,7 @@ class Correlation:
                                                              total["highest"].tolist(), strict=True)]
         wanted = {pair: number for pair, number, rule in zip(pairs, numbers, rules, strict=True) if rule is None}
         if params.method == "pearson":
-            found = await _pearson(cohort, {(i, j): (_unit(x, fields[i]), _unit(y, fields[j]))
-                                            for (i, j), (x, y) in joint.items()}, wanted)
+            found = await _pearson(cohort, joint, [limits(field) for field in fields], wanted)
         else:
             found = await _spearman(cohort, joint, grids, wanted)
         return {"computation": self.name, "columns": list(params.columns), "method": params.method,
@@ -143,11 +143,6 @@ def _highest(values: Values, field: governed.Field) -> int:
     return int((values == limits(field)[1]).sum()) if _two(field) else 0
 
 
-def _unit(values: Values, field: governed.Field) -> Values:
-    low, high = limits(field)
-    return (values - (low + high) / 2) / max((high - low) / 2, 2.0**-500)
-
-
 def _rule(cohort: Cohort, number: int, institutions: int, tops: list[int]) -> Rule | None:
     """Return the rule that hides a pair.
 
@@ -164,31 +159,55 @@ def _rule(cohort: Cohort, number: int, institutions: int, tops: list[int]) -> Ru
 
 
 async def _pearson(
-    cohort: Cohort, units: dict[Pair, tuple[Values, Values]], wanted: dict[Pair, int]
-) -> dict[Pair, float | None]:
-    """Return the correlation of each pair, None where one of them does not vary.
+    cohort: Cohort, joint: dict[Pair, tuple[Values, Values]], ranges: Sequence[tuple[float, float]],
+    wanted: dict[Pair, int],
+) -> Found:
+    """Return the correlation of each pair.
 
-    Values of each pair's rows are in units of half their range. Sums are taken about the means of those rows, in two
-    steps.
+    A column of which the sum of squares is almost nothing beside its range is taken again in a range that its moments
+    give.
+    """
+    scales = {pair: [((low + high) / 2, max((high - low) / 2, 2.0**-500)) for low, high in (ranges[k] for k in pair)]
+              for pair in wanted}
+    flat = {pair for pair in wanted if any(ranges[k][0] == ranges[k][1] for k in pair)}
+    products = await _products(cohort, joint, scales, {pair: wanted[pair] for pair in wanted if pair not in flat})
+    lost = [(pair, side) for pair, sums in products.items() for side in (0, 1)
+            if sums[side] < NARROW * wanted[pair]]
+    known = await moments(cohort, [Sample(joint[pair][side], wanted[pair], *ranges[pair[side]]) for pair, side in lost])
+    for (pair, side), one in zip(lost, known, strict=True):
+        if one.deviation:
+            scales[pair][side] = one.mean, 2.0 * one.deviation * math.sqrt(one.rows)  # no value is further away
+        else:
+            flat.add(pair)
+    again = {pair: wanted[pair] for pair, _ in lost if pair not in flat}
+    products |= await _products(cohort, joint, scales, again)
+    return {pair: "nothing-varies" if pair in flat else _quotient(*products[pair]) for pair in wanted}
+
+
+async def _products(
+    cohort: Cohort, joint: dict[Pair, tuple[Values, Values]], scales: dict[Pair, list[tuple[float, float]]],
+    wanted: dict[Pair, int],
+) -> dict[Pair, tuple[float, float, float]]:
+    """Return the sums of squares of both columns of each pair and of their products, about the means of its rows.
+
+    Each column is in units of its scale, middle and half of a range.
     """
     if not wanted:
         return {}
     rows = np.array(list(wanted.values()), dtype=np.float64)
     bound = float(rows.max()) * SLACK
-    joint = [units[pair] for pair in wanted]
-    sums = (await cohort.sum({"sums": real([[x.sum(), y.sum()] for x, y in joint], bound)}))["sums"]
+    units = [[(part - middle) / half for part, (middle, half) in zip(joint[pair], scales[pair], strict=True)]
+             for pair in wanted]
+    sums = (await cohort.sum({"sums": real([[x.sum(), y.sum()] for x, y in units], bound)}))["sums"]
     means = await cohort.agree(sums / rows[:, None])
     products = [[float(((x - a) ** 2).sum()), float(((y - b) ** 2).sum()), float(((x - a) * (y - b)).sum())]
-                for (x, y), (a, b) in zip(joint, means.tolist(), strict=True)]
+                for (x, y), (a, b) in zip(units, means.tolist(), strict=True)]
     finer = 2.0 ** (67 - math.frexp(4.0 * bound * cohort.size)[1])
     opened = (await cohort.sum({"products": real(np.array(products) * finer, finer * 4.0 * bound)}))["products"] / finer
-    return {pair: _quotient(xx, yy, xy, number)
-            for (pair, number), (xx, yy, xy) in zip(wanted.items(), opened.tolist(), strict=True)}
+    return {pair: (xx, yy, xy) for pair, (xx, yy, xy) in zip(wanted, opened.tolist(), strict=True)}
 
 
-def _quotient(x: float, y: float, product: float, rows: int) -> float | None:
-    if x <= _CONSTANT * rows or y <= _CONSTANT * rows:
-        return None
+def _quotient(x: float, y: float, product: float) -> float:
     return min(max(product / (math.sqrt(x) * math.sqrt(y)), -1.0), 1.0)
 
 
@@ -199,7 +218,7 @@ def _both(x: Values, y: Values) -> tuple[Values, Values]:
 
 async def _spearman(
     cohort: Cohort, joint: dict[Pair, tuple[Values, Values]], grids: list[Grid], wanted: dict[Pair, int]
-) -> dict[Pair, float | None]:
+) -> Found:
     """Return the correlation of ranks: histograms of each pair's rows, then the sum of products of doubled ranks."""
     if not wanted:
         return {}
@@ -215,19 +234,35 @@ async def _spearman(
                 for pair, both in ranked.items()]
     most = float(max(wanted.values())) * SLACK
     found = (await cohort.sum({"products": real(products, most)}))["products"].tolist()
-    out: dict[Pair, float | None] = {}
+    out: Found = {}
     for (pair, both), product in zip(ranked.items(), found, strict=True):
         spread = [math.fsum((grid.counts * ranks**2).tolist()) for grid, ranks in zip(both, centred[pair], strict=True)]
-        out[pair] = (min(max(product / (math.sqrt(spread[0]) * math.sqrt(spread[1])), -1.0), 1.0)
-                     if min(spread) > 0.0 else None)
+        if min(spread) > 0.0:
+            out[pair] = _quotient(spread[0], spread[1], product)
+        else:
+            out[pair] = ("nothing-varies" if any(_one_value(grid) for grid, within in zip(both, spread, strict=True)
+                                                 if within <= 0.0) else "range-too-wide")
     return out
 
 
+def _one_value(grid: Grid) -> bool:
+    """Return whether the cell that holds most rows has room for one value only."""
+    place = int(grid.counts.argmax())
+    top = min(float(grid.tops[place]), grid.high)
+    below = float(grid.tops[place - 1]) if place else math.nextafter(grid.low, -math.inf)
+    return math.nextafter(below, math.inf) >= top or (grid.whole and math.floor(top) - math.floor(below) <= 1)
+
+
 def _pair(
-    pair: Pair, number: int, rule: Rule | None, rows: int, found: float | None, minimum: int, digits: int | None
+    pair: Pair, number: int, rule: Rule | None, rows: int, found: float | Undefined | None, minimum: int,
+    digits: int | None,
 ) -> dict[str, Any]:
-    """Return a pair's payload; its number of rows is hidden where it or the number of others is small."""
+    """Return a pair's payload; its number of rows is hidden where it or the number of others is small.
+
+    A rule is that which hides a pair, or why a pair that may be shown has no correlation.
+    """
     others = rows - number
     hidden: Rule | None = SMALL if 0 < number < minimum else BESIDE if 0 < others < minimum else None
-    return {"pair": list(pair), "rows": None if hidden else number, "rows_rule": hidden, "rule": rule,
-            "r": None if found is None else to_digits(found, digits)}
+    return {"pair": list(pair), "rows": None if hidden else number, "rows_rule": hidden,
+            "rule": found if isinstance(found, str) else rule,
+            "r": to_digits(found, digits) if isinstance(found, float) else None}

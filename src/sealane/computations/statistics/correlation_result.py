@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
+Undefined = Literal["nothing-varies", "range-too-wide"]
+"""Why a pair that may be shown has no correlation: a column has one value, or the grid of ranks does not tell."""
 
 class CorrelationResult:
     """Correlations of every pair of columns.
@@ -18,7 +20,8 @@ class CorrelationResult:
         n: rows that know both; NaN where hidden. The diagonal is empty.
         pvalues: two-sided, against no correlation, by Student's t with n - 2 degrees of freedom; NaN without n.
         basis: by pair of columns, how many institutions have rows that know both, where not all have.
-        rules: the rule that hid a correlation; None where it is shown.
+        rules: the rule that hid a correlation, or why there is none (``nothing-varies`` or ``range-too-wide``); None
+            where it is shown.
         grid: for Spearman by column the width of the first cells within which values share a rank, finer where rows
             crowd; 0 where every integer has a cell.
         method: ``pearson`` or ``spearman``.
@@ -50,7 +53,10 @@ class CorrelationResult:
 
     def summary(self) -> str:
         """Return the matrix in plain text."""
-        parts = [f"{self.method} correlation", self.r.to_string(na_rep="hidden", float_format=lambda v: f"{v:.4f}")]
+        shown = [[_cell(r, rule) for r, rule in zip(*row, strict=True)]
+                 for row in zip(self.r.to_numpy(), self.rules.to_numpy(), strict=True)]
+        parts = [f"{self.method} correlation",
+                 pd.DataFrame(shown, index=self.r.index, columns=self.r.columns).to_string()]
         if self.grid and any(self.grid.values()):
             widths = [f"{name} {width:.3g}" for name, width in self.grid.items() if width]
             parts.append(f"ranks on a grid, finer where rows crowd: {', '.join(widths)}")
@@ -69,6 +75,12 @@ class CorrelationResult:
 
     def _repr_html_(self) -> str:
         return str(self.r._repr_html_())  # type: ignore[operator]
+
+
+def _cell(r: float, rule: str | None) -> str:
+    if rule in get_args(Undefined):
+        return str(rule)
+    return "hidden" if math.isnan(r) else f"{r:.4f}"
 
 
 def _pvalue(r: float | None, rows: int | None) -> float:

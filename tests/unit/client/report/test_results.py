@@ -153,6 +153,14 @@ def test_correlation(federation: Any) -> None:
     assert ">age and time<" in shown
 
 
+def test_a_correlation_that_there_is_not_is_not_called_hidden() -> None:
+    payload = {"computation": "statistics.correlation", "columns": ["age", "dose"], "method": "pearson", "pairs": [
+        {"pair": [0, 1], "rows": 90, "rows_rule": None, "rule": "nothing-varies", "r": None, "institutions": 3}]}
+    shown = page(payload)
+    assert ">nothing varies<" in shown
+    assert ">hidden<" not in shown
+
+
 def test_comparison_of_groups(federation: Any) -> None:
     stats = pytest.importorskip("scipy.stats")
     everyone = pd.concat([rows(seed) for seed in range(3)])

@@ -12,11 +12,15 @@ from sealane.client.report.results.counts import HIDDEN
 from sealane.client.report.results.read import Held, find
 from sealane.client.report.tables import count, p_value, section, table
 
+UNDEFINED = {"nothing-varies": "nothing varies", "range-too-wide": "range too wide"}
+"""Why there is no correlation to show."""
+
 
 class PairHeld(Held):
-    """Two columns by their places, with their correlation; None where hidden."""
+    """Two columns by their places, with their correlation; None where hidden or where there is none."""
 
     pair: tuple[int, int]
+    rule: str | None = None
     r: FiniteFloat | None = None
     rows: int | None = None
     pvalue: FiniteFloat | None = None
@@ -40,7 +44,8 @@ def correlation(result: Mapping[str, Any]) -> Markup:
     rows = []
     for one in found.pairs:
         names = " and ".join(found.columns[place].replace("_", " ") for place in one.pair)
-        rows.append([names, HIDDEN if one.r is None else f"{one.r:.3f}".replace("-", "−"),
+        without = UNDEFINED.get(one.rule or "", HIDDEN)
+        rows.append([names, without if one.r is None else f"{one.r:.3f}".replace("-", "−"),
                      "–" if one.pvalue is None else p_value(one.pvalue),
                      HIDDEN if one.rows is None else count(one.rows)])
     return section("Correlations", table(f"By {found.method.capitalize()}", ["Columns", "r", "p", "Rows"], rows))
