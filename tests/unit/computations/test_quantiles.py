@@ -137,3 +137,23 @@ def test_a_value_is_told_with_the_fewest_digits_that_its_error_allows(run_pooled
     frame = pd.DataFrame({"dose": values})
     found = run_pooled(parts(frame), Quantiles(), {"columns": ["dose"], "probabilities": [0.1, 0.4, 0.6, 0.9]})
     assert found.values["dose"].tolist() == [0.0, 0.5, 1.1, 2.3]
+
+
+@pytest.mark.parametrize("by", [None, "g"])
+def test_a_summary_bounds_the_error_by_column(run_pooled: Callable[..., Any], by: str | None) -> None:
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame({"whole": rng.poisson(9, 600), "pay": rng.lognormal(10, 1, 600), "share": rng.random(600),
+                          "g": rng.choice(["a", "b"], 600)})
+    asked = {"columns": ["whole", "pay", "share"], "probabilities": [0.25, 0.5, 0.75], "resolution": 1e-3}
+    found = run_pooled(parts(frame), Quantiles(), asked | ({"by": by} if by else {}))
+    line = next(line for line in found.summary().splitlines() if "exact quantile" in line)
+    bounds = {name: float(bound) for name, bound in (one.split() for one in line.split(": ")[1].split(", "))}
+    assert list(bounds) == ["whole", "pay", "share"]
+    assert bounds["whole"] == 0.0
+    for name, bound in bounds.items():
+        groups = [frame[name]] if by is None else [part for _, part in frame.groupby("g")[name]]
+        told = found.values[name].to_numpy().reshape(3, -1)
+        exact = np.array([np.quantile(part, asked["probabilities"]) for part in groups]).T
+        assert (np.abs(told - exact) <= bound * 1.01).all()
+        width = (frame[name].max() - frame[name].min()) * 1e-3
+        assert bound <= width * 1.01

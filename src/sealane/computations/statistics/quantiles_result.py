@@ -49,11 +49,13 @@ class QuantilesResult:
 
     def summary(self) -> str:
         """Return the table in plain text."""
-        worst = float(np.nanmax([*self.errors.to_numpy().ravel(), -1.0]))
+        worst = {name: float(np.nanmax([*self.errors[name].to_numpy().ravel(), -1.0]))
+                 for name in self._payload["columns"]}
+        bounds = [f"{name} {error:.3g}" for name, error in worst.items() if error >= 0.0]
         parts = [self.values.to_string(na_rep="hidden", float_format=lambda value: f"{value:.6g}")]
-        if worst >= 0.0:
-            parts.append(f"each within {worst:.3g} of the exact quantile, or nearer"
-                         f"{', noise apart' if self.standard_error is not None else ''}")
+        if bounds:
+            parts.append(f"each within its column's bound of the exact quantile, or nearer"
+                         f"{', noise apart' if self.standard_error is not None else ''}: {', '.join(bounds)}")
         parts += [f"{name if isinstance(name, str) else ' of '.join(name)}: values at {number} of "
                   f"{self._payload['institutions']} institutions" for name, number in self.basis.items()]
         if self.standard_error is not None:
