@@ -6,7 +6,7 @@ cohorts is held by the node (``governance/differencing.py``), the noise of a pro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from sealane.computations.base import Cohort
@@ -98,3 +98,9 @@ def basis_lines(basis: Mapping[str, Any]) -> list[str]:
     missing = ", ".join(basis["missing_everywhere"])
     return [f"rests on rows of {basis['contributing']} of {basis['institutions']} institutions"
             + (f": missing in all rows elsewhere: {missing}" if missing else "")]
+
+
+def rule_lines(rules: Iterable[str | None]) -> list[str]:
+    """Return what a summary has to say of the rules of its cells: nothing where every cell is shown."""
+    named = sorted({rule for rule in rules if rule})
+    return [f"hidden by {', '.join(named)}"] if named else []

@@ -157,6 +157,7 @@ def test_means_that_would_tell_of_few_others_are_hidden(run_pooled: Callable[...
     assert found.rules == [None, None]  # group c is left out with them: together they are enough
     found = run_pooled(parts(frame), Comparison(), {"method": "anova", "outcome": "y", "by": "g"})
     assert (found.rules, found.left_out) == (["complementary"] * 3, None)
+    assert found.summary().splitlines()[-1] == "hidden by complementary"
     assert found.groups.isna().all(axis=None)
     kept = frame.dropna()
     assert found.statistic == pytest.approx(stats.f_oneway(*(kept.y[kept.g == g] for g in "abc")).statistic, rel=1e-9)

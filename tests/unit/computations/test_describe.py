@@ -114,6 +114,7 @@ def test_it_is_a_dataframe_through_either_scheme(scheme: str) -> None:
     assert json.loads(json.dumps(found.to_dict()))["rows"] == 240
     assert found.to_dict("index")["count"]["x"] == 240
     assert "240 rows" in found.summary()
+    assert "hidden" not in found.summary()
 
 
 def test_a_small_level_takes_a_neighbour_with_it(run_pooled: Callable[..., Any]) -> None:
@@ -122,7 +123,7 @@ def test_a_small_level_takes_a_neighbour_with_it(run_pooled: Callable[..., Any])
     # The first in order goes with it, not the smallest: what is shown says nothing.
     assert result.suppressed["g"] == {"a": "complementary", "c": "minimum-count"}
     assert result.levels["g"].isna().tolist() == [True, False, True, False]
-    assert "hidden" in result.summary()
+    assert result.summary().splitlines()[-1] == "hidden by complementary, minimum-count"
 
 
 def test_few_missing_and_few_known(run_pooled: Callable[..., Any]) -> None:

@@ -73,7 +73,7 @@ def test_groups_under_the_minimum_are_hidden_with_another(run_pooled: Callable[.
     assert found.rules["whole"].iloc[0].to_dict() == {"a": "complementary", "b": None, "c": "minimum-count"}
     exact = np.quantile(frame.loc[frame.g == "b", "whole"], [0.25, 0.5, 0.75])
     assert found.values["whole", "b"].tolist() == [float(f"{one:.1g}") for one in exact]
-    assert "hidden" in found.summary()
+    assert "\nhidden by complementary, minimum-count\n" in found.summary()
 
 
 @pytest.mark.parametrize("scheme", ["masking", "rlwe"])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sealane.computations.disclosure import rule_lines
 from sealane.computations.statistics.chi_square import chi_square
 
 EFFECTS = ("eta_squared", "rank_biserial", "epsilon_squared")
@@ -99,7 +100,9 @@ class ComparisonResult:
         lines += [f"{group}: rows at {number} of {self._payload['institutions']} institutions"
                   for group, number in self.basis.items()]
         table = self.groups if self.counts is None else self.counts
-        return "\n".join(lines) + "\n\n" + table.to_string(na_rep="hidden", float_format=lambda v: f"{v:.6g}")
+        parts = ["\n".join(lines), table.to_string(na_rep="hidden", float_format=lambda v: f"{v:.6g}"),
+                 *rule_lines(self.rules)]
+        return "\n\n".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the payload, and what follows from it."""

@@ -9,6 +9,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
+from sealane.computations.disclosure import rule_lines
+
 Undefined = Literal["nothing-varies", "range-too-wide"]
 """Why a pair that may be shown has no correlation: a column has one value, or the grid of ranks does not tell."""
 
@@ -56,7 +58,8 @@ class CorrelationResult:
         shown = [[_cell(r, rule) for r, rule in zip(*row, strict=True)]
                  for row in zip(self.r.to_numpy(), self.rules.to_numpy(), strict=True)]
         parts = [f"{self.method} correlation",
-                 pd.DataFrame(shown, index=self.r.index, columns=self.r.columns).to_string()]
+                 pd.DataFrame(shown, index=self.r.index, columns=self.r.columns).to_string(),
+                 *rule_lines(rule for rule in self.rules.to_numpy().ravel() if rule not in get_args(Undefined))]
         if self.grid and any(self.grid.values()):
             widths = [f"{name} {width:.3g}" for name, width in self.grid.items() if width]
             parts.append(f"ranks on a grid, finer where rows crowd: {', '.join(widths)}")

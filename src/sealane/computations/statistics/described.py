@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from sealane.computations.disclosure import rule_lines
 from sealane.computations.promise import told
 from sealane.computations.statistics.axes import MISSING
 
@@ -59,7 +60,9 @@ class Description(pd.DataFrame):
             parts.append(pd.DataFrame(self).T.to_string(na_rep="hidden", float_format=lambda value: f"{value:.6g}"))
         for name, levels in self.levels.items():
             parts.append(f"{name}\n" + levels.to_string(na_rep="hidden", float_format=lambda value: f"{value:.0f}"))
-        whole = self._payload["institutions"]
+        whole, columns = self._payload["institutions"], self._payload["columns"].values()
+        parts += rule_lines(rule for one in columns for cells in one["groups"].values()
+                            for rule in cells["rules"].values())
         parts += [f"{name if isinstance(name, str) else ' of '.join(name)}: values at {number} of {whole} institutions"
                   for name, number in self.basis.items()]
         if self._payload["promise"]:

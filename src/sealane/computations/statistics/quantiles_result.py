@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sealane.computations.disclosure import rule_lines
 from sealane.computations.promise import told
 
 
@@ -52,7 +53,8 @@ class QuantilesResult:
         worst = {name: float(np.nanmax([*self.errors[name].to_numpy().ravel(), -1.0]))
                  for name in self._payload["columns"]}
         bounds = [f"{name} {error:.3g}" for name, error in worst.items() if error >= 0.0]
-        parts = [self.values.to_string(na_rep="hidden", float_format=lambda value: f"{value:.6g}")]
+        parts = [self.values.to_string(na_rep="hidden", float_format=lambda value: f"{value:.6g}"),
+                 *rule_lines(self.rules.to_numpy().ravel().tolist())]
         if bounds:
             parts.append(f"each within its column's bound of the exact quantile, or nearer"
                          f"{', noise apart' if self.standard_error is not None else ''}: {', '.join(bounds)}")
