@@ -6,8 +6,10 @@ import math
 import re
 import tomllib
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
+from decimal import Decimal
 from difflib import get_close_matches
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -274,13 +276,14 @@ def infer_contract(frames: Mapping[str, pd.DataFrame]) -> Contract:
     """Return the contract that plain frames fit: for simulation only, where all rows are at hand anyway.
 
     Ranges and levels are taken over all frames; integers that are only 0 and 1 become ``boolean``; a column that
-    some frame lacks is left out.
+    some frame lacks is left out. Decimals are numbers.
 
     Args:
         frames: one frame per institution, columns named by strings.
 
     Raises:
-        InputError: no frame, no common column, or a column of different types in different frames.
+        InputError: no frame, no common column, a column of durations or of several types, or of different types in
+            different frames.
     """
     if not frames:
         raise InputError("contract.no-frames", "there is no frame to infer a contract from", got=0,
@@ -300,7 +303,7 @@ def _infer_field(name: str, columns: list[pd.Series[Any]]) -> Field:
 
     nullable = any(bool(column.isna().any()) for column in columns)
     present = [column.dropna() for column in columns]
-    kinds = {_kind(column) for column in present if len(column)} or {"number"}
+    kinds = {_kind(name, column) for column in present if len(column)} or {"number"}
     if kinds == {"number", "boolean"}:
         kinds = {"number"}
     if len(kinds) > 1:
@@ -329,7 +332,8 @@ def _infer_field(name: str, columns: list[pd.Series[Any]]) -> Field:
     return Field(name=name, type="integer" if stored else "number", minimum=low, maximum=high, nullable=nullable)
 
 
-def _kind(column: pd.Series[Any]) -> str:
+def _kind(name: str, column: pd.Series[Any]) -> str:
+    import numpy as np
     import pandas as pd
 
     if pd.api.types.is_bool_dtype(column.dtype):
@@ -338,4 +342,19 @@ def _kind(column: pd.Series[Any]) -> str:
         return "date"
     if pd.api.types.is_numeric_dtype(column.dtype):
         return "number"
-    return "boolean" if all(isinstance(value, bool) for value in column) else "category"
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return "category"
+    types = set(map(type, column))
+    if any(issubclass(one, timedelta | np.timedelta64) for one in types):
+        raise InputError("contract.duration", f"column {name!r} holds durations, which no field of a contract has",
+                         got="timedelta", expected="a number of some unit",
+                         hint="make them numbers, such as column.dt.total_seconds()")
+    kinds = {"boolean" if issubclass(one, bool | np.bool_) else "number" if issubclass(one, Real | Decimal)
+             else "category" for one in types}
+    if len(kinds) == 2 and "category" not in kinds:
+        kinds = {"number"}
+    if len(kinds) > 1:
+        raise InputError("contract.mixed-types", f"column {name!r} holds texts beside numbers or booleans",
+                         got=", ".join(sorted(one.__name__ for one in types))[:200], expected="values of one type",
+                         hint="column.astype(str) makes them levels, pandas.to_numeric(column) numbers")
+    return kinds.pop()

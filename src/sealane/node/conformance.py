@@ -174,7 +174,7 @@ def _plain_numbers(raw: pd.Series[Any]) -> NDArray[np.float64] | None:
 
 def numbers_of(values: pd.Series[Any]) -> NDArray[np.float64]:
     """Return a column as numbers, NaN where a value is missing or is none."""
-    if pd.api.types.is_datetime64_any_dtype(values.dtype):
+    if pd.api.types.is_datetime64_any_dtype(values.dtype) or pd.api.types.is_timedelta64_dtype(values.dtype):
         return np.full(len(values), np.nan)
     if _is_text(values):
         values = values.map(_number_or_none)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -354,3 +355,15 @@ def test_what_does_not_vary_has_no_spread(
     assert found.x[["std", "variance", "skewness"]].tolist() == [0.0, 0.0, 0.0]
     assert found.x["mean"] == pytest.approx(value, rel=1e-13)
     assert meeting.sums <= 1 + 3 * 2
+
+
+def test_decimals_are_described_as_numbers() -> None:
+    pay = np.random.default_rng(5).lognormal(8, 1, 300).round(2)
+    frame = pd.DataFrame({"pay": [Decimal(f"{one:.2f}") for one in pay]})
+    frame.loc[:19, "pay"] = None
+    found = sealane.simulate({name: frame.iloc[k::3] for k, name in enumerate("abc")}).run(
+        "statistics.describe", columns=["pay"])
+    assert (found.pay["count"], found.pay["missing"]) == (280, 20)
+    assert found.pay["mean"] == pytest.approx(pay[20:].mean(), rel=1e-12)
+    assert found.pay["std"] == pytest.approx(pay[20:].std(ddof=1), rel=1e-11)
+    assert found.pay["50%"] == pytest.approx(np.median(pay[20:]), abs=found.quantile_error["pay"])

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -117,6 +120,32 @@ def test_inference_reads_nullable_and_categorical_storage() -> None:
     assert (i.type, i.maximum, i.nullable) == ("integer", 4.0, True)
     assert (b.type, b.nullable) == ("boolean", True)
     assert (empty.type, empty.nullable) == ("number", True)
+
+
+def test_inference_takes_decimals_for_the_numbers_they_are() -> None:
+    frame = pd.DataFrame({"pay": [Decimal("10.10"), None, Decimal(-2)], "mixed": [Decimal(3), 0.5, 7],
+                          "flag": pd.Series([True, 0, 1.0], dtype=object),
+                          "counts": pd.Series([1, 2, 3], dtype=object)})
+    pay, mixed, flag, counts = infer_contract({"a": frame}).fields
+    assert (pay.type, pay.minimum, pay.maximum, pay.nullable) == ("number", -2.0, 10.1, True)
+    assert (mixed.type, mixed.minimum, mixed.maximum) == ("number", 0.5, 7.0)
+    assert flag.type == "boolean"
+    assert (counts.type, counts.maximum) == ("number", 3.0)
+
+
+@pytest.mark.parametrize(("values", "code", "hint"), [
+    (pd.to_timedelta([1, 2], unit="D"), "contract.duration", "total_seconds"),
+    ([timedelta(days=1), None], "contract.duration", "total_seconds"),
+    (["a", 1], "contract.mixed-types", "astype(str)"),
+    (["1", Decimal(1)], "contract.mixed-types", "to_numeric"),
+    ([True, "yes", None], "contract.mixed-types", "astype(str)"),
+])
+def test_columns_without_a_type_are_refused_with_a_hint(values: Any, code: str, hint: str) -> None:
+    column = pd.Series(values, dtype=object if isinstance(values, list) else None)
+    with pytest.raises(InputError) as caught:
+        infer_contract({"a": pd.DataFrame({"x": column}), "b": pd.DataFrame({"x": [1.0]})})
+    assert caught.value.code == code
+    assert hint in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(("frames", "code"), [

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from typing import Any
 from unittest import mock
 
@@ -38,6 +39,10 @@ def test_numbers_as_stored() -> None:
     assert broken(pd.Series([1.0, 10.5, np.nan, np.inf]), NUMBER) == {"range": [1], "missing": [2], "type": [3]}
     assert broken(pd.Series(pd.to_datetime(["2026-01-01"])), NUMBER) == {"type": [0]}
     assert broken(pd.Series([True, False]), NUMBER) == {}
+    assert broken(pd.Series(pd.to_timedelta([1, 2], unit="ns")), NUMBER) == {"type": [0, 1]}
+    decimals = pd.Series([Decimal("2.5"), Decimal(11), None], dtype=object)  # PostgreSQL's numeric
+    assert broken(decimals, NUMBER) == {"range": [1], "missing": [2]}
+    assert check_column(decimals, NUMBER)[0][0] == 2.5
 
 
 def test_integers() -> None:
