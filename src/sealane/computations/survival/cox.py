@@ -66,7 +66,8 @@ class Cox:
         times = read_times(frame, data.contract, params)
         strata = strata_of(frame, data.contract, params.strata)
         rows = read_rows(frame, variables, params.missing)
-        placed = place(times, fine, times.known & (strata.place >= 0) & rows.kept)
+        placed = place(times, fine, times.known & (strata.place >= 0) & rows.kept,
+                       several=params.several)
         kept = np.zeros(len(frame), dtype=np.bool_)
         kept[placed.rows] = True
         rows = replace(rows, kept=kept)
@@ -77,7 +78,8 @@ class Cox:
         shown = [(j,) for j in range(len(strata.names)) if totals.ways[:, j].any()]
         # With a baseline per institution no sum is opened per time, so there is nothing to merge for.
         groups, own = await settle(cohort, own, fine, kinds=KINDS, sharing=shown,
-                                   merging=not params.stratify_by_institution)
+                                   merging=not params.stratify_by_institution,
+                                   turns="kept" if params.several else "none")
         slots = slots_of(groups)
         risk_sets = lay_out_rows(slots, own, matrix(design, rows))
         found = await estimate(cohort, risk_sets, design, params, groups, fine.resolution, counts.kept)

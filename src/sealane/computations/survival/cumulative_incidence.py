@@ -82,7 +82,8 @@ class CumulativeIncidence:
         frame = data.frame(self.columns(params))
         times = Times(*read_ends(frame, data.contract, params), causes.kinds(frame[params.event]))
         groups = group(frame, data.contract, cohort, params.by, params.bins)
-        placed = place(times, fine, times.known & (groups.place >= 0))
+        placed = place(times, fine, times.known & (groups.place >= 0),
+                       several=params.several)
         own = OwnRows(placed, groups.place[placed.rows])
         missing = times.missing(params)
         if params.by not in (None, INSTITUTION):
@@ -94,7 +95,8 @@ class CumulativeIncidence:
         hidden = hide_groups(groups.names, totals, cohort)
         shown = tuple(j for j, name in enumerate(groups.names) if name not in hidden and totals.ways[:, j].any())
         own = _renumber(own, [causes.names.index(name) + LEFT + 1 for name in found])
-        settled, _ = await settle(cohort, own, fine, kinds=len(found) + 1, sharing=[shown])
+        settled, _ = await settle(cohort, own, fine, kinds=len(found) + 1, sharing=[shown],
+                                  turns="netted" if params.several else "none")
         return {
             "computation": self.name, "duration": params.end, "event": params.event, "entry": params.begin,
             "by": params.by, "confidence": params.confidence, "minimum_count": cohort.minimum_count,

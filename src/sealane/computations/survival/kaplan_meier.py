@@ -99,7 +99,8 @@ class KaplanMeier:
         frame = bounded(data.frame(self.columns(params)), params)
         times = read_times(frame, data.contract, params)
         groups = group(frame, data.contract, cohort, params.by, params.bins)
-        placed = place(times, fine, times.known & (groups.place >= 0))
+        placed = place(times, fine, times.known & (groups.place >= 0),
+                       several=params.several)
         own = OwnRows(placed, groups.place[placed.rows])
         told: dict[str, Any] = {
             "computation": self.name, "duration": params.end, "event": params.event, "entry": params.begin,
@@ -114,7 +115,8 @@ class KaplanMeier:
         check_events(totals, cohort.minimum_count)
         hidden = hide_groups(groups.names, totals, cohort)
         shown = tuple(j for j, name in enumerate(groups.names) if name not in hidden and totals.ways[:, j].any())
-        settled, _ = await settle(cohort, own, fine, kinds=KINDS, sharing=[shown])
+        settled, _ = await settle(cohort, own, fine, kinds=KINDS, sharing=[shown],
+                                  turns="netted" if params.several else "none")
         return {
             **told, "grid": {**fine.describe(), **merging(settled.values())},
             "shared": _shared(settled[shown[0]], fine),

@@ -73,6 +73,11 @@ class TimeParameters(Parameters):
         return self.entry or self.start
 
     @property
+    def several(self) -> bool:
+        """Whether one subject may have several rows, each of which begins where the one before ends."""
+        return self.start is not None
+
+    @property
     def time_columns(self) -> list[str]:
         """Columns that tell times and the event."""
         return [self.end, *([] if self.begin is None else [self.begin]), self.event]
@@ -200,11 +205,14 @@ def read_ends(
     return end, begin
 
 
-def place(times: Times, fine: FineGrid, kept: NDArray[np.bool_]) -> Placed:
+def place(times: Times, fine: FineGrid, kept: NDArray[np.bool_], *, several: bool = False) -> Placed:
     """Put rows on the fine grid.
 
     Who is still there at the horizon leaves at it; who begins at the horizon or after is left out. A row begins with
     the interval in which it enters and ends with that in which it leaves, so every other row is at risk at some place.
+    Where a subject may have several rows, one that begins when another ends begins where that ends, with the end of the
+    interval: else the subject were at risk there twice. If it ends in the same interval, without an event, it is left
+    out.
     """
     rows = np.flatnonzero(kept)
     stop, kind = fine.place(times.end[rows]), times.kind[rows]
@@ -213,6 +221,10 @@ def place(times: Times, fine: FineGrid, kept: NDArray[np.bool_]) -> Placed:
     start = np.full(len(rows), -1, dtype=np.int64)
     if times.begin is not None:
         start = fine.place_before(times.begin[rows])
+        if several:
+            follows = np.isin(times.begin[rows], times.end[rows][times.kind[rows] == LEFT])
+            start[follows] = fine.place(times.begin[rows][follows])
+            start = np.where(kind > LEFT, np.minimum(start, stop - 1), start)
         start[start == 0] = -1  # there from the beginning
     there = start < stop
     return Placed(start[there], stop[there], kind[there], rows[there])

@@ -5,13 +5,14 @@ curves are as fine as their own group allows, and tests compare counts on times 
 merged for each group; so are late entries, which go to an earlier time, at the last to the beginning. With late entries
 in any of the groups compared everything happens at the end of its interval, not where half of it has: else a row
 might leave before it enters, and a test would hold events at one part of an interval against leavings at another.
+Where rows of one subject may follow one another, see :mod:`.turns`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from sealane.computations.base import Cohort, count
 from sealane.computations.columns import MAXIMUM_ROWS
 from sealane.computations.survival.grid import FineGrid, Merged, merge, merge_earlier, refine
 from sealane.computations.survival.rows import LEFT, Placed
+from sealane.computations.survival.turns import Turns, check_added, lasting, net, up_to
 from sealane.errors import InputError, RefusedError
 
 MAXIMUM_ENTRIES = 200_000
@@ -102,7 +104,7 @@ class Group:
 
 async def settle(
     cohort: Cohort, own: OwnRows, fine: FineGrid, *, kinds: int, sharing: Sequence[tuple[int, ...]],
-    merging: bool = True,
+    merging: bool = True, turns: Turns = "none",
 ) -> tuple[dict[int, Group], OwnRows]:
     """Open the counts and merge the grids.
 
@@ -113,13 +115,15 @@ async def settle(
         kinds: number of ways to leave, leaving without an event included.
         sharing: groups that are compared with each other, one tuple for each set of them.
         merging: whether to merge; without it nothing may be opened or released per time but these counts at the nodes.
+        turns: what to do where rows end and others start. Netted, the counts are not those of the rows returned; kept,
+            they may not be released, and groups are not compared.
 
     Returns:
         The counts by group, and own rows on the merged grid times.
 
     Raises:
         InputError: more counts than a sum may hold.
-        RefusedError: no merging satisfies the minimum count.
+        RefusedError: no merging satisfies the minimum count, or only one that has subjects at risk twice.
     """
     shown = [number for together in sharing for number in together]
     if (kinds + 1) * len(shown) * fine.size > MAXIMUM_ENTRIES:
@@ -128,14 +132,24 @@ async def settle(
                          hint="ask for a coarser resolution, a horizon or fewer groups")
     counts = (await cohort.sum({"counts": count(tally(own, kinds, shown, fine.size), MAXIMUM_ROWS)}))["counts"]
     minimum = cohort.minimum_count if merging else 1
-    merged = [[_merged(counts[kind, [j]], minimum) for j in range(len(shown))] for kind in range(kinds)]
-    shared = _share(counts, shown, sharing, merged, minimum)
+    kept: list[tuple[int, ...]] = [()] * len(shown)
+    for j in range(len(shown)):
+        if turns == "netted":
+            counts[LEFT, j], counts[-1, j] = net(counts[LEFT, j], counts[-1, j], minimum)
+        elif turns == "kept":
+            beginning = int(counts[:-1, j].sum() - counts[-1, j].sum())
+            kept[j] = lasting(counts[LEFT, j], counts[-1, j], beginning, minimum)
+    merged = [[_merge_within(counts[kind, j], kept[j], minimum) for j in range(len(shown))] for kind in range(kinds)]
+    shared = _share(counts, shown, sharing, merged, kept, minimum)
     groups, entries = dict[int, Group](), list[tuple[int, ...]]()
     for j, number in enumerate(shown):
         ladders = [_ladder(counts[kind, j], merged[kind][j]) for kind in range(kinds)]
-        entries.append(_merge_entries(counts[-1, j], ladders, minimum))
+        entries.append(_merge_entries(counts[-1, j], ladders, kept[j], minimum))
         groups[number] = Group(ladders[LEFT], tuple(ladders[LEFT + 1 :]), _entry_ladder(counts[-1, j], entries[j]),
                                tuple(shared[number]))
+        if turns != "none":
+            for one in groups[number].events:
+                check_added(counts[LEFT].sum(axis=0), counts[-1, j], entries[j], one.places, one.numbers)
     return groups, _move(own, shown, merged, entries)
 
 
@@ -163,9 +177,14 @@ def _merged(counts: Integers, minimum_count: int) -> Merged:
     return found
 
 
+def _merge_within(counts: Integers, kept: tuple[int, ...], minimum_count: int) -> Merged:
+    """Merge one count, shape ``(places,)``, not over the times that are kept, as far as it has enough between them."""
+    return refine(counts, _merged(up_to(counts[None], kept), minimum_count), minimum_count)
+
+
 def _share(
     counts: Integers, shown: Sequence[int], sharing: Sequence[tuple[int, ...]], merged: list[list[Merged]],
-    minimum_count: int,
+    kept: list[tuple[int, ...]], minimum_count: int,
 ) -> dict[int, list[Merged]]:
     """Merge events over the groups that are compared, put each group's own within, and return the former by group.
 
@@ -176,7 +195,7 @@ def _share(
         columns = [shown.index(number) for number in together]
         early = not counts[-1, columns].any()
         for kind in range(LEFT + 1, len(merged)):
-            coarse = _merged(counts[kind, columns], minimum_count)
+            coarse = _merged(up_to(counts[kind, columns], kept[columns[0]]), minimum_count)
             for j in columns:
                 merged[kind][j] = refine(counts[kind, j], coarse, minimum_count)
                 shared[shown[j]].append(coarse.centred(counts[kind, columns].sum(axis=0)) if early else coarse)
@@ -185,26 +204,33 @@ def _share(
     return shared
 
 
-def _merge_entries(late: Integers, ladders: Sequence[Ladder], minimum_count: int) -> tuple[int, ...]:
+def _merge_entries(
+    late: Integers, ladders: Sequence[Ladder], kept: tuple[int, ...], minimum_count: int
+) -> tuple[int, ...]:
     """Return the grid times at which rows of one group enter late, -1 among them where some are there from the start.
 
     Besides their own counts the rows at risk must not fall under the minimum count without being none, neither at a
     time nor between who leaves at it and who enters at it: where leavings would let them, the next entries join those
-    before.
+    before. At times that are kept a few may stay: sums over who leaves, and over who enters, are both of many rows, and
+    neither is opened nor its number released.
 
     Args:
         late: entries by grid time, shape ``(places,)``.
         ladders: who leaves and when, after merging.
+        kept: grid times of entries that do not join those before.
         minimum_count: as ever.
     """
     leaving = np.zeros(len(late), dtype=np.int64)
     for one in ladders:
         leaving[one.places] += one.numbers
     numbers = np.concatenate([[leaving.sum() - late.sum()], late])  # place -1, the beginning, comes first
-    found = merge_earlier(numbers[None, :], minimum_count)
-    if found is None:
-        return (-1,)
-    edges = [edge - 1 for edge in found.edges]
+    begins = [0, *(place + 1 for place in kept), len(numbers)]
+    edges = list[int]()
+    for first, last in pairwise(begins):
+        found = merge_earlier(numbers[None, first:last], minimum_count)
+        if found is None:
+            return (-1,)
+        edges += [first + edge - 1 for edge in found.edges]
     to_leave = leaving[::-1].cumsum()[::-1]
     while edges != [-1]:
         entering = np.zeros(len(late), dtype=np.int64)
@@ -212,6 +238,7 @@ def _merge_entries(late: Integers, ladders: Sequence[Ladder], minimum_count: int
         entering[chosen] = np.add.reduceat(late, chosen)
         at_risk = to_leave - entering[::-1].cumsum()[::-1]
         staying = at_risk - leaving  # released counts tell these too: rows from before that outlast the time
+        staying[[place for place in kept if place in edges]] = 0
         thin = np.flatnonzero(((at_risk > 0) & (at_risk < minimum_count)) | ((staying > 0) & (staying < minimum_count)))
         if not len(thin):
             break
