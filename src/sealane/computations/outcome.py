@@ -117,6 +117,11 @@ def read_outcome(field: Field, family: FamilyName, none: str | None = None) -> O
     return Outcome(field, low, high)
 
 
+def said(column: str, level: str | None) -> str:
+    """Return how texts name an event: its column, and of a category the level."""
+    return column if level is None else f"{column} = {level}"
+
+
 def check_varies(kept: int, positive: int, family: FamilyName) -> None:
     """Refuse a model of events where none, or of two values only one, was met; none of amounts.
 

@@ -155,9 +155,20 @@ def test_parameters_that_contradict_each_other(params):
     assert caught.value.code == "computation.bad-parameters"
 
 
-def test_an_event_may_be_the_second_of_two_levels(run_pooled, table):
-    plain = run_pooled(spread(table), KaplanMeier(), ASKED).to_dict()
-    named = table.assign(dead=pd.Categorical(np.where(table.dead == 1, "dead", "alive")))
+@pytest.mark.parametrize("censored", ["alive", "with disease"])  # the first and the second level
+def test_an_event_may_be_either_of_two_levels(run_pooled, table, censored):
+    plain = run_pooled(spread(table), KaplanMeier(), ASKED)
+    named = table.assign(dead=pd.Categorical(np.where(table.dead == 1, "dead", censored)))
     contract = infer_contract({"all": named})
-    assert contract.field("dead").allowed == ("alive", "dead")
-    assert run_pooled(spread(named), KaplanMeier(), ASKED, contract=contract).to_dict() == plain
+    assert contract.field("dead").allowed == tuple(sorted(["dead", censored]))
+    found = run_pooled(spread(named), KaplanMeier(), {**ASKED, "censored": censored}, contract=contract)
+    assert found.to_dict() == plain.to_dict() | {"event_level": "dead"}
+    assert "event dead = dead;" in found.summary()
+    assert "event dead;" in plain.summary()
+
+
+def test_the_level_that_is_no_event_is_named(refused, table):
+    named = table.assign(dead=np.where(table.dead == 1, "dead", "alive"))
+    assert "censored" in refused(named, "survival.censored-not-named", branch=InputError).hint
+    refused(named, "survival.unknown-level", branch=InputError, censored="gone")
+    refused(table, "survival.censored-named", branch=InputError, censored="0")

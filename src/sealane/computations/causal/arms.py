@@ -33,6 +33,11 @@ class Role:
     levels: tuple[str, ...] = ()
 
     @property
+    def one(self) -> str | None:
+        """The level that counts as 1; None where it is no category."""
+        return self.levels[1] if self.levels else None
+
+    @property
     def amount(self) -> bool:
         """Whether it is an amount, of which single rows can make up most."""
         return not self.binary and self.low >= 0.0 and self.high > 0.0

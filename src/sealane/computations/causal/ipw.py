@@ -85,6 +85,7 @@ class Ipw:
                                    design.measured[params.outcome], top)
         return {
             "computation": self.name, "treatment": params.treatment_column, "outcome": params.outcome,
+            "treated_level": roles[0].one, "event_level": roles[1].one,
             "binary": roles[1].binary, "estimand": params.estimand, "truncate": list(params.truncate),
             "confidence": params.confidence, "minimum_count": m, "nobs": kept,
             "dropped": hidden_under(counts.rows - kept, m), "arms": list(sizes),

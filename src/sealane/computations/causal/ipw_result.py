@@ -14,6 +14,7 @@ import pandas as pd
 from sealane.computations.causal.propensity import scores
 from sealane.computations.design.rebuild import rebuild
 from sealane.computations.disclosure import basis_lines
+from sealane.computations.outcome import said
 from sealane.computations.picture import new_axes
 from sealane.errors import InputError, RefusedError
 
@@ -89,7 +90,8 @@ class IpwResult:
                              f"mean {p['outcome']}": self.means, "std err": self.bse})
         worst = self.balance["after"].abs().max()
         return "\n\n".join([
-            f"{_ESTIMANDS[p['estimand']]} of {p['treatment']} on {p['outcome']}, {self.nobs:,} rows",
+            f"{_ESTIMANDS[p['estimand']]} of {said(p['treatment'], p['treated_level'])} on "
+            f"{said(p['outcome'], p['event_level'])}, {self.nobs:,} rows",
             *basis_lines(p["basis"]),
             effects.to_string(float_format=lambda value: f"{value:.5g}", na_rep="-"),
             arms.to_string(float_format=lambda value: f"{value:.5g}"),

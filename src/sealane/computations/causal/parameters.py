@@ -40,6 +40,11 @@ class IpwParameters(FeatureParameters):
     tolerance: Annotated[float, Field(gt=0, le=1e-4)] = 1e-10
 
     @property
+    def referred(self) -> list[str]:
+        """Treatment and outcome, whose reference level is none."""
+        return [self.treatment_column, self.outcome]
+
+    @property
     def treatment_column(self) -> str:
         """The column that says who was treated."""
         return self.treatment or self.model.outcome or ""

@@ -33,6 +33,11 @@ class FeatureParameters(Parameters):
     reference: Annotated[dict[Name, str], Field(max_length=256, default_factory=dict)]
 
     @property
+    def referred(self) -> list[str]:
+        """Columns beside the features that may have a reference level."""
+        return []
+
+    @property
     def model(self) -> Model:
         """The right side as terms; of a formula also its outcome and whether it has an intercept."""
         if self.formula is not None:
@@ -51,6 +56,10 @@ class FeatureParameters(Parameters):
             raise ValueError("features are distinct")
         if not set(self.categorical) <= set(self.features):
             raise ValueError("categorical names features only")
+        unknown = set(self.reference) - {*self.features, *self.referred}
+        if unknown:
+            raise ValueError(f"reference names {', '.join(['features', *self.referred])} only: "
+                             f"not {', '.join(sorted(unknown))[:80]}")
         try:
             model = self.model
         except InputError as error:

@@ -107,6 +107,10 @@ def read_variables(contract: Contract, model: Model) -> Variables:
                              hint="derive a number or a category from it when the dataset is added")
         if field.type == "category" or factor.categorical:
             _add(categories, _category(field, factor), factor)
+        elif factor.reference is not None:
+            raise InputError("model.reference-of-number", f"{field.name!r} is a number and has no reference level",
+                             got=repr(factor.reference), expected="a category",
+                             hint="name it in categorical as well, to read it as one")
         else:
             low, high = limits(field)
             numeric[field.name] = Numeric(field, low, high, (low, high) == (0.0, 1.0) and field.type != "number")

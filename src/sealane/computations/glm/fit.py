@@ -80,14 +80,15 @@ class GlmFit:
         counts = await _count(cohort, rows, variables, y, missing, params)
         basis = _screen(cohort, counts, variables, family, params)
         task = await _task(cohort, params, (rows, y, beside), variables, counts, outcome, family)
+        told = {"basis": basis, "event_level": outcome.levels[1] if outcome.levels else None}
         if params.penalty is not None:
-            return await fit_path(task, params.penalty) | {"basis": basis}
+            return await fit_path(task, params.penalty) | told
         likelihood, maximum = await estimate(task)
         payload = await release(cohort, task.basis, maximum)
         if params.fixed_effects:
             payload |= await open_intercepts(cohort, likelihood, maximum.beta, task.basis.scaling.predictor,
                                              task.basis.design)
-        return payload | {"basis": basis}
+        return payload | told
 
     def present(self, payload: Payload) -> GlmResult | PathResult:
         """Return the result with statsmodels' names."""

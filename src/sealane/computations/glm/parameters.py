@@ -90,6 +90,11 @@ class GlmParameters(FeatureParameters):
                 and self.covariance == "model")
 
     @property
+    def referred(self) -> list[str]:
+        """The outcome, whose reference level is no event."""
+        return [self.outcome_column]
+
+    @property
     def beside(self) -> list[str]:
         """Columns beside outcome and features."""
         return [name for name in (self.weights, self.offset, self.exposure) if name is not None]
@@ -105,8 +110,6 @@ class GlmParameters(FeatureParameters):
             raise ValueError("outcome, weights, offset and exposure are different columns")
         if self.formula is not None and not self.intercept:
             raise ValueError("a formula says itself that there is no intercept: outcome ~ 0 + ...")
-        if not set(self.reference) <= {self.outcome_column, *self.features}:
-            raise ValueError("reference names the outcome or features only")
         return self
 
     @model_validator(mode="after")

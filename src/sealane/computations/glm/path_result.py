@@ -11,6 +11,7 @@ import pandas as pd
 
 from sealane.computations.disclosure import basis_lines
 from sealane.computations.glm.predicting import mean_of
+from sealane.computations.outcome import said
 from sealane.computations.picture import new_axes
 from sealane.errors import InputError
 
@@ -95,7 +96,8 @@ class PathResult:
         width = max(12, *(len(str(name)) for name in self.params.index))
         lines = [
             f"Penalised {self._payload['family']} model over the cohort: {p['penalty']}, l1_ratio {p['l1_ratio']:g}",
-            f"Outcome {p['outcome']}, {self.nobs:,} rows, {len(self.lambdas)} penalties, {p['folds']} folds",
+            f"Outcome {said(p['outcome'], p['event_level'])}, {self.nobs:,} rows, {len(self.lambdas)} penalties, "
+            f"{p['folds']} folds",
             f"Penalty taken: {self.lambda_:.5g} ({p['rule'] if p['folds'] else 'the smallest'}); deviance "
             f"{self.deviance.iloc[p['chosen']]:.6g} (null {self.null_deviance:.6g})",
             "=" * (width + 14),

@@ -13,6 +13,7 @@ import pandas as pd
 
 from sealane.computations.disclosure import basis_lines
 from sealane.computations.glm.predicting import mean_of
+from sealane.computations.outcome import said
 from sealane.errors import InputError, RefusedError
 
 COVARIANCES = {"model": "model", "robust": "robust (HC0)", "robust-hc1": "robust (HC1)",
@@ -137,7 +138,7 @@ class GlmResult:
         """Return the model as a table in plain text."""
         p = self._payload
         facts = [
-            ("Outcome", p["outcome"], "Rows", f"{self.nobs:,.10g}"),
+            ("Outcome", said(p["outcome"], p["event_level"]), "Rows", f"{self.nobs:,.10g}"),
             ("Family", self.family, "Df residuals", f"{self.df_resid:,.10g}"),
             ("Link", self.link, "Log-likelihood", f"{self.llf:.5g}"),
             ("Newton steps", str(p["iterations"]), "AIC", f"{self.aic:.6g}"),

@@ -22,6 +22,7 @@ class MetaParameters(OutcomeParameters):
             or ``cox`` (proportional hazards).
         duration: column of the time to the event or to the last time seen, for ``cox``; then there is no ``outcome``.
         event: column that says whether it ended in the event, for ``cox``.
+        censored: level of ``event`` that is no event; to be named where that is a category.
         method: how estimates are combined: ``fixed`` (inverse variance), ``unweighted`` (random effects, each
             institution counts alike), or random effects with inverse variance and a variance between institutions by
             ``dl`` (DerSimonian and Laird), ``pm`` (Paule and Mandel) or ``reml``.
@@ -34,6 +35,7 @@ class MetaParameters(OutcomeParameters):
     family: OwnFamily | Literal["cox"]
     duration: Name | None = None
     event: Name | None = None
+    censored: Annotated[str | None, Field(max_length=128)] = None
     method: Method = "dl"
     hartung_knapp: bool = False
     by_institution: bool = False
@@ -43,7 +45,7 @@ class MetaParameters(OutcomeParameters):
     @property
     def times(self) -> TimeParameters:
         """Duration and event as all survival computations read them."""
-        return TimeParameters(duration=self.duration, event=self.event or "")
+        return TimeParameters(duration=self.duration, event=self.event or "", censored=self.censored)
 
     @property
     def outcome_columns(self) -> list[str]:
@@ -54,8 +56,8 @@ class MetaParameters(OutcomeParameters):
     def _one_outcome(self) -> MetaParameters:
         timed = self.duration is not None and self.event is not None
         if self.family != "cox":
-            if self.duration is not None or self.event is not None:
-                raise ValueError("duration and event are those of family = \"cox\"")
+            if self.duration is not None or self.event is not None or self.censored is not None:
+                raise ValueError("duration, event and censored are those of family = \"cox\"")
             check_outcome(self)
             return self
         if not timed or self.outcome is not None or self.model.outcome is not None:

@@ -28,7 +28,7 @@ from sealane.computations.newton import Slope, Solution, climb
 from sealane.computations.survival.aft_distributions import DISTRIBUTIONS, Distribution
 from sealane.computations.survival.aft_likelihood import Likelihood
 from sealane.computations.survival.aft_result import AftResult
-from sealane.computations.survival.rows import TimeParameters, check_time, read_times
+from sealane.computations.survival.rows import TimeParameters, check_time, event_level, read_times
 from sealane.errors import InputError, RefusedError
 from sealane.governance import contract as governed
 
@@ -43,6 +43,7 @@ class AftParameters(FeatureParameters):
     Attributes:
         duration: column of the time from the beginning of observation to its end.
         event: column that says whether it ended in the event; else the row is censored.
+        censored: level of ``event`` that is no event; to be named where that is a category.
         distribution: ``weibull``, ``log_logistic`` or ``log_normal``.
         confidence: level of the confidence intervals.
         maximum_iterations: most Newton steps.
@@ -51,6 +52,7 @@ class AftParameters(FeatureParameters):
 
     duration: Name
     event: Name
+    censored: Annotated[str | None, Field(max_length=128)] = None
     distribution: Distributions = "weibull"
     confidence: Annotated[float, Field(gt=0.5, le=0.9999)] = 0.95
     maximum_iterations: Annotated[int, Field(ge=1, le=100)] = 40
@@ -59,7 +61,7 @@ class AftParameters(FeatureParameters):
     @property
     def times(self) -> TimeParameters:
         """Duration and event as all survival computations read them."""
-        return TimeParameters(duration=self.duration, event=self.event)
+        return TimeParameters(duration=self.duration, event=self.event, censored=self.censored)
 
     @model_validator(mode="after")
     def _coherent(self) -> AftParameters:
@@ -135,7 +137,8 @@ class AftFit:
         first[[0, -1]] = null.point.beta + null.step
         fit = await _fit(cohort, params, design, whole, len(design.columns), first)
         payload = await _release(cohort, params, distribution, design, counts, constant, null, fit)
-        return payload | {"basis": basis, "longest": limits(field)[1]}
+        return payload | {"basis": basis, "longest": limits(field)[1],
+                          "event_level": event_level(data.contract, params.times)}
 
     def present(self, payload: Payload) -> AftResult:
         """Return the result with lifelines' names."""

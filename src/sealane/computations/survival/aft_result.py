@@ -15,6 +15,7 @@ from sealane.computations import forest
 from sealane.computations.design.rebuild import rebuild
 from sealane.computations.design.variables import Array
 from sealane.computations.disclosure import basis_lines
+from sealane.computations.outcome import said
 from sealane.computations.survival.aft_distributions import DISTRIBUTIONS
 from sealane.errors import InputError
 
@@ -141,7 +142,7 @@ class AftResult:
         p, test = self._payload, self.log_likelihood_ratio_test()
         events = "hidden" if self.event_observed is None else f"{self.event_observed:,}"
         head = (f"Accelerated failure time model ({p['distribution'].replace('_', '-')}) over the cohort\n"
-                f"{p['duration']}, event {p['event']}: {self.nobs:,} rows, {events} events\n"
+                f"{p['duration']}, event {said(p['event'], p['event_level'])}: {self.nobs:,} rows, {events} events\n"
                 f"Log-likelihood {self.log_likelihood_:.6g}   AIC {self.AIC_:.6g}   "
                 f"likelihood ratio {test['test_statistic']:.4g} on {test['degrees_freedom']:.0f}, p {test['p']:.3g}")
         head = "\n".join([head, *basis_lines(p["basis"])])

@@ -25,7 +25,7 @@ from sealane.computations.survival.cox_result import CoxResult
 from sealane.computations.survival.grid import FineGrid, fine_grid
 from sealane.computations.survival.kaplan_meier import KINDS, merging
 from sealane.computations.survival.risk_sets import lay_out_rows, slots_of
-from sealane.computations.survival.rows import Times, check_time, place, read_times
+from sealane.computations.survival.rows import Times, check_time, event_level, place, read_times
 from sealane.computations.survival.screening import Totals, check_events
 from sealane.computations.survival.settling import Group, OwnRows, settle, tally
 from sealane.computations.survival.strata import Strata, check_strata, strata_of
@@ -84,7 +84,8 @@ class Cox:
         risk_sets = lay_out_rows(slots, own, matrix(design, rows))
         found = await estimate(cohort, risk_sets, design, params, groups, fine.resolution, counts.kept)
         return {
-            "computation": self.name, "duration": params.end, "event": params.event, "entry": params.begin,
+            "computation": self.name, "duration": params.end, "event": params.event,
+            "event_level": event_level(data.contract, params), "entry": params.begin,
             "ties": params.ties, "strata": list(params.strata), "institution_baselines": params.stratify_by_institution,
             "penalizer": params.penalizer, "confidence": params.confidence, "basis": totals.basis,
             "minimum_count": cohort.minimum_count, "rows": counts.kept,

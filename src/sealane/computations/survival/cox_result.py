@@ -13,6 +13,7 @@ import pandas as pd
 
 from sealane.computations.design.rebuild import rebuild
 from sealane.computations.disclosure import basis_lines
+from sealane.computations.outcome import said
 from sealane.computations.survival.baseline import Baselines
 from sealane.computations.survival.significance import Significance, chi_squared, proportionality_table
 from sealane.errors import InputError
@@ -157,6 +158,7 @@ class CoxResult:
             + (f", strata {', '.join(p['strata'])}" if p["strata"] else "")
             + (", a baseline per institution" if p["institution_baselines"] else "")
             + (f", ridge {p['penalizer']:g}" if p["penalizer"] else ""),
+            f"{p['duration']}, event {said(p['event'], p['event_level'])}",
             f"log-likelihood {self.log_likelihood_:.6g}, likelihood ratio {test.test_statistic:.4g} on "
             f"{test.degrees_freedom}, p {test.p_value:.3g}; AIC {self.AIC_partial_:.6g}",
             f"events per parameter {p['events_per_parameter']:.3g}",

@@ -36,7 +36,6 @@ class IncidenceParameters(TimeParameters):
         confidence: of the bands at each single time.
     """
 
-    censored: Annotated[str | None, Field(max_length=128)] = None
     by: Name | None = None
     bins: Annotated[tuple[float, ...], Field(max_length=63)] = ()
     confidence: Annotated[float, Field(gt=0.0, le=0.9999)] = 0.95

@@ -61,7 +61,6 @@ class FineGrayParameters(FeatureParameters, TimeParameters):
     """
 
     cause: Annotated[str, Field(min_length=1, max_length=128)]
-    censored: Annotated[str | None, Field(max_length=128)] = None
     confidence: Annotated[float, Field(gt=0.5, le=0.9999)] = 0.95
     maximum_iterations: Annotated[int, Field(ge=1, le=100)] = 25
     tolerance: Annotated[float, Field(gt=0.0, le=1e-4)] = 1e-10

@@ -19,7 +19,7 @@ from sealane.computations.survival.grid import FineGrid, fine_grid
 from sealane.computations.survival.groups import INSTITUTION, check_bins, group, group_names
 from sealane.computations.survival.km_result import KaplanMeierResult
 from sealane.computations.survival.private_counts import count_privately
-from sealane.computations.survival.rows import Name, TimeParameters, check_time, place, read_times
+from sealane.computations.survival.rows import Name, TimeParameters, check_time, event_level, place, read_times
 from sealane.computations.survival.screening import check_events, count_totals, hide_groups
 from sealane.computations.survival.settling import Group, Ladder, OwnRows, settle
 from sealane.governance.contract import Contract
@@ -103,7 +103,8 @@ class KaplanMeier:
                        several=params.several)
         own = OwnRows(placed, groups.place[placed.rows])
         told: dict[str, Any] = {
-            "computation": self.name, "duration": params.end, "event": params.event, "entry": params.begin,
+            "computation": self.name, "duration": params.end, "event": params.event,
+            "event_level": event_level(data.contract, params), "entry": params.begin,
             "by": params.by, "confidence": params.confidence, "minimum_count": cohort.minimum_count, "promise": None}
         if params.promised:
             grid = {**fine.describe(), **merging(())}

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sealane.computations.outcome import said
 from sealane.computations.promise import told
 from sealane.computations.survival.curves import Curve, estimate
 from sealane.computations.survival.ladders import GroupCounts, read_group
@@ -98,7 +99,8 @@ class KaplanMeierResult:
             "upper": self.median_confidence_interval_["upper"].to_numpy()}, index=list(self._groups))
         grid = self.grid
         unit = f" {grid['unit']}" if grid["unit"] else ""
-        lines = [f"Kaplan-Meier over the cohort; medians with {self._payload['confidence']:.0%} limits",
+        lines = [f"Kaplan-Meier over the cohort, event {said(self._payload['event'], self._payload['event_level'])}; "
+                 f"medians with {self._payload['confidence']:.0%} limits",
                  frame.to_string(float_format=lambda value: f"{value:.6g}"),
                  f"grid of {grid['resolution']:g}{unit} (chosen by the {grid['chosen_by']})"
                  + (f", {grid['merged']} times merged into others (minimum-count)" if grid["merged"] else "")]

@@ -31,6 +31,7 @@ class TimeParameters(Parameters):
         start: column of the time after which a row counts, with ``stop``: one subject may have several rows.
         stop: column of the time of the event or the last time that a row counts.
         event: column that says whether the row ended in the event.
+        censored: level of ``event`` that is no event; to be named where that is a category.
         resolution: width of a grid interval in the unit of the duration; from the contract's range if not given.
         horizon: rows still there at this time count as leaving at it; a multiple of the resolution.
     """
@@ -40,6 +41,7 @@ class TimeParameters(Parameters):
     start: Name | None = None
     stop: Name | None = None
     event: Name
+    censored: Annotated[str | None, Field(max_length=128)] = None
     resolution: Annotated[float | None, Field(gt=0.0, le=1e9)] = None
     horizon: Annotated[float | None, Field(gt=0.0, le=1e9)] = None
 
@@ -134,7 +136,7 @@ def check_time(contract: governed.Contract, params: TimeParameters) -> governed.
     Raises:
         InputError: a time or event column of a type that cannot be one.
     """
-    event_levels(contract.field(params.event))
+    event_levels(contract.field(params.event), params.censored)
     return check_ends(contract, params)
 
 
@@ -152,19 +154,33 @@ def check_ends(contract: governed.Contract, params: TimeParameters) -> governed.
     return contract.field(params.end)
 
 
-def event_levels(field: governed.Field) -> tuple[str, str]:
+def event_levels(field: governed.Field, censored: str | None) -> tuple[str, str]:
     """Return the levels of no event and of the event.
 
     Raises:
-        InputError: the column has no two such levels.
+        InputError: the column has no two such levels, or nobody says which of a category's is no event.
     """
     if field.type == "category" and len(field.allowed) == 2:
-        return field.allowed[0], field.allowed[1]
+        if censored is None:
+            raise InputError("survival.censored-not-named", f"nobody says which level of {field.name!r} is no event",
+                             expected=f"one of {', '.join(field.allowed)}", hint="name it with the parameter censored")
+        if censored not in field.allowed:
+            raise InputError("survival.unknown-level", f"{field.name!r} has no such level that could be no event",
+                             got=repr(censored[:80]), expected=f"one of {', '.join(field.allowed)}")
+        return censored, next(level for level in field.allowed if level != censored)
+    if censored is not None:
+        raise InputError("survival.censored-named", f"{field.name!r} is no category of two levels", got=field.type,
+                         expected="censored for such a category only", hint="of a boolean, true (1) is the event")
     if field.type in ("boolean", "integer", "number") and limits(field) == (0.0, 1.0):
         return "0", "1"
     raise InputError("survival.event-type", f"column {field.name!r} cannot say whether there was an event",
-                     got=field.type, expected="a boolean, a field of range 0 to 1, or a category of two levels of "
-                     "which the second is the event")
+                     got=field.type, expected="a boolean, a field of range 0 to 1, or a category of two levels")
+
+
+def event_level(contract: governed.Contract, params: TimeParameters) -> str | None:
+    """Return the level that is the event; None where the event is no category."""
+    field = contract.field(params.event)
+    return event_levels(field, params.censored)[1] if field.type == "category" else None
 
 
 def read_times(frame: pd.DataFrame, contract: governed.Contract, params: TimeParameters) -> Times:
@@ -176,7 +192,7 @@ def read_times(frame: pd.DataFrame, contract: governed.Contract, params: TimePar
     """
     end, begin = read_ends(frame, contract, params)
     field = contract.field(params.event)
-    levels = event_levels(field)
+    levels = event_levels(field, params.censored)
     if field.type == "category":
         kind = codes(frame[params.event], levels, params.event)
     else:
