@@ -58,6 +58,15 @@ def test_the_event_is_told(fed, computation):
     assert "event died" in repr(fed.run(computation, **TIMES | {"event": "died"}))
 
 
+@pytest.mark.parametrize(("computation", "more"), [*FITS[:2], ("survival.fine_gray", {"cause": "DECEASED"})])
+def test_a_model_of_times_has_a_text_beside_its_table(fed, computation, more, capsys):
+    model = fed.run(computation, **TIMES | more, censored="LIVING")
+    assert list(model.summary.columns)[:2] == ["coef", "exp(coef)"]
+    assert "age" in model.text()
+    model.print_summary()
+    assert capsys.readouterr().out == f"{model.text()}\n" == f"{model!r}\n"
+
+
 def test_models_without_times_tell_the_event_too(fed):
     for reference, level in (({}, "LIVING"), ({"vital": "LIVING"}, "DECEASED")):
         asked = {"outcome": "vital", "features": ["age"], "family": "binomial", "reference": reference}

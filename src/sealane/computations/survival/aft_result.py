@@ -128,7 +128,7 @@ class AftResult:
 
     def print_summary(self) -> None:
         """Print the model."""
-        print(self)
+        print(self.text())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the payload with what follows from it, JSON-ready."""
@@ -138,7 +138,8 @@ class AftResult:
         return {**self._payload, "summary": rows, "aic": self.AIC_,
                 "median_survival_time": self.median_survival_time_}
 
-    def __repr__(self) -> str:
+    def text(self) -> str:
+        """Return the model as a table in plain text."""
         p, test = self._payload, self.log_likelihood_ratio_test()
         events = "hidden" if self.event_observed is None else f"{self.event_observed:,}"
         head = (f"Accelerated failure time model ({p['distribution'].replace('_', '-')}) over the cohort\n"
@@ -148,8 +149,11 @@ class AftResult:
         head = "\n".join([head, *basis_lines(p["basis"])])
         return head + "\n\n" + self.summary.iloc[:, [0, 1, 2, 3, 4, 7, 8]].to_string(float_format=lambda v: f"{v:.4g}")
 
+    def __repr__(self) -> str:
+        return self.text()
+
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(repr(self))}</pre>"
+        return f"<pre>{html.escape(self.text())}</pre>"
 
     def _location(self, rows: pd.DataFrame) -> Array:
         columns = rebuild(self._payload["design"], rows)

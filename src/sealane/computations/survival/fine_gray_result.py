@@ -113,7 +113,7 @@ class FineGrayResult:
 
     def print_summary(self) -> None:
         """Print the model."""
-        print(self)
+        print(self.text())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the payload with what follows from it, JSON-ready."""
@@ -121,12 +121,16 @@ class FineGrayResult:
                 for name, row in self.summary.iterrows()}
         return {**self._payload, "summary": rows}
 
-    def __repr__(self) -> str:
+    def text(self) -> str:
+        """Return the model as a table in plain text."""
         p = self._payload
         head = (f"Subdistribution hazards of cause {p['cause']} over the cohort (Fine and Gray)\n"
                 f"{self.nobs:,} rows, {self.events:,} events; competing: {', '.join(p['competing']) or 'none'}")
         head = "\n".join([head, *basis_lines(p["basis"])])
         return head + "\n\n" + self.summary.to_string(float_format=lambda value: f"{value:.4g}")
 
+    def __repr__(self) -> str:
+        return self.text()
+
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(repr(self))}</pre>"
+        return f"<pre>{html.escape(self.text())}</pre>"
