@@ -71,7 +71,6 @@ def take_up(connection: Connection, study: str, node: str) -> tuple[Study, Study
         RefusedError: the study's results are not for this analyst.
     """
     from sealane.cli.study_view import find
-    from sealane.computations.registry import read_parameters
     from sealane.governance.counter import amended, verify_counter
     from sealane.governance.signed_statement import SignedCounter
     from sealane.governance.study import parse_study
@@ -87,7 +86,6 @@ def take_up(connection: Connection, study: str, node: str) -> tuple[Study, Study
         raise RefusedError("study.not-a-recipient", "the proposer is not among the study's recipients",
                            got=connection.session.identity.name, hint="propose a study of your own")
     wished = amended(old, own[-1].changes).model_copy(update={"replaces": old.hash})
-    read_parameters(wished.computation, wished.parameters)
     return old, parse_study(connection.propose_study(wished).study), dict(own[-1].changes)
 
 
@@ -132,8 +130,16 @@ def _review_text(found: dict[str, Any]) -> str:
             (name, _shown(both["study"]), _shown(both["here"])) for name, both in sorted(found["narrower"].items())),
             empty="defaults and options change nothing: the study's own terms would be signed"),
         *(f"note: {one}" for one in found["notes"]),
+        *(_problem(one) for one in found["problems"]),
     ]
     return "\n\n".join(parts)
+
+
+def _problem(error: dict[str, Any]) -> str:
+    """Return in words why an approval would fail."""
+    seen = "".join(f"; {name}: {error[name]}" for name in ("got", "expected") if error[name])
+    hint = f"\n  hint: {error['hint']}" if error["hint"] else ""
+    return f"warning: approving it would fail: {error['message']} [{error['code']}]{seen}{hint}"
 
 
 def _ledger(found: dict[str, Any]) -> list[tuple[str, object]]:

@@ -47,10 +47,10 @@ def new(file: str, sector: str, contract: str | None) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), default=FILE)
 def check(file: Path) -> None:
     """Check a study file without any connection: form, purpose, contract, computation, parameters, columns, rules."""
-    from sealane.cli.study_check import check_file
     from sealane.computations.requirements import most_exchanges
     from sealane.governance.study import DEFAULT_ROUNDS
     from sealane.sectors.registry import minimum_count
+    from sealane.sectors.study_check import check_file
 
     found, columns = check_file(file)
     most = most_exchanges(found.computation, found.parameters)
@@ -71,8 +71,8 @@ def check(file: Path) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), default=FILE)
 def propose(file: Path) -> None:
     """Put a study before its participants, with this analyst as the recipient of its results."""
-    from sealane.cli.study_check import check_file
     from sealane.governance.study import parse_study
+    from sealane.sectors.study_check import check_file
 
     found, _ = check_file(file)
     with _connect() as connection:

@@ -22,6 +22,7 @@ from sealane.governance.study import Study, parse_study
 from sealane.governance.study_file import StudyFile
 from sealane.rpc.notices import StudyRecord
 from sealane.sectors.registry import minimum_count as default_count
+from sealane.sectors.study_check import check_study
 
 DEFAULT_HOME = Path("~/.sealane/analyst")
 FIRST_PAUSE_SECONDS, POLL_SECONDS = 0.05, 1.0
@@ -85,7 +86,8 @@ class Connection:
             parameters: of the computation.
 
         Raises:
-            InputError: unknown computation, wrong parameters, or too little said to propose a study.
+            InputError: unknown computation, wrong parameters, too little said to propose a study, or a purpose, a
+                contract or a field that no sector pack knows.
             RefusedError: an institution refused.
             UnavailableError: approvals or a node did not come in time.
         """
@@ -118,7 +120,13 @@ class Connection:
         return self.propose_study(study)
 
     def propose_study(self, study: Study) -> StudyRecord:
-        """Propose a study as it stands, and remember that it was proposed here."""
+        """Propose a study as it stands, and remember that it was proposed here.
+
+        Raises:
+            InputError: it asks for something that no participant could approve, such as an unknown purpose or field.
+            RefusedError: the same, or the coordinator does not take it.
+        """
+        check_study(study)
         self.session.known.pin(study.participants)
         self.session.known.remember(study)
         return self.session.study(self.session.propose(study))

@@ -64,12 +64,15 @@ def study_counter(place: Place, *, study: str, changes: dict[str, Any], reason: 
 @checked
 def study_review(place: Place, *, study: str, dataset: str | None = None,
                  own: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Say in plain words what an approval would allow and cost, and what differs from this institution's defaults."""
+    """Say in plain words what an approval would allow and cost, what differs from this institution's defaults, and why
+    it would fail now.
+    """
     found = find_study(place.register, study)
     decisions = place.home.decisions()
     terms = decisions.terms(found, own or {})
     said = review(found, terms, decisions.defaults(), opens(found.computation))
-    return {"name": found.name, "hash": found.hash, **said, "ledger": _outlook(place, found, dataset)}
+    return {"name": found.name, "hash": found.hash, **said, "ledger": _outlook(place, found, dataset),
+            "problems": [error.to_dict() for error in decisions.problems(found, dataset)]}
 
 
 @checked

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from sealane.computations.registry import get, read_parameters
 from sealane.computations.requirements import required_columns
 from sealane.core.clock import Clock, to_text
 from sealane.crypto.signing import SigningKey
-from sealane.errors import InputError, RefusedError
+from sealane.errors import InputError, RefusedError, SealaneError
 from sealane.governance.agreement import Agreement, sign_agreement, verify_agreement
 from sealane.governance.counter import Counter, amended, sign_counter
 from sealane.governance.defaults import Defaults, own_terms, read_defaults, read_options
@@ -78,28 +78,15 @@ class Decisions:
                 before.
         """
         study = self._register.study(study_hash)
-        self._check_free()
         now = self._clock()
-        check_approvable(study, own_name=self._name, own_fingerprint=self._key.fingerprint,
-                         verified=self._register.verified(), now=now)
-        check_purpose(study.sector, study.purpose)
+        for check in self._checks(study):
+            check()
         entry = self.choose(study, dataset)
         earlier = self._register.own_statement(study.hash)
-        if isinstance(earlier, SignedRefusal):
-            raise RefusedError("study.refused-before", "this institution has refused the study, which is final",
-                               got=study.hash[:16], hint="have it proposed again: a new proposal has a new hash")
         terms = self.terms(study, own or {}, waive_differencing=waive_differencing)
         if isinstance(earlier, SignedAgreement):
             return self._same(study, earlier, entry, terms, own or {})
-        check_protected(self._register, study, entry, own=self._key.fingerprint, sandboxed=self._sandboxed,
-                        person_approved=True)
-        if self._home is not None:
-            equipped(get(study.computation), read_parameters(study.computation, study.parameters),
-                     Apps(self._home / FOLDER).find)
-        opened = open_dataset(self._register, entry.name, entry.version)
-        opened.require(required_columns(study.computation, study.parameters, opened.contract))
-        price_under(study, get(study.computation), read_parameters(study.computation, study.parameters),
-                    opened.contract)
+        self._check_rows(study, entry)
         agreement = Agreement(
             study=study.hash, node=self._name, fingerprint=self._key.fingerprint, dataset=entry.name,
             dataset_version=entry.version, terms=terms, signed_at=to_text(now))
@@ -107,6 +94,21 @@ class Decisions:
         signed = sign_agreement(self._key, agreement)
         self._register.record_statement(study.hash, signed)
         return signed
+
+    def problems(self, study: Study, dataset: str | None = None) -> list[SealaneError]:
+        """Return everything for which :meth:`approve` would fail now, its terms aside; nothing once it is approved."""
+        if isinstance(self._register.own_statement(study.hash), SignedAgreement):
+            return []
+        def check_rows() -> None:
+            self._check_rows(study, self.choose(study, dataset))
+
+        found = []
+        for check in [*self._checks(study), check_rows]:
+            try:
+                check()
+            except SealaneError as error:
+                found.append(error)
+        return found
 
     def terms(self, study: Study, own: Mapping[str, Any], *, waive_differencing: bool = False) -> Terms:
         """Return the terms that :meth:`approve` would sign now.
@@ -175,6 +177,31 @@ class Decisions:
             raise InputError("study.nothing-to-refuse", "the study does not name this institution", got=self._name,
                              hint="there is nothing to refuse: it cannot run here")
         return study
+
+    def _checks(self, study: Study) -> list[Callable[[], None]]:
+        """Return what has to hold of a study before it can be approved, whichever dataset takes part."""
+        return [self._check_free, lambda: self._check_parties(study),
+                lambda: check_purpose(study.sector, study.purpose), lambda: self._check_not_refused(study)]
+
+    def _check_parties(self, study: Study) -> None:
+        check_approvable(study, own_name=self._name, own_fingerprint=self._key.fingerprint,
+                         verified=self._register.verified(), now=self._clock())
+
+    def _check_not_refused(self, study: Study) -> None:
+        if isinstance(self._register.own_statement(study.hash), SignedRefusal):
+            raise RefusedError("study.refused-before", "this institution has refused the study, which is final",
+                               got=study.hash[:16], hint="have it proposed again: a new proposal has a new hash")
+
+    def _check_rows(self, study: Study, entry: DatasetEntry) -> None:
+        """Check that a dataset may be used, has what the computation reads, and that a run costs what was promised."""
+        check_protected(self._register, study, entry, own=self._key.fingerprint, sandboxed=self._sandboxed,
+                        person_approved=True)
+        computation, parameters = get(study.computation), read_parameters(study.computation, study.parameters)
+        if self._home is not None:
+            equipped(computation, parameters, Apps(self._home / FOLDER).find)
+        opened = open_dataset(self._register, entry.name, entry.version)
+        opened.require(required_columns(study.computation, study.parameters, opened.contract))
+        price_under(study, computation, parameters, opened.contract)
 
     def _check_free(self) -> None:
         reason = self._register.standings.quarantined()

@@ -88,7 +88,7 @@ def test_what_a_check_finds(tmp_path: Path, before: str, after: str, code: str, 
 
 
 def test_a_contract_of_another_sector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sealane.cli import study_check
+    from sealane.sectors import study_check
 
     monkeypatch.setattr(study_check, "check_purpose", lambda sector, purpose: None)
     file = tmp_path / "study.toml"

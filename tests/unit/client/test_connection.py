@@ -27,7 +27,8 @@ NODES = ("north", "south", "west")
 KEYS = {name: SigningKey(seed_of("connection", name)) for name in NODES}
 RUN = "r-aaaaaaaaaaaaaaaa"
 AT = "2026-03-01T12:00:00Z"
-COLUMNS = {"columns": ["x"]}
+CONTRACT = "finance.credit-application/v1"
+COLUMNS = {"columns": ["annual_inc"]}
 AWAY = UnavailableError("rpc.unreachable", "it cannot be reached")
 
 
@@ -142,9 +143,9 @@ def test_an_approved_study_that_fits_is_run(fed: Connection, desk: Any) -> None:
 def test_without_one_it_proposes_what_was_said(fed: Connection, desk: Any) -> None:
     told: list[str] = []
     assert refused(fed).code == "study.needs-terms"
-    run(fed, data_contract="finance.rows/v1", purpose="credit-risk", minimum_count=25, tell=told.append)
+    run(fed, data_contract=CONTRACT, purpose="credit-risk", minimum_count=25, tell=told.append)
     study, = desk.proposed
-    assert (study.sector, study.data_contract, study.purpose) == ("finance", "finance.rows/v1", "credit-risk")
+    assert (study.sector, study.data_contract, study.purpose) == ("finance", CONTRACT, "credit-risk")
     assert (study.parameters, study.minimum_count, study.computation) == (COLUMNS, 25, "statistics.describe")
     assert {p.name: p.fingerprint for p in study.participants} == {n: k.fingerprint for n, k in KEYS.items()}
     assert [r.fingerprint for r in study.recipients] == [desk.real.identity.fingerprint]
@@ -155,11 +156,25 @@ def test_without_one_it_proposes_what_was_said(fed: Connection, desk: Any) -> No
 
 
 def test_what_it_proposes_allows_what_the_computation_may_take(fed: Connection, desk: Any) -> None:
-    trees = StudyFile(name="trees", sector="finance", purpose="credit-risk", data_contract="finance.rows/v1",
-                      computation="trees.gbdt", parameters={"outcome": "x", "features": ["y"], "rounds": 100})
+    trees = StudyFile(name="trees", sector="finance", purpose="credit-risk", data_contract=CONTRACT,
+                      computation="trees.gbdt",
+                      parameters={"outcome": "bad", "features": ["annual_inc"], "rounds": 100})
     fed.propose(trees)
     fed.propose(trees.model_copy(update={"rounds": 40}))
     assert [study.rounds for study in desk.proposed] == [6300, 40]
+
+
+@pytest.mark.parametrize(("changes", "code", "branch"), [
+    ({"purpose": "curiosity"}, "study.unknown-purpose", InputError),
+    ({"columns": ["anual_inc"]}, "contract.unknown-field", InputError),
+    ({"data_contract": "finance.rows/v1"}, "contract.unknown", InputError),
+    ({"sector": "energy", "purpose": "efficiency"}, "study.other-sector", RefusedError),
+])
+def test_what_nobody_could_approve_is_not_proposed(changes: dict[str, Any], code: str, branch: type[SealaneError],
+                                                   fed: Connection, desk: Any) -> None:
+    error = refused(fed, **{"data_contract": CONTRACT, "purpose": "credit-risk", "wait_s": 0.0} | changes)
+    assert (error.code, type(error)) == (code, branch)
+    assert desk.proposed == []
 
 
 @pytest.mark.parametrize(("asked", "changes"), [

@@ -239,6 +239,30 @@ def test_a_review_without_a_choice_of_dataset_says_so(place: Place, noised: Stud
     assert refused(place, "study.review", study=noised.hash, dataset="loans") == "dataset.unknown"
 
 
+def test_a_review_says_all_that_an_approval_would_fail_for(place: Place, make: Make, study: Study) -> None:
+    def codes(found: Study, **arguments: Any) -> list[str]:
+        said = execute(place, "study.review", {"study": found.hash} | arguments)
+        return [error["code"] for error in said["problems"]]
+
+    parties = {"participants": study.participants, "recipients": study.recipients}
+    odd = place.register.record_study(make(**parties, purpose="astrology").canonical())
+    gone = place.register.record_study(make(**parties, parameters={
+        "outcome": "bad", "features": ["incom"], "family": "binomial"}).canonical())
+    assert (codes(study), codes(odd), codes(gone)) == ([], ["study.unknown-purpose"], ["contract.unknown-field"])
+    place.register.distrust("west")
+    assert codes(odd) == ["study.unverified-peer", "study.unknown-purpose"]
+    for found in (odd, gone):
+        assert refused(place, "study.approve", study=found.hash) == codes(found)[0]
+    place.register.trust("west", next(p.fingerprint for p in study.participants if p.name == "west"))
+    execute(place, "study.approve", {"study": study.hash})
+    (place.home.path.parent / "loans.csv").write_text("bad,income,grade\n1,6,A\n")
+    assert codes(gone) == ["contract.unknown-field"]
+    assert codes(study) == []  # it is signed: what a run lacks is the run's to say
+    assert codes(place.register.record_study(make(**parties, runs=3).canonical())) == ["dataset.changed"]
+    execute(place, "study.refuse", {"study": odd.hash})
+    assert codes(odd) == ["study.unknown-purpose", "study.refused-before", "dataset.changed"]
+
+
 def test_a_peers_narrower_agreement_shows_in_the_limits(place: Place, study: Study,
                                                         keys: dict[str, SigningKey]) -> None:
     execute(place, "study.approve", {"study": study.hash})

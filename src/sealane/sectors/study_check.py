@@ -1,4 +1,4 @@
-"""Checking a ``study.toml`` as far as it can be known without a coordinator or any data."""
+"""Checking a study as far as it can be known without any data, before anybody is asked to sign it."""
 
 from __future__ import annotations
 
@@ -21,18 +21,27 @@ def check_file(path: Path) -> tuple[StudyFile, list[str]]:
 
     Raises:
         InputError: what is wrong first, from the file's form to the columns.
-        RefusedError: the contract belongs to another sector than the study, or a run costs more than it promises.
+        RefusedError: as for :func:`check_study`.
     """
     file = read_study_file(path)
-    check_purpose(file.sector, file.purpose)
-    fields = contract(file.data_contract)
-    if file.data_contract.partition(".")[0] != file.sector:
+    return file, check_study(_with_stand_ins(file))
+
+
+def check_study(study: Study) -> list[str]:
+    """Check what a study asks for; return the columns that its computation will read.
+
+    Raises:
+        InputError: the purpose, the contract, the computation, its parameters or a column is unknown.
+        RefusedError: the contract belongs to another sector than the study, or a run costs more than it promises.
+    """
+    check_purpose(study.sector, study.purpose)
+    fields = contract(study.data_contract)
+    if study.data_contract.partition(".")[0] != study.sector:
         raise RefusedError("study.other-sector", "the data contract belongs to another sector than the study",
-                           got=file.data_contract, expected=f"a contract of {file.sector}")
-    columns = required_columns(file.computation, file.parameters, fields)
-    parameters = read_parameters(file.computation, file.parameters)
-    price_under(_with_stand_ins(file), get(file.computation), parameters, fields)
-    return file, columns
+                           got=study.data_contract, expected=f"a contract of {study.sector}")
+    columns = required_columns(study.computation, study.parameters, fields)
+    price_under(study, get(study.computation), read_parameters(study.computation, study.parameters), fields)
+    return columns
 
 
 def _with_stand_ins(file: StudyFile) -> Study:
