@@ -11,7 +11,7 @@ from sealane.cli.groups import noun
 from sealane.cli.names import contract_ids, dataset_names, sector_names, study_names
 from sealane.cli.negotiating import amend, counter, review
 from sealane.cli.node_call import call_node, tell_unsent
-from sealane.cli.output import amount, facts, show
+from sealane.cli.output import amount, facts, note, show
 from sealane.cli.own_terms import given, own_term_options
 from sealane.cli.settings import settings_of
 
@@ -71,19 +71,25 @@ def check(file: Path) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), default=FILE)
 def propose(file: Path) -> None:
     """Put a study before its participants, with this analyst as the recipient of its results."""
+    from sealane.client.proposals import namesakes
+    from sealane.core.clock import system_clock
     from sealane.governance.study import parse_study
     from sealane.sectors.study_check import check_file
 
     found, _ = check_file(file)
     with _connect() as connection:
         proposed = parse_study(connection.propose(found).study)
+        others = [other.hash[:12] for other in namesakes(connection.session.studies(), proposed, system_clock())]
+    if others:
+        note(f"warning: {proposed.name} is also the name of {', '.join(others)}: say which you mean by its hash")
     names = [party.name for party in proposed.participants]
     document = {"name": proposed.name, "hash": proposed.hash, "participants": names,
-                "recipients": [party.name for party in proposed.recipients], "expires": proposed.expires}
+                "recipients": [party.name for party in proposed.recipients], "expires": proposed.expires,
+                "namesakes": others}
     show(document, lambda: f"proposed {proposed.name}\n" + facts([
         ("hash", proposed.hash), ("participants", ", ".join(sorted(names))), ("expires", proposed.expires),
         ("next", f"each approves with `sealane study approve {proposed.hash[:12]}`; see `sealane study show "
-                 f"{proposed.name}`")]))
+                 f"{proposed.hash[:12] if others else proposed.name}`")]))
 
 
 @study.command(name="list", examples=("study list", "study list --home ./north --json"))

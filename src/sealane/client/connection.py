@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from sealane.client.proposals import free_name, pending
 from sealane.client.session import Opened, Session, require_role
 from sealane.client.status import RunStatus
 from sealane.client.trace import Trace
@@ -20,6 +21,7 @@ from sealane.governance.agreement import verify_agreement
 from sealane.governance.signed_statement import SignedAgreement, SignedRefusal, verify_refusal
 from sealane.governance.study import Study, parse_study
 from sealane.governance.study_file import StudyFile
+from sealane.governance.study_state import StudyState, is_live, study_state
 from sealane.rpc.notices import StudyRecord
 from sealane.sectors.registry import minimum_count as default_count
 from sealane.sectors.study_check import check_study
@@ -70,6 +72,8 @@ class Connection:
     ) -> Any:
         """Run a computation under an approved study; without one, propose it and wait for the approvals.
 
+        What this analyst has proposed already, and nobody has refused, is waited for and not proposed again.
+
         Args:
             computation: dotted name, such as ``glm.fit``.
             study: hash or name of a study to run; None to look for an approved one that fits, or to propose one.
@@ -104,8 +108,7 @@ class Connection:
                 data_contract=data_contract, computation=computation, parameters=parameters, scheme=scheme,
                 minimum_cohort=minimum_cohort, minimum_count=minimum_count, colluding=colluding,
                 participants=None if participants is None else list(participants))
-            record = self.propose(file)
-            tell(f"proposed study {parse_study(record.study).hash[:12]}; waiting for approvals")
+            record = self._propose_once(file, tell)
         self.await_approvals(record, wait_s, tell)
         run_id = self.session.start(parse_study(record.study).hash)
         tell(f"run {run_id} started")
@@ -113,11 +116,27 @@ class Connection:
 
     def propose(self, file: StudyFile) -> StudyRecord:
         """Propose what a study file says, with this analyst as its recipient."""
+        return self.propose_study(self._resolve(file))
+
+    def _propose_once(self, file: StudyFile, tell: Callable[[str], None]) -> StudyRecord:
+        """Return the study that this analyst has proposed already; without one, propose it under a name of its own."""
+        wished = self._resolve(file)
+        check_study(wished)
+        records = self.session.studies()
+        record = pending(records, wished, self.session.known.proposed, system_clock())
+        if record is not None:
+            tell(f"study {parse_study(record.study).hash[:12]} is proposed already; waiting for approvals")
+            return record
+        study = wished.model_copy(update={"name": free_name(records, wished.name)})
+        record = self.propose_study(study)
+        tell(f"proposed study {study.hash[:12]} as {study.name}; waiting for approvals")
+        return record
+
+    def _resolve(self, file: StudyFile) -> Study:
         directory = {p.name: p.fingerprint for p in self.session.parties() if p.role == "node"}
-        study = file.resolve(directory, [self.session.recipient()], system_clock(),
-                             minimum_count=default_count(file.sector),
-                             rounds=most_exchanges(file.computation, file.parameters))
-        return self.propose_study(study)
+        return file.resolve(directory, [self.session.recipient()], system_clock(),
+                            minimum_count=default_count(file.sector),
+                            rounds=most_exchanges(file.computation, file.parameters))
 
     def propose_study(self, study: Study) -> StudyRecord:
         """Propose a study as it stands, and remember that it was proposed here.
@@ -214,7 +233,8 @@ class Connection:
             study = parse_study(record.study)
             fits = (study.computation, study.scheme) == (computation, scheme) and _same_parameters(study, parameters)
             mine = any(r.fingerprint == own for r in study.recipients)
-            if fits and mine and len(_approved(record, study)) == len(study.participants):
+            approved = study_state(study, record.statements) is StudyState.APPROVED
+            if fits and mine and approved and is_live(study, record.statements, system_clock()):
                 return record
         return None
 

@@ -69,6 +69,10 @@ class Known:
             content["studies"].append(study.hash)
             self._write(content)
 
+    def proposed(self, study_hash: str) -> bool:
+        """Tell whether this analyst proposed the study of that hash."""
+        return study_hash in self._read()["studies"]
+
     def check(self, study: Study) -> None:
         """Check that a study is one whose result may be believed.
 

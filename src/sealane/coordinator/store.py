@@ -38,6 +38,7 @@ from sealane.core.ids import Fingerprint
 from sealane.errors import InputError, UnavailableError, from_dict
 from sealane.governance.signed_statement import ACTS, KINDS
 from sealane.governance.study import OPEN_PER_PROPOSER, Study, parse_study
+from sealane.governance.study_state import LISTED, ambiguous
 from sealane.rpc.known_codes import known
 from sealane.rpc.notices import Statement, StudyRecord
 from sealane.secagg.messages import Endorsement, Member
@@ -160,10 +161,10 @@ class Store:
             return True
 
     def study(self, wanted: str) -> StudyRecord:
-        """Return a study by hash, by the beginning of its hash, or by name (the newest of that name).
+        """Return a study by hash, by the beginning of its hash, or by name.
 
         Raises:
-            InputError: there is none, or the beginning fits another one's hash or name too.
+            InputError: there is none, or what is given fits several.
         """
         begins = studies.c.hash.startswith(wanted, autoescape=True)
         query = (select(studies).where(or_(studies.c.name == wanted, begins))
@@ -173,11 +174,9 @@ class Store:
             if not rows or not wanted:
                 raise InputError("study.unknown", "no such study", got=repr(wanted[:64]),
                                  hint="list them with `sealane study list`")
-            named = [r["hash"] for r in rows if r["name"] == wanted][:1]
-            hashes = {*named, *(r["hash"] for r in rows if r["hash"].startswith(wanted))}
-            if len(hashes) > 1:
-                raise InputError("study.ambiguous", "several studies begin like this", got=wanted,
-                                 expected=", ".join(h[:16] for h in sorted(hashes)))
+            if len(rows) > 1:
+                records = [self._record(db, row) for row in rows[:LISTED]]
+                raise ambiguous(wanted, [(parse_study(r.study), r.statements) for r in records], len(rows))
             return self._record(db, rows[0])
 
     def all_studies(self) -> list[StudyRecord]:

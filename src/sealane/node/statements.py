@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from sealane.errors import InputError
 from sealane.governance.agreement import Agreement, verify_agreement
 from sealane.governance.counter import verify_counter
 from sealane.governance.negotiation import standing_of, taken_up
 from sealane.governance.signed_statement import SignedAgreement, SignedCounter, SignedRefusal, Statement, verify_refusal
 from sealane.governance.study import Study
+from sealane.governance.study_state import LISTED, ambiguous
 from sealane.governance.terms import differences
 
 if TYPE_CHECKING:
@@ -22,13 +22,14 @@ def find_study(register: Register, wanted: str) -> Study:
     """Return a study by name or by hash, or by 8 or more first digits of it.
 
     Raises:
-        InputError: there is none, or several have that name.
+        InputError: there is none, or several have that name or begin so.
     """
-    named = [entry.study for entry in register.studies() if entry.study.name == wanted]
-    if len(named) > 1:
-        raise InputError("study.ambiguous", "several studies have this name", got=wanted,
-                         expected=", ".join(study.hash[:12] for study in named), hint="name one by its hash")
-    return named[0] if named else register.study(wanted)
+    found = [study for study in (entry.study for entry in register.studies())
+             if study.name == wanted or (len(wanted) >= 8 and study.hash.startswith(wanted))]
+    if len(found) > 1:
+        newest = found[:-LISTED - 1:-1]
+        raise ambiguous(wanted, [(study, register.statements(study.hash)) for study in newest], len(found))
+    return found[0] if found else register.study(wanted)
 
 
 def describe(statement: Statement, study: Study) -> dict[str, Any]:

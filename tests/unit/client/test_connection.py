@@ -46,6 +46,7 @@ class Desk:
     results: list[Any] = field(default_factory=list)
     started: list[str] = field(default_factory=list)
     proposed: list[Study] = field(default_factory=list)
+    approving: tuple[str, ...] = NODES
     asked: int = 0
 
     def __getattr__(self, name: str) -> Any:
@@ -63,7 +64,7 @@ class Desk:
 
     def propose(self, study: Study) -> str:
         self.proposed.append(study)
-        self.records.insert(0, record(study, *NODES))
+        self.records.insert(0, record(study, *self.approving))
         return study.hash
 
     def start(self, study: str) -> str:
@@ -153,6 +154,40 @@ def test_without_one_it_proposes_what_was_said(fed: Connection, desk: Any) -> No
     assert told[1:4] == ["north approved", "south approved", "west approved"]
     assert desk.started == [study.hash]
     assert desk.real.known.peers().keys() == KEYS.keys()  # the keys are remembered, and may not change
+
+
+def test_what_waits_already_is_waited_for_and_not_proposed_again(fed: Connection, desk: Any) -> None:
+    terms = {"data_contract": CONTRACT, "purpose": "credit-risk", "wait_s": 0.0}
+    desk.approving = ("north",)
+    told: list[str] = []
+    for _ in range(3):
+        assert refused(fed, **terms, tell=told.append).code == "study.approvals-missing"
+    study, = desk.proposed
+    assert [line for line in told if "approved" not in line] == [
+        f"proposed study {study.hash[:12]} as statistics-describe; waiting for approvals",
+        *[f"study {study.hash[:12]} is proposed already; waiting for approvals"] * 2]
+    desk.records = [record(study, *NODES)]
+    run(fed, **terms)
+    assert (desk.started, len(desk.proposed)) == ([study.hash], 1)
+
+
+def test_another_study_has_another_name(fed: Connection, desk: Any) -> None:
+    terms = {"data_contract": CONTRACT, "purpose": "credit-risk", "wait_s": 0.0}
+    desk.approving = ()
+    for changes in ({}, {"minimum_count": 50}, {"columns": ["int_rate"]}):
+        refused(fed, **terms | changes)
+    assert [study.name for study in desk.proposed] == [
+        "statistics-describe", "statistics-describe-2", "statistics-describe-3"]
+
+
+def test_a_refused_or_expired_study_hides_no_other(fed: Connection, desk: Any) -> None:
+    own = desk.real.recipient()
+    no, gone, good = (study_of(own, name=name, **end) for name, end in (
+        ("no", {}), ("gone", {"expires": "2020-01-01T00:00:00Z"}), ("good", {})))
+    against = StudyRecord(no.canonical(), "iris", AT, (signed.refusal(no, KEYS["west"], "west"),))
+    desk.records = [against, record(gone, *NODES), record(good, *NODES)]
+    run(fed)
+    assert desk.started == [good.hash]
 
 
 def test_what_it_proposes_allows_what_the_computation_may_take(fed: Connection, desk: Any) -> None:

@@ -95,7 +95,11 @@ def test_a_study_is_found_by_hash_prefix_or_name(store: Store, clock: ManualCloc
     for study in studies:
         assert store.study(study.hash).study == study.canonical()
         assert store.study(study.hash[:20]).study == study.canonical()
-    assert store.study("scorecard").study == studies[-1].canonical()  # the newest of that name
+    with pytest.raises(InputError) as caught:
+        store.study("scorecard")  # as at a node: nobody is handed one of several
+    assert caught.value.code == "study.ambiguous"
+    newest = [f"{study.hash[:16]} (waiting, to {study.expires})" for study in reversed(studies)][:10]
+    assert caught.value.expected == f"one of {', '.join(newest)}, 10 more"
     assert store.study("other").study == other.canonical()
     # What is one study's name and begins another's hash could be either.
     confusing = make(next(s.hash[:12] for s in studies if s.hash[0] in "abcdef"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +238,22 @@ def test_a_review_without_a_choice_of_dataset_says_so(place: Place, noised: Stud
     found = execute(place, "study.review", {"study": noised.hash})["ledger"]
     assert (found["outlook"], found["error"]["code"]) == (None, "dataset.choice-open")
     assert refused(place, "study.review", study=noised.hash, dataset="loans") == "dataset.unknown"
+
+
+def test_a_name_of_several_studies_is_refused_with_what_each_is(place: Place, make: Make, study: Study,
+                                                                clock: ManualClock) -> None:
+    parties = {"participants": study.participants, "recipients": study.recipients}
+    clock.advance(timedelta(minutes=1))
+    other = place.register.record_study(make(**parties, runs=3).canonical())
+    execute(place, "study.refuse", {"study": study.hash})
+    with pytest.raises(SealaneError) as caught:
+        execute(place, "study.approve", {"study": study.name})
+    assert caught.value.code == "study.ambiguous"
+    assert caught.value.expected == (f"one of {other.hash[:16]} (waiting, to {other.expires}), {study.hash[:16]} "
+                                     f"(refused, to {study.expires})")
+    named = place.register.record_study(make(**parties, name=f"a{other.hash[:11]}").canonical())
+    assert execute(place, "study.show", {"study": named.name})["hash"] == named.hash
+    assert execute(place, "study.show", {"study": other.hash[:12]})["hash"] == other.hash
 
 
 def test_a_review_says_all_that_an_approval_would_fail_for(place: Place, make: Make, study: Study) -> None:
