@@ -19,7 +19,7 @@ from sealane.api.stream.v1.stream_pb2 import DESCRIPTOR, Chunk
 from sealane.coordinator.authentication import admit, admit_logged
 from sealane.coordinator.hub import Connection, Hub
 from sealane.coordinator.registry import Party
-from sealane.errors import ProtocolError, SealaneError, UnavailableError
+from sealane.errors import ProtocolError, RefusedError, SealaneError, UnavailableError
 from sealane.rpc.codec import FromCoordinator
 from sealane.rpc.frames import CHUNK_BYTES, MAXIMUM_MESSAGE_BYTES, Assembler, Outgoing, is_part, responses
 from sealane.rpc.notices import Hello, Welcome
@@ -72,6 +72,11 @@ class NodeStreamServicer:
             if reader.done() and (error := reader.exception()) is not None:
                 raise error
             connection.admitted()  # says why, where the party was removed or put in quarantine
+            if self._hub.connections.get(party.fingerprint) is not connection:
+                log(_LOG, "node.replaced", level=logging.WARNING, node=party.name)
+                raise RefusedError("stream.replaced", "another stream of the same identity took this one's place",
+                                   got=party.name, expected="one process that serves an identity",
+                                   hint="stop the other one; where it is not yours, remove this node and enrol it anew")
         finally:
             outbox.close()
             self._hub.disconnect(connection)

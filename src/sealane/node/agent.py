@@ -110,8 +110,10 @@ class Agent:
                     await self._connect()
                 except SealaneError as error:
                     self._note(error)
-                # A stream that held earns a quick return; one that ends as soon as it is answered does not.
-                if self._answered and self._loop.time() - began > HELD_S:
+                # A stream that held earns a quick return; one that ends as soon as it is answered does not, nor one
+                # that another process of this identity ended: the two would take turns without a pause.
+                replaced = self.problem is not None and self.problem.code == "stream.replaced"
+                if self._answered and self._loop.time() - began > HELD_S and not replaced:
                     pause = FIRST_PAUSE_S
                 # Full jitter: nodes that lost the same coordinator do not come back at the same moment.
                 await asyncio.sleep(pause * (0.5 + random_bytes(1)[0] / 512))
@@ -276,7 +278,12 @@ class Agent:
 
     def _note(self, error: SealaneError) -> None:
         if self.problem is None or self.problem.code != error.code:
-            log(_LOG, "coordinator.unreachable", error=error)
+            if isinstance(error, UnavailableError):
+                log(_LOG, "coordinator.unavailable", level=logging.WARNING, error=error)
+            elif isinstance(error, RefusedError):
+                log(_LOG, "coordinator.refused", level=logging.ERROR, error=error)
+            else:
+                log(_LOG, "coordinator.protocol", level=logging.ERROR, error=error)
         self.problem = error
 
 

@@ -129,8 +129,8 @@ async def test_a_second_stream_of_a_node_replaces_the_first(town: Town) -> None:
     async with Raw(town.identity("north")) as first, Raw(town.identity("north")) as second:
         await first.hello()
         await second.hello()
-        with pytest.raises(AssertionError, match="ended"):
-            await first.until("nothing")
+        error = await first.end()
+        assert (type(error), error.code, error.got) == (RefusedError, "stream.replaced", "north")
         await asyncio.sleep(0.1)
         assert town.node("north").fingerprint in town.hub.connections
 

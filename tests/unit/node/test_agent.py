@@ -101,6 +101,40 @@ async def test_a_node_that_is_cut_off_at_once_comes_back_ever_more_slowly(
     assert module.LONGEST_PAUSE_S / 2 <= waited[-1] <= module.LONGEST_PAUSE_S
 
 
+async def test_two_processes_of_one_identity_do_not_take_turns_without_a_pause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Replaced(Line):
+        async def __aiter__(self) -> AsyncIterator[object]:
+            yield Welcome(__version__, 1, 1)
+            await self.module_sleep(0.05)
+            raise RefusedError("stream.replaced", "another took its place")
+
+    waited = await pauses(iter([Replaced(answers=True, holds_s=0.05)] * 100), 10, monkeypatch)
+    assert waited[-1] > 2
+
+
+@pytest.mark.parametrize(("error", "level", "event"), [
+    (UnavailableError("rpc.unreachable", "no answer"), "WARNING", "coordinator.unavailable"),
+    (UnavailableError("storage.full", "its disk is full"), "WARNING", "coordinator.unavailable"),
+    (RefusedError("auth.not-registered", "removed"), "ERROR", "coordinator.refused"),
+    (ProtocolError("rpc.unimplemented", "no such call"), "ERROR", "coordinator.protocol"),
+])
+async def test_why_a_stream_ended_is_told_by_what_it_asks_of_the_operator(
+    error: SealaneError, level: str, event: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Ending(Line):
+        async def __aiter__(self) -> AsyncIterator[object]:
+            raise error
+            yield
+
+    caplog.set_level("INFO", logger="sealane")
+    await pauses(iter([Ending(answers=False, holds_s=0.0)] * 10), 3, monkeypatch)
+    said = [(record.levelname, record.getMessage()) for record in caplog.records
+            if record.getMessage().startswith("coordinator.")]
+    assert said == [(level, event)]  # once, while it stays the same
+
+
 @pytest.mark.parametrize(("said", "code", "branch"), [
     ([Directory(())], "stream.no-welcome", ProtocolError),
     ([Welcome(__version__, 1, 1), Welcome(__version__, 1, 1)], "stream.second-welcome", ProtocolError),
