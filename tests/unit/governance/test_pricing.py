@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -14,7 +15,7 @@ from sealane.errors import InputError, RefusedError
 from sealane.governance.differencing import Group, check_rows
 from sealane.governance.pricing import check_promise, check_sum
 from sealane.governance.study import Study
-from sealane.privacy.mechanism import Concentrated, Price
+from sealane.privacy.mechanism import Concentrated, DiscreteGaussian, Laplace, Mechanism, Price
 from sealane.secagg.layout import plan
 from sealane.secagg.terms import Term, count, real, update
 
@@ -64,6 +65,27 @@ def test_a_sum_as_it_was_priced_passes() -> None:
 def test_another_sum_is_refused(terms: dict[str, Term], colluding: int, code: str) -> None:
     with raises(code, RefusedError):
         check_sum(plan(terms, 3, smallest=3, colluding=colluding), PRICE)
+
+
+def test_an_update_without_a_norm_is_as_long_as_its_entries_allow() -> None:
+    free = plan({"u": update(np.zeros(4), 1.0, 4, noise=SIGMA)}, 3, smallest=3, colluding=1)  # each within 7 steps
+    check_sum(free, Price(mechanism_of(SIGMA, honest=2, entries=4, norm_squared=4 * 7 * 7)))
+    with raises("ledger.sum-differs", RefusedError):
+        check_sum(free, Price(mechanism_of(SIGMA, honest=2, entries=4, norm_squared=4 * 7 * 7 - 1)))
+
+
+def test_a_price_that_counts_on_more_honest_nodes_than_there_are_is_refused() -> None:
+    mechanism = replace(PRICE.mechanism, honest=3)
+    with raises("ledger.sum-differs", RefusedError):
+        check_sum(plan({"cells": cells()}, 3, smallest=3, colluding=1), Price(mechanism))
+
+
+@pytest.mark.parametrize("mechanism", [
+    Laplace(Decimal(9), Decimal(1)), Concentrated(Decimal("0.1")), DiscreteGaussian(SIGMA, 1),
+])
+def test_a_price_that_no_sum_can_be_held_against_is_refused(mechanism: Mechanism) -> None:
+    with raises("ledger.price-not-of-a-sum", RefusedError):
+        check_sum(plan({"cells": cells()}, 3, smallest=3, colluding=1), Price(mechanism))
 
 
 def test_real_numbers_take_no_noise() -> None:
