@@ -24,7 +24,7 @@ from sealane.computations.noise import least_sigma, mechanism_of
 from sealane.errors import InputError
 from sealane.governance import contract as governed
 from sealane.privacy.amounts import parse_amount, parse_delta
-from sealane.privacy.mechanism import ROW, Price
+from sealane.privacy.mechanism import INSTITUTION, ROW, Price
 
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 Amount = Annotated[str, Field(max_length=60)]
@@ -68,8 +68,9 @@ class PromisedParameters(Parameters):
             raise ValueError("a unit is whom a promise hides: it needs epsilon and delta")
         if self.unit is None and self.rows_per_unit != 1:
             raise ValueError("rows_per_unit needs a unit")
-        if self.unit == ROW:
-            raise ValueError("a unit is not called row")
+        if self.unit in (ROW, INSTITUTION):
+            # The ledger knows units by these names: a column's epsilons would be added to those of another unit.
+            raise ValueError(f"a unit is not called {self.unit}")
         return self
 
     @property

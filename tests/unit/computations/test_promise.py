@@ -74,7 +74,8 @@ def test_a_unit_names_people_and_is_not_counted() -> None:
 
 @pytest.mark.parametrize("wrong", [
     {"epsilon": "1"}, {"delta": "1e-6"}, {"unit": "who"}, {"epsilon": "1", "delta": "1e-6", "rows_per_unit": 2},
-    {"epsilon": "1", "delta": "1e-6", "unit": "row"}, {"epsilon": "0", "delta": "1e-6"},
+    {"epsilon": "1", "delta": "1e-6", "unit": "row"}, {"epsilon": "1", "delta": "1e-6", "unit": "institution"},
+    {"epsilon": "0", "delta": "1e-6"},
     {"epsilon": 1.0, "delta": "1e-6"}, {"epsilon": "1", "delta": "1"},
 ])
 def test_half_a_promise_is_refused(wrong: dict[str, Any]) -> None:
