@@ -21,6 +21,7 @@ from sealane.node.home import NodeHome
 from sealane.node.publications import announcements
 from sealane.node.run_thread import RunThread
 from sealane.node.scoring.desk import Desk
+from sealane.node.scoring.vouching import Vouching
 from sealane.node.stream import Link, open_link
 from sealane.node.witness import NodeWitness
 from sealane.rpc.codec import FromCoordinator, FromNode
@@ -93,7 +94,8 @@ class Agent:
             if self._desk is None:
                 fresh = self.witness.fresh
                 self._desk = Desk(self.home.register, self.home.identity().signing_key, self.home.clock, self.post,
-                                  lambda: self.post(fresh.head()), fresh.check_remembered)
+                                  lambda: self.post(fresh.head()),
+                                  Vouching(fresh, self.post).wait)
             desk: Desk = self._desk
             return desk
 

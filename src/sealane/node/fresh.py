@@ -52,6 +52,9 @@ class KeptHeads(Protocol):
     def save_head(self, node: Fingerprint, head: ActsHead, most: int) -> bool:
         """Hold a newer head of a peer's acts; False where ``most`` others are held already."""
 
+    def verified_nodes(self, own: Fingerprint) -> frozenset[Fingerprint]:
+        """Return the verified peers that this node knows as nodes; ``own`` is its own fingerprint."""
+
 
 @dataclass(slots=True)
 class Fresh:

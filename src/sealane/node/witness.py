@@ -23,6 +23,7 @@ from sealane.core.ids import Fingerprint, fingerprint
 from sealane.crypto.signing import SigningKey
 from sealane.errors import ProtocolError
 from sealane.governance.signed_statement import SignedAgreement
+from sealane.node import known_peers
 from sealane.node.acts import Acts, check_remembered
 from sealane.node.database import open_database, transaction
 from sealane.node.fresh import Fresh, KeptHeads
@@ -69,6 +70,10 @@ class MemoryKept:
         self.heads[node] = head
         return True
 
+    def verified_nodes(self, own: Fingerprint) -> frozenset[Fingerprint]:
+        """Return whose heads are held."""
+        return frozenset(self.heads)
+
 
 class WitnessRecords:
     """The newest heads, in ``node.sqlite``. They may be used from several threads."""
@@ -108,6 +113,11 @@ class WitnessRecords:
             db.execute("INSERT OR REPLACE INTO heads_held (node, count, root, signature) VALUES (?, ?, ?, ?)",
                        (node, head.count, head.root, head.signature))
             return True
+
+    def verified_nodes(self, own: Fingerprint) -> frozenset[Fingerprint]:
+        """Return the verified peers that this node knows as nodes."""
+        with self._lock:
+            return known_peers.verified_nodes(self._db, own)
 
 
 class NodeWitness:

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
+from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from sealane._version import __version__
-from sealane.core.clock import system_clock
+from sealane.core.clock import ManualClock, system_clock
+from sealane.core.secret import Secret
+from sealane.crypto.signing import SigningKey
 from sealane.errors import ProtocolError, RefusedError, SealaneError, UnavailableError
 from sealane.node import agent as module
+from sealane.node.acts import MemoryActs
 from sealane.node.agent import Agent
 from sealane.node.execution import Unconfined
+from sealane.node.fresh import Fresh
+from sealane.node.register import Register
+from sealane.node.scoring.vouching import Vouching
+from sealane.node.witness import MemoryKept
 from sealane.rpc.notices import Directory, Welcome
 
 WITNESS: Any = SimpleNamespace(
@@ -133,6 +142,21 @@ async def test_why_a_stream_ended_is_told_by_what_it_asks_of_the_operator(
     said = [(record.levelname, record.getMessage()) for record in caplog.records
             if record.getMessage().startswith("coordinator.")]
     assert said == [(level, event)]  # once, while it stays the same
+
+
+async def test_the_desk_of_a_node_that_nobody_vouches_for_refuses(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, clock: ManualClock
+) -> None:
+    monkeypatch.setattr(module, "Vouching", partial(Vouching, patience_s=0.01))
+    key = SigningKey(Secret(bytes(32)))
+    with closing(Register(tmp_path / "node.sqlite", key.fingerprint, clock)) as register:
+        home: Any = SimpleNamespace(identity=lambda: SimpleNamespace(signing_key=key), clock=clock, register=register)
+        witness: Any = SimpleNamespace(fresh=Fresh(key, MemoryKept(), MemoryActs(key.fingerprint, clock)))
+        agent = Agent(home, None, witness, Unconfined())  # type: ignore[arg-type]
+        with pytest.raises(UnavailableError) as caught:
+            await asyncio.to_thread(agent.desk.vouched)
+        assert caught.value.code == "score.not-vouched"
+        agent.desk.close()
 
 
 @pytest.mark.parametrize(("said", "code", "branch"), [

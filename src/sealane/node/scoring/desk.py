@@ -46,7 +46,7 @@ class Desk:
         clock: tells the time.
         post: sends a parcel; without a stream it is dropped.
         noted: is called when the node's own acts grew.
-        remembers: refuses where peers know acts of this node that it forgot: then it forgot what it counted too.
+        vouched: waits until peers vouch that this node remembers what it counted; see ``vouching.py``.
     """
 
     register: Register
@@ -54,7 +54,7 @@ class Desk:
     clock: Clock
     post: Post
     noted: Callable[[], None] = lambda: None
-    remembers: Callable[[], None] = lambda: None
+    vouched: Callable[[], None] = lambda: None
     owner: Owner = field(init=False)
     _worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "scoring"))
     _waiting: dict[bytes, _Waiting] = field(default_factory=dict)
@@ -93,6 +93,7 @@ class Desk:
 
         Raises:
             ProtocolError: it is malformed, or by nobody whose fingerprint was verified here.
+            UnavailableError: rows were counted, and too few peers vouch for that: their answer waits.
         """
         sender = open_parcel(parcel, self.key.fingerprint)
         if sender not in self.register.verified().values():
@@ -139,10 +140,13 @@ class Desk:
         if subject != parcel.subject:
             raise ProtocolError("score.request-malformed", "a request's hash is not its own", got=asker)
         try:
-            self.remembers()
+            self.vouched()
             kind, body = "answer", self.owner.answer(asker, parcel.public_key, subject.hex(), parcel.body)
+            self.vouched()  # for these rows too: otherwise a copy from before could be asked again
             log(_LOG, "score.answered", asker=asker, request=subject.hex())
         except SealaneError as error:
+            if error.code == "score.not-vouched" and self.register.scoring.answered(subject.hex())[0]:
+                raise  # its rows are counted: an asker that waits sends the same bytes again, and gets what is kept
             kind, body = "refusal", write_refusal(error)
             log(_LOG, "score.refused", level=logging.WARNING, asker=asker, error=error)
         self.post(make_parcel(self.key, asker, kind, subject, body))

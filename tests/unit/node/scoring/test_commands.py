@@ -135,7 +135,7 @@ def test_an_owner_that_was_put_back_from_an_old_copy(pair: Pair) -> None:
     def forgot() -> None:
         raise RefusedError("node.rolled-back", "this node forgot")
 
-    pair.owner.remembers = forgot
+    pair.owner.vouched = forgot
     with raises("node.rolled-back", RefusedError):
         pair.ask(pair.grant(CARD), loans(3, 1))
 
