@@ -20,7 +20,8 @@ from sealane.core.secret import Secret
 from sealane.crypto.derivation import derive
 from sealane.errors import InputError, RefusedError
 from sealane.node.inbox import Inbox
-from sealane.node.journal import ExchangeRow, Journal
+from sealane.node.journal import Journal
+from sealane.node.journal_rows import ExchangeRow
 from sealane.secagg.layout import Layout, decode, encode, plan, read_vector
 from sealane.secagg.letters import NONCE_BYTES
 from sealane.secagg.messages import Arrival, Contribution, Delivery, Letters, Opening, Proposal, Release

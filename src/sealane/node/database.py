@@ -15,6 +15,7 @@ from sealane.core.handles import is_full
 from sealane.errors import InputError, RefusedError, SealaneError, UnavailableError
 
 BUSY_TIMEOUT_MS = 10_000
+CUT_TIMEOUT_MS = 500
 DAMAGED = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
 """How the names of SQLite's errors begin that tell of damage."""
 _MAKING = threading.Lock()
@@ -80,6 +81,25 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         raise
     except sqlite3.Error as error:
         raise translate(error, _directory(connection)) from error
+
+
+def cut_log(connection: sqlite3.Connection) -> bool:
+    """Write all that the write-ahead log holds into the database, and cut the log to nothing.
+
+    Until then the log has earlier states of pages, with all that was deleted from them since.
+
+    Returns:
+        False where it could not be done now: others read or write for longer than half a second, or the disk fails.
+    """
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {CUT_TIMEOUT_MS}")
+        try:
+            (busy, _, _), = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    except sqlite3.Error:
+        return False
+    return not busy
 
 
 def snapshot(path: Path) -> bytes:

@@ -8,21 +8,24 @@ round can be opened again from the same messages. Long contributions and totals 
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from sealane.core.octets import Buffer, Octets, stretches, whole
 from sealane.core.secret import Secret
 from sealane.errors import ProtocolError, UnavailableError
-from sealane.node.database import open_database, transaction
+from sealane.node.database import cut_log, open_database, transaction
+from sealane.node.journal_rows import ExchangeRow, RunRow
 from sealane.node.journal_schema import SCHEMA
 from sealane.node.spool import LONG, Spool
 from sealane.node.steps import Steps
+from sealane.telemetry.logs import get_logger, log
 
+_LOG = get_logger(__name__)
 IN_FILE = b""
 """Stands in a row for what its file holds."""
 STEP_BYTES = 1 << 19
@@ -34,31 +37,6 @@ _FORGET = (
     "UPDATE exchanges SET seed = NULL, payload = NULL, share = NULL WHERE run_id = ?",
     "DELETE FROM introductions WHERE run_id = ?",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class RunRow:
-    """What is known of a run."""
-
-    run_id: str
-    study_hash: str
-    agreement_seed: Secret
-    attempt: int
-    start: bytes | None
-    ended: bool
-    released: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ExchangeRow:
-    """What is known of one exchange of an attempt. For an agreement only ``total`` (the adopted value) is set."""
-
-    description_hash: bytes
-    seed: Secret | None
-    payload: Octets | None
-    digest: bytes | None
-    share: Secret | None
-    total: Octets | None
 
 
 class Journal:
@@ -75,6 +53,7 @@ class Journal:
         self._sent_before = True
         self._payloads: list[tuple[str, int, int]] = []
         self._removed: list[str] = []
+        self._uncut = False
 
     def close(self) -> None:
         """Write what was deferred and close the connection, also where the disk takes nothing more."""
@@ -82,6 +61,8 @@ class Journal:
             self.settle()
         finally:
             self._leave_steps()
+            if self._uncut:
+                self._cut_log()
             self._db.close()
 
     def settle(self) -> None:
@@ -93,9 +74,10 @@ class Journal:
             self._steps[1].settle()
 
     def sweep(self) -> None:
-        """Remove files of runs that ended: a kill may have come between. Only while no other journal is written to."""
+        """Remove what runs that ended left: a kill may have come between. Only while no other journal is written to."""
         if self._spool is not None:
             self._spool.sweep({row.run_id for row in self.active()})
+        self._cut_log()
 
     def lose(self) -> None:
         """Forget what is not on disk yet, as a kill would: for simulation."""
@@ -362,11 +344,21 @@ class Journal:
         self.fix_attempt(run_id)
 
     def end(self, run_id: str) -> None:
-        """Close a run for ever, and forget the secrets that belonged to it."""
+        """Close a run for ever, and forget the secrets that belonged to it.
+
+        They leave the write-ahead log too: at once, or, where others hold it, when this journal is closed, another run
+        ends or the node starts.
+        """
         with self._writing():
             self._db.execute("UPDATE runs SET state = 'ENDED', agreement_seed = x'' WHERE run_id = ?", (run_id,))
             self._forget(run_id)
             self._remove_files(run_id)
+        self._cut_log()
+
+    def _cut_log(self) -> None:
+        self._uncut = not cut_log(self._db)
+        if self._uncut:
+            log(_LOG, "journal.log-not-cut", level=logging.WARNING)
 
     def _remove_files(self, run_id: str) -> None:
         self._leave_steps()

@@ -27,7 +27,8 @@ from sealane.node.execution import Execution
 from sealane.node.fresh import vouched
 from sealane.node.gate import Admission, Gate
 from sealane.node.inbox import Inbox
-from sealane.node.journal import Journal, RunRow
+from sealane.node.journal import Journal
+from sealane.node.journal_rows import RunRow
 from sealane.node.ledger_heads import record_joined, record_over, record_reserved
 from sealane.node.run_meter import Metered, RunMeter, metered_run
 from sealane.node.started import read_start, write_start
