@@ -36,7 +36,7 @@ from sealane.telemetry.logs import get_logger, log
 _LOG = get_logger(__name__)
 Message = PeerHead | HeadHeld | FreshQuestion | FreshAnswer
 MAXIMUM_PEERS = 1024
-"""Most peers whose heads are held, and most whose answers are kept: nobody's inventions fill disk or memory."""
+"""Most strangers whose answers are kept, in memory, until they are known: nobody's inventions fill it."""
 POLL_S = 0.005
 
 
@@ -49,8 +49,11 @@ class KeptHeads(Protocol):
     def load_head(self, node: Fingerprint) -> ActsHead | None:
         """Return the newest head of a peer's acts that is held."""
 
-    def save_head(self, node: Fingerprint, head: ActsHead, most: int) -> bool:
-        """Hold a newer head of a peer's acts; False where ``most`` others are held already."""
+    def save_head(self, node: Fingerprint, head: ActsHead) -> None:
+        """Hold a newer head of a peer's acts."""
+
+    def is_known(self, own: Fingerprint, peer: Fingerprint) -> bool:
+        """Return whether a peer was verified here, or signed a study with this node, whose fingerprint is ``own``."""
 
     def verified_nodes(self, own: Fingerprint) -> frozenset[Fingerprint]:
         """Return the verified peers that this node knows as nodes; ``own`` is its own fingerprint."""
@@ -100,7 +103,7 @@ class Fresh:
         return None
 
     def hold(self, told: PeerHead) -> HeadHeld | None:
-        """Keep a peer's head, and say so once it is on disk; None for an older one, or where no more are kept.
+        """Keep a peer's head, and say so once it is on disk; None for an older one, and for a stranger's.
 
         Raises:
             ProtocolError: the peer did not sign it, or has signed another of as many acts.
@@ -113,9 +116,11 @@ class Fresh:
                 raise ProtocolError("audit.acts-forked", "a node signed two heads of as many acts", got=peer)
             if held is not None and told.count < held.count:
                 return None
-            newer = held is None or told.count > held.count
-            if newer and not self.kept.save_head(peer, ActsHead(told.count, told.root, told.signature), MAXIMUM_PEERS):
+            # Anybody can make up keys: only those whom somebody here, and not the coordinator, chose take room on disk.
+            if held is None and not self.kept.is_known(self.key.fingerprint, peer):
                 return None
+            if held is None or told.count > held.count:
+                self.kept.save_head(peer, ActsHead(told.count, told.root, told.signature))
         signature = self.key.sign(HELD_KIND, held_body(peer, told.count, told.root))
         return HeadHeld(peer, told.count, told.root, self.key.public_key, signature)
 
@@ -142,7 +147,7 @@ class Fresh:
                 verify(told.public_key, HELD_KIND, held_body(told.node, told.count, told.root), told.signature)
                 if told.root == self._own_root(told.count):
                     with self._lock:
-                        if peer in self._holders or len(self._holders) < MAXIMUM_PEERS:
+                        if self._has_room(peer, self._holders):
                             self._holders[peer] = max(told.count, self._holders.get(peer, 0))
             case FreshAnswer():
                 if told.nonce != self.nonce:
@@ -153,7 +158,7 @@ class Fresh:
                 if head.count > 0:  # what it says that this node signed must have been signed: nobody invents acts
                     verify(self.key.public_key, HEAD_KIND, head_body(head.count, head.root), head.signature)
                 with self._lock:
-                    if peer in self._answers or len(self._answers) < MAXIMUM_PEERS:
+                    if self._has_room(peer, self._answers):
                         self._answers[peer] = told
 
     def check_remembered(self) -> None:
@@ -184,6 +189,10 @@ class Fresh:
         with self._lock:
             holders = sum(self._holders.get(peer, -1) >= least for peer in others)
         return holders >= holders_needed(len(others) + 1, colluding)
+
+    def _has_room(self, peer: Fingerprint, told: Collection[Fingerprint]) -> bool:
+        """Return whether what a peer tells is kept; it may be verified only later, so strangers have some room."""
+        return peer in told or len(told) < MAXIMUM_PEERS or self.kept.is_known(self.key.fingerprint, peer)
 
     def _own_root(self, count: int) -> bytes | None:
         return self.acts.root(count) if count <= self.acts.head().count else None

@@ -15,6 +15,15 @@ _NODES = f"""
         {_AGREED} UNION SELECT node FROM heads_held
         UNION SELECT owner FROM score_grants UNION SELECT asker FROM score_grants)
 """  # noqa: S608 - ours
+_KNOWN = f"""
+    SELECT EXISTS (SELECT 1 FROM peers WHERE fingerprint = ?2) OR ?2 IN ({_AGREED})
+"""  # noqa: S608 - ours
+
+
+def is_known(db: sqlite3.Connection, own: Fingerprint, peer: Fingerprint) -> bool:
+    """Return whether a peer was verified, or signed a study with this node: nobody else chooses these."""
+    (known,), = db.execute(_KNOWN, (own, peer)).fetchall()
+    return bool(known)
 
 
 def verified_nodes(db: sqlite3.Connection, own: Fingerprint) -> frozenset[Fingerprint]:

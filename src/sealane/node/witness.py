@@ -63,11 +63,12 @@ class MemoryKept:
         """Return the newest head of a peer's acts that is held."""
         return self.heads.get(node)
 
-    def save_head(self, node: Fingerprint, head: ActsHead, most: int) -> bool:
+    def save_head(self, node: Fingerprint, head: ActsHead) -> None:
         """Hold a newer head of a peer's acts."""
-        if node not in self.heads and len(self.heads) >= most:
-            return False
         self.heads[node] = head
+
+    def is_known(self, own: Fingerprint, peer: Fingerprint) -> bool:
+        """Return True: nobody is a stranger in a simulation."""
         return True
 
     def verified_nodes(self, own: Fingerprint) -> frozenset[Fingerprint]:
@@ -104,15 +105,16 @@ class WitnessRecords:
             row = self._db.execute("SELECT count, root, signature FROM heads_held WHERE node = ?", (node,)).fetchone()
         return None if row is None else ActsHead(row[0], bytes(row[1]), bytes(row[2]))
 
-    def save_head(self, node: Fingerprint, head: ActsHead, most: int) -> bool:
-        """Hold a newer head of a peer's acts: on disk when it returns; False where ``most`` others are held."""
+    def save_head(self, node: Fingerprint, head: ActsHead) -> None:
+        """Hold a newer head of a peer's acts: on disk when it returns."""
         with self._lock, transaction(self._db) as db:
-            others, = db.execute("SELECT COUNT(*) FROM heads_held WHERE node != ?", (node,)).fetchone()
-            if others >= most:
-                return False
             db.execute("INSERT OR REPLACE INTO heads_held (node, count, root, signature) VALUES (?, ?, ?, ?)",
                        (node, head.count, head.root, head.signature))
-            return True
+
+    def is_known(self, own: Fingerprint, peer: Fingerprint) -> bool:
+        """Return whether a peer was verified, or signed a study with this node."""
+        with self._lock:
+            return known_peers.is_known(self._db, own, peer)
 
     def verified_nodes(self, own: Fingerprint) -> frozenset[Fingerprint]:
         """Return the verified peers that this node knows as nodes."""

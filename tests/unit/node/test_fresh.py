@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
 
 import pytest
+import signed
 
 from sealane.audit.fresh import (
     ANSWER_KIND,
@@ -25,10 +28,12 @@ from sealane.core.clock import ManualClock
 from sealane.core.secret import Secret
 from sealane.crypto.signing import SigningKey, verify
 from sealane.errors import ProtocolError, RefusedError, UnavailableError
+from sealane.governance.study import Study
 from sealane.node import fresh as module
-from sealane.node.acts import ActsLog
+from sealane.node.acts import ActsLog, MemoryActs
 from sealane.node.fresh import Fresh, vouched
-from sealane.node.witness import WitnessRecords
+from sealane.node.register import Register
+from sealane.node.witness import MemoryKept, WitnessRecords
 from sealane.rpc.notices import ActsHead, FreshAnswer, HeadHeld, PeerHead
 
 KEYS = {name: SigningKey(Secret(bytes([k]) * 32)) for k, name in enumerate(["north", "south", "west", "east"])}
@@ -39,6 +44,9 @@ def nodes(tmp_path: Path, clock: ManualClock) -> Iterator[dict[str, Fresh]]:
     made = {}
     for name, key in KEYS.items():
         path = tmp_path / f"{name}.sqlite"
+        with closing(Register(path, key.fingerprint, clock)) as register:
+            for peer, other in KEYS.items():
+                register.trust(peer, other.fingerprint)
         made[name] = Fresh(key, WitnessRecords(path), ActsLog(path, key.fingerprint, clock))
     yield made
     for one in made.values():
@@ -97,13 +105,60 @@ def test_heads_only_grow_and_are_never_two(nodes: dict[str, Fresh]) -> None:
     assert south.answer(north.question()).head == north.head()
 
 
-def test_so_many_peers_and_no_more(nodes: dict[str, Fresh], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAXIMUM_PEERS", 1)
+def strangers(number: int) -> Iterator[Fresh]:
+    """Keys that anybody makes up, such as a coordinator."""
+    for k in range(number):
+        key = SigningKey(Secret(bytes([200 + k]) * 32))
+        yield Fresh(key, MemoryKept(), MemoryActs(key.fingerprint, ManualClock(datetime(2026, 1, 1, tzinfo=UTC))))
+
+
+def test_strangers_heads_take_no_room(nodes: dict[str, Fresh], tmp_path: Path) -> None:
     south = nodes["south"]
+    assert [south.receive(peer_head(one)) for one in strangers(3)] == [None] * 3
     assert south.receive(peer_head(nodes["north"])) is not None
+    with closing(sqlite3.connect(tmp_path / "south.sqlite")) as db:
+        assert db.execute("SELECT node FROM heads_held").fetchall() == [(KEYS["north"].fingerprint,)]
+
+
+def test_a_head_that_is_held_grows_on_after_its_peer_is_distrusted(
+    nodes: dict[str, Fresh], tmp_path: Path, clock: ManualClock
+) -> None:
+    north, south = nodes["north"], nodes["south"]
+    assert south.receive(peer_head(north)) is not None
+    with closing(Register(tmp_path / "south.sqlite", KEYS["south"].fingerprint, clock)) as register:
+        register.distrust("north")
+        register.distrust("west")
+    north.acts.record("run.cohort", "r-1")
+    assert south.receive(peer_head(north)) is not None
     assert south.receive(peer_head(nodes["west"])) is None
-    nodes["north"].acts.record("run.cohort", "r-1")
-    assert south.receive(peer_head(nodes["north"])) is not None
+
+
+def test_who_signed_a_study_with_this_node_is_known(
+    nodes: dict[str, Fresh], tmp_path: Path, clock: ManualClock, make: Callable[..., Study]
+) -> None:
+    south, study = nodes["south"], make()
+    with closing(Register(tmp_path / "south.sqlite", KEYS["south"].fingerprint, clock)) as register:
+        register.distrust("west")
+        register.record_study(study.canonical())
+        register.record_statement(study.hash, signed.agreement(study, KEYS["west"], "west"))
+        assert south.receive(peer_head(nodes["west"])) is None  # anybody can propose a study and sign it
+        register.record_statement(study.hash, signed.agreement(study, KEYS["south"], "south"))
+        assert south.receive(peer_head(nodes["west"])) is not None
+
+
+def test_strangers_answers_leave_room_for_those_who_are_known(
+    nodes: dict[str, Fresh], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAXIMUM_PEERS", 2)
+    north = nodes["north"]
+    for peer in [*strangers(4), nodes["south"]]:
+        said = peer.receive(peer_head(north))
+        north.receive(peer.answer(north.question()))
+        assert isinstance(said, HeadHeld)
+        north.receive(said)
+    assert north.answered(others("south"), 0)
+    assert north.held(others("south"), 0, 0)
+    assert len(north._answers) == len(north._holders) == 3
 
 
 def test_an_answer_is_signed_over_all_that_it_says(nodes: dict[str, Fresh]) -> None:

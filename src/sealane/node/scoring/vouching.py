@@ -58,5 +58,5 @@ class Vouching:
                 got=f"{len(others)} other nodes that the owner verified",
                 expected=f"{answers_needed(size, colluding)} that answered since its start, and "
                          f"{holders_needed(size, colluding)} that hold its acts",
-                hint="the nodes that the owner verified must serve, and it forgets those that are gone with `sealane "
-                     "node trust NAME --forget`; then ask again") from error
+                hint="the nodes that the owner verified must serve and have verified it; it forgets those that are "
+                     "gone with `sealane node trust NAME --forget`; then ask again") from error

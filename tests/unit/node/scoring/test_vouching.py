@@ -18,6 +18,7 @@ from sealane.crypto.signing import SigningKey
 from sealane.errors import RefusedError, UnavailableError
 from sealane.node.acts import ActsLog
 from sealane.node.fresh import Fresh
+from sealane.node.register import Register
 from sealane.node.scoring.vouching import Vouching
 from sealane.node.witness import WitnessRecords
 from sealane.rpc.notices import ActsHead, FreshQuestion, PeerHead
@@ -41,6 +42,9 @@ class Peers:
 
     def start(self, name: str, key: SigningKey) -> Fresh:
         path = self.pair.directory / f"{name}.sqlite"
+        with closing(Register(path, key.fingerprint, self.pair.clock)) as register:
+            for peer, other in (("owner", OWNER), ("third", THIRD)):
+                register.trust(peer, other.fingerprint)
         started = Fresh(key, WitnessRecords(path), ActsLog(path, key.fingerprint, self.pair.clock))
         self.open.append(started)
         return started
@@ -48,7 +52,6 @@ class Peers:
     def begin(self) -> None:
         """Start the owner from what it has on disk."""
         self.owner = self.start("owner", OWNER)
-        self.pair.owner.register.trust("third", THIRD.fingerprint)
         self.owner.receive(seen_by_peers(self.peers["third"]))
         self.pair.owner.vouched = Vouching(self.owner, self.tell, patience_s=0.02).wait
 
@@ -144,7 +147,7 @@ def test_an_owner_that_was_put_back_answers_nobody(pair: Pair, peers: Peers, hon
 
 
 def test_of_two_nodes_the_asker_vouches_alone_and_an_analyst_is_not_waited_for(pair: Pair) -> None:
-    path = pair.directory / "asker-peer.sqlite"
+    path = pair.directory / "asker.sqlite"
     pair.owner.register.trust("analyst", ANALYST.fingerprint)
     with closing(WitnessRecords(path)) as kept, closing(WitnessRecords(pair.directory / "owner.sqlite")) as own, \
             closing(ActsLog(path, ASKER.fingerprint, pair.clock)) as acts, \
@@ -160,7 +163,7 @@ def test_of_two_nodes_the_asker_vouches_alone_and_an_analyst_is_not_waited_for(p
         pair.owner.vouched = Vouching(owner, tell, patience_s=0.02).wait
         pair.ask(entry, ROWS[:1])
         assert own.verified_nodes(OWNER.fingerprint) == {ASKER.fingerprint}
-        own.save_head(ANALYST.fingerprint, owner.head(), 9)  # were it a node
+        own.save_head(ANALYST.fingerprint, owner.head())  # were it a node
         assert own.verified_nodes(OWNER.fingerprint) == {ASKER.fingerprint, ANALYST.fingerprint}
         assert own.verified_nodes(ASKER.fingerprint) == {ANALYST.fingerprint}
         with raises("score.not-vouched", UnavailableError):
