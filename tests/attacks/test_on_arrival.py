@@ -22,7 +22,7 @@ from sealane.secagg.transcript import Transcript
 SIZE, LIAR = 4, 3
 HONEST = (0, 1, 2)
 VALUES = [[11, -7, 100], [2, 30, -100], [-5, 4, 1], [0, 90, 13]]
-LAYOUT: Layout = plan({"n": count(VALUES[0], 100)}, SIZE)
+LAYOUT: Layout = plan({"n": count(VALUES[0], 100, signed=True)}, SIZE)
 COMMON = seed_of("what the first sum left to its members")
 
 
@@ -33,7 +33,7 @@ def circle() -> Circle:
 
 def contributed(circle: Circle, k: int, transcript: Transcript | None = None, values: list[int] | None = None,
                 exchange: int = 1) -> Contributed:
-    vector = encode(LAYOUT, {"n": count(values or VALUES[k], 100)}, seed_of("rounding", k))
+    vector = encode(LAYOUT, {"n": count(values or VALUES[k], 100, signed=True)}, seed_of("rounding", k))
     return circle.roles[k].contribute(exchange, transcript or circle.attempt.transcript(), LAYOUT, vector, COMMON,
                                       common=True)
 
@@ -127,7 +127,7 @@ def test_a_member_led_on_alone_shows_nothing(circle: Circle) -> None:
     bound = states[0].sum.transcript.value
     key = Secret(hkdf(COMMON.reveal(), "sum tag", bound))
     total = from_integers(stream(hkdf(COMMON.reveal(), "self mask", bound, circle.names[0].encode()), 1, 3 + ENTRIES))
-    made_up = encode(LAYOUT, {"n": count([9, 9, 9], 100)}, COMMON)
+    made_up = encode(LAYOUT, {"n": count([9, 9, 9], 100, signed=True)}, COMMON)
     for _ in range(SIZE):
         add(total, tagged(made_up, 64, SIZE, key, 0), 64)
     arrival = replace(arrivals[circle.names[0]], aggregate=to_bytes(total, 64))

@@ -34,7 +34,7 @@ from sealane.secagg.scheme import form_of
 from sealane.secagg.terms import Term, count, real, update
 
 SIZE = 4
-TERMS: list[dict[str, Term]] = [{"n": count([k + 1, -k, 10 * k], 100)} for k in range(SIZE)]
+TERMS: list[dict[str, Term]] = [{"n": count([k + 1, -k, 10 * k], 100, signed=True)} for k in range(SIZE)]
 LAYOUT: Layout = plan(TERMS[0], SIZE)
 UPDATES: list[dict[str, Term]] = [{"n": update(np.array([k + 1.0, -k, 10.0 * k]), 127, 8)} for k in range(SIZE)]
 UPDATE_LAYOUT: Layout = plan(UPDATES[0], SIZE)

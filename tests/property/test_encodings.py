@@ -56,12 +56,12 @@ def count_columns(draw: st.DrawFn) -> tuple[int, list[list[int]]]:
 def test_counts_sum_to_the_integer_in_any_ring(case: tuple[int, list[list[int]]], wide: bool) -> None:
     bound, columns = case
     beside: dict[str, Term] = {"wide": real([0.5], 1e15)} if wide else {}
-    terms = [{"n": count(column, bound), **beside} for column in columns]
+    terms = [{"n": count(column, bound, signed=True), **beside} for column in columns]
     layout = plan(terms[0], len(columns))
     total = encode(layout, terms[0], seed_of("r"))
     for term in terms[1:]:
         add(total, encode(layout, term, seed_of("r")), layout.width)
-    assert decode(layout, total)["n"].tolist() == [sum(row) for row in zip(*columns, strict=True)]
+    assert decode(layout, total, own=terms[-1])["n"].tolist() == [sum(row) for row in zip(*columns, strict=True)]
     assert layout.width == (128 if wide else 64)
 
 
@@ -69,7 +69,8 @@ def test_counts_sum_to_the_integer_in_any_ring(case: tuple[int, list[list[int]]]
 def test_a_whole_cohort_at_its_bound_never_overflows(bound: float, size: int, sign: float, kind: str) -> None:
     if kind == "count":
         bound = float(math.floor(min(max(bound, 1.0), 2.0**58)))
-    values: Term = count([int(sign * bound)], bound) if kind == "count" else real([sign * bound], bound)
+    values: Term = (count([int(sign * bound)], bound, signed=True) if kind == "count"
+                    else real([sign * bound], bound))
     layout = plan({"x": values}, size)
     vector = encode(layout, {"x": values}, seed_of("r"))
     one = signed(integers(vector, layout.width)[0], layout.width)

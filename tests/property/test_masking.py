@@ -53,7 +53,7 @@ def test_the_opened_sum_is_the_exact_sum(size: int, width: Width, seed: int) -> 
     rng = np.random.default_rng(seed)
     rows = rng.uniform(-1, 1, size=(size, 3)) * rng.choice([BOUND[width], 1.0, 1e-9], size=(size, 3))
     numbers = rng.integers(-1000, 1001, size=(size, 2))
-    terms = [{"x": real(row, BOUND[width] * 1.0), "n": count(whole, 1000)} for row, whole in
+    terms = [{"x": real(row, BOUND[width] * 1.0), "n": count(whole, 1000, signed=True)} for row, whole in
              zip(rows, numbers, strict=True)]
     layout = plan(terms[0], size)
     states = circle.contribute(layout, terms, salt=seed)

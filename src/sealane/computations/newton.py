@@ -40,7 +40,8 @@ class Point:
         information: minus the second derivative of the log-likelihood or its expectation, shape ``(p, p)``.
         score: first derivative, shape ``(p,)``.
         deviance: minus twice the log-likelihood, up to a constant.
-        runaway: whether some node's sums went past a public bound, so that the others mean nothing.
+        runaway: whether some node's sums went past a public bound, or would rest on few of its rows, so that the others
+            mean nothing.
     """
 
     beta: Array
@@ -95,9 +96,12 @@ async def climb(slope: Slope, cohort: Cohort, start: Point, *, iterations: int, 
     Raises:
         RefusedError: ``model.collinear``, ``model.separation`` or ``model.not-converged``.
     """
+    if start.runaway:
+        raise RefusedError("model.not-converged", "the fit has nowhere to begin", got="a node's sums past their bounds",
+                           hint="a feature with extreme values may need a logarithm or a narrower range")
     check_collinear(start.information, slope)
     point = start
-    strides = 0
+    strides = held = 0
     for number in range(iterations + 1):
         factored, step, gain = _newton_step(point, slope)
         scale = abs(point.deviance) + 0.1
@@ -112,7 +116,12 @@ async def climb(slope: Slope, cohort: Cohort, start: Point, *, iterations: int, 
         if strides >= STRIDES and not slope.bounded:
             raise _separation(step, slope)
         if number < iterations:
-            point = await _advance(slope, cohort, point, step)
+            following, ran = await _advance(slope, cohort, point, step)
+            # Where outcomes are nearly told apart, what is left of the weights lies with a few rows.
+            held = held + 1 if ran else 0
+            if slope.perfect and held >= STRIDES:
+                raise _separation(step, slope)
+            point = following
     raise RefusedError("model.not-converged", "the fit did not converge", got=f"{iterations} iterations",
                        expected=f"relative gain of at most {tolerance:g}",
                        hint="raise maximum_iterations, or leave out features that nearly determine each other")
@@ -132,13 +141,16 @@ def check_collinear(information: Array, slope: Slope) -> None:
                            expected="columns that are linearly independent", hint="leave one of them out")
 
 
-async def _advance(slope: Slope, cohort: Cohort, point: Point, step: Array) -> Point:
-    """Take the step, halved until the deviance does not rise."""
-    allowed = point.deviance + 1e-9 * (abs(point.deviance) + 0.1)
+async def _advance(slope: Slope, cohort: Cohort, point: Point, step: Array) -> tuple[Point, bool]:
+    """Take the step, halved until the deviance does not rise; return too whether any part of it ran away."""
+    allowed, ran = point.deviance + 1e-9 * (abs(point.deviance) + 0.1), False
     for halving in range(HALVINGS):
         candidate = await slope.at(await cohort.agree(point.beta + step * 0.5**halving))
         if not candidate.runaway and candidate.deviance <= allowed:
-            return candidate
+            return candidate, ran
+        ran = ran or candidate.runaway
+    if ran and slope.perfect:
+        raise _separation(step, slope)
     raise RefusedError("model.not-converged", "no step lowers the deviance", got=f"{HALVINGS} halvings",
                        hint="a feature with extreme values may need a logarithm or a narrower range")
 

@@ -143,7 +143,7 @@ class NodeCohort:
         layout = plan(terms, self.size, smallest=attempt.smallest, colluding=attempt.colluding)
         known = self._known(number, layout.hash())
         if known is not None and known.total is not None and known.digest is not None:
-            return self._replay(number, layout, known, known.total, known.digest)
+            return self._replay(number, layout, terms, known, known.total, known.digest)
         self._gate.check_round(number)
         if self._common is not None:
             return await self._sum_on_arrival(number, layout, terms, known, self._common)
@@ -162,7 +162,8 @@ class NodeCohort:
         if known is None or known.digest is None:
             self._send(released.message)
         opened = self._role.open(replace(released, share=share), await self._inbox.take(Opening, number))
-        return self._keep(number, layout, opened, len(released.survivors))
+        return self._keep(number, layout, terms if self._role.own in released.survivors else None, opened,
+                          len(released.survivors))
 
     def _before_upload(self, number: int, layout: Layout) -> None:
         """Put on disk what may open from here on: that the cohort is answered, its charge, and no other attempt.
@@ -181,13 +182,14 @@ class NodeCohort:
         self._gate.charge(number, layout)
         self._send(state.message)
         opened = self._role.open_on_arrival(state, await self._inbox.take(Arrival, number))
-        return self._keep(number, layout, opened, self.size)
+        return self._keep(number, layout, terms, opened, self.size)
 
-    def _keep(self, number: int, layout: Layout, opened: Opened, addends: int) -> dict[str, NDArray[Any]]:
+    def _keep(self, number: int, layout: Layout, own: Mapping[str, Term] | None, opened: Opened,
+              addends: int) -> dict[str, NDArray[Any]]:
         self._journal.opened(self._run, self._attempt, number, opened.digest,
                              addends.to_bytes(ADDENDS_BYTES, "big"), opened.written, opened.binder)
         self._go_on(number, opened.transcript, opened.binder)
-        return decode(layout, opened.total, addends, overwrite=True)
+        return decode(layout, opened.total, addends, own=own, overwrite=True)
 
     def _go_on(self, number: int, transcript: Transcript, binder: bytes) -> None:
         self.transcript = transcript
@@ -280,7 +282,7 @@ class NodeCohort:
         return replace(state, message=replace(state.message, payload=kept))
 
     def _replay(
-        self, number: int, layout: Layout, known: ExchangeRow, total: Octets, digest: bytes
+        self, number: int, layout: Layout, terms: Mapping[str, Term], known: ExchangeRow, total: Octets, digest: bytes
     ) -> dict[str, NDArray[Any]]:
         """Take an opened total from the journal; the last one's messages are made again for peers that lag."""
         if known.seed is not None and known.payload is not None:
@@ -293,7 +295,8 @@ class NodeCohort:
         written, binder = Within(total, ADDENDS_BYTES, end), bytes(stretch(total, end, len(total)))
         bound = self._role.sum(number, self.transcript, layout).transcript
         self._go_on(number, after_sum(bound, digest, written, binder), binder)
-        return decode(layout, read_vector(layout, written), addends, overwrite=True)
+        own = terms if addends == self.size else None  # of fewer it is not on disk whether this node is among them
+        return decode(layout, read_vector(layout, written), addends, own=own, overwrite=True)
 
     def _send(self, message: Exchanged | None) -> None:
         if message is not None:

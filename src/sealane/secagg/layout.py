@@ -25,6 +25,7 @@ from sealane.errors import InputError, ProtocolError
 from sealane.ring.base import ArrayValues, Values
 from sealane.ring.words import WIDTHS, Width, Words, from_bytes, to_bytes
 from sealane.secagg.conditional_rounding import clip_norm, norm_bound, round_within
+from sealane.secagg.drowned import drowned
 from sealane.secagg.fixed_point import decode_integers, decode_reals, encode_integers, encode_reals
 from sealane.secagg.noise import Noised, Share, draw, share_of
 from sealane.secagg.quantize import CLIPS, Quantized, dequantize, largest
@@ -55,6 +56,7 @@ class Place:
     noise: tuple[Decimal, int, int] | None = None
     """Deviation of the sum's noise in steps, fewest survivors, and how many of them may collude."""
     whole: bool = False
+    signed: bool = False
 
     @property
     def share(self) -> Share | None:
@@ -67,6 +69,11 @@ class Place:
         return self.bound + (0 if self.share is None else self.share.tail)
 
     @property
+    def entries(self) -> tuple[int, int]:
+        """The least and the largest that one node's entry of a count can be, without noise."""
+        return -math.floor(self.bound) if self.signed else 0, math.floor(self.bound)
+
+    @property
     def largest(self) -> int:
         """The largest integer that one node's entry of an update becomes, its noise included."""
         return largest(self.bits) + (0 if self.share is None else self.share.headroom)
@@ -76,7 +83,7 @@ class Place:
         return {"name": self.name, "kind": self.kind, "shape": list(self.shape), "bound": self.bound, "bits": self.bits,
                 "fraction": self.fraction, **({"norm": self.norm} if self.norm else {}),
                 **({"noise": [str(self.noise[0]), *self.noise[1:]]} if self.noise else {}),
-                **({"whole": True} if self.whole else {})}
+                **{flag: True for flag in ("signed", "whole") if getattr(self, flag)}}
 
 
 Vector = Words | Values
@@ -214,7 +221,7 @@ def plan(terms: Mapping[str, Term], cohort: int, *, smallest: int | None = None,
             fraction = min(MAXIMUM_FRACTION, width - 1 - _integer_bits(term.bound, cohort))
         noise = None if term.noise is None else (term.noise, *shared)
         places.append(Place(name, term.kind, term.values.shape, term.bound, term.bits, fraction, start, length,
-                            term.norm, noise, term.whole))
+                            term.norm, noise, term.whole, term.signed))
         start += length
     if start > MAXIMUM_ENTRIES:
         raise InputError("sum.too-long", "sum has too many entries", got=start, expected=f"at most {MAXIMUM_ENTRIES}")
@@ -235,15 +242,20 @@ def encode(layout: Layout, terms: Mapping[str, Term], rounding_seed: Secret) -> 
     updates: list[Values] = []
     for place in layout.places:
         values = terms[place.name].values.reshape(-1)
+        if terms[place.name].void:
+            seed = derive(rounding_seed, "void term", place.name.encode())
+            parts.append(drowned(math.frexp(place.bound)[1] - 1 + place.fraction, place.length, layout.width, seed))
+            continue
         if place.kind == "count":
-            _check_bound(place.name, np.abs(values.astype(np.float64)), place.bound)
+            low, high = place.entries
+            _check_bound(place.name, (values < low) | (values > high), f"from {low} to {high}")
             parts.append(encode_integers(_noised(place, values, rounding_seed), layout.width))
             continue
         if not all(np.isfinite(values[low : low + _CHUNK]).all() for low in range(0, values.size, _CHUNK)):
             raise InputError("sum.not-finite", f"term {place.name!r} holds a value that is not finite",
                              expected="finite numbers", hint="missing values must be handled before a sum")
         if place.kind == "real":
-            _check_bound(place.name, np.abs(values), place.bound)
+            _check_bound(place.name, np.abs(values) > place.bound, f"at most {place.bound}")
             parts.append(encode_reals(values, place.fraction, layout.width))
         else:
             updates.append(_update(place, values, rounding_seed))
@@ -252,9 +264,8 @@ def encode(layout: Layout, terms: Mapping[str, Term], rounding_seed: Secret) -> 
     return np.concatenate(parts, axis=1)
 
 
-def decode(
-    layout: Layout, total: Vector, addends: int | None = None, *, overwrite: bool = False
-) -> dict[str, NDArray[Any]]:
+def decode(layout: Layout, total: Vector, addends: int | None = None, *, own: Mapping[str, Term] | None = None,
+           overwrite: bool = False) -> dict[str, NDArray[Any]]:
     """Read an opened sum: int64 for counts, float64 for reals, each in its term's shape.
 
     Updates are float32 where that holds every possible sum (below 2^24 steps), else float64.
@@ -263,6 +274,7 @@ def decode(
         layout: the plan.
         total: what was opened.
         addends: how many vectors were summed; the whole cohort's if not given.
+        own: what this node added itself, if it did: what is left of a count is one that the others can have.
         overwrite: let updates take the place of the total, which saves a copy of a model.
 
     Raises:
@@ -281,6 +293,7 @@ def decode(
             _check_total(layout, place, int((np.abs(values) > 1.5 * layout.cohort * place.reach + 1).sum()))
             if place.kind == "count":
                 values = decode_integers(part, layout.width)
+                _check_count(layout, place, values, addends, None if own is None else own[place.name])
         else:
             values = _read_updates(layout, place, total, addends, overwrite)
         out[place.name] = values.reshape(place.shape)
@@ -329,6 +342,13 @@ def _read_updates(layout: Layout, place: Place, total: Values, addends: int, ove
     return out
 
 
+def _check_count(layout: Layout, place: Place, total: NDArray[np.int64], addends: int, own: Term | None) -> None:
+    """Hold a sum of integers, and what is left of it without a node's own, to exactly what so many can have."""
+    tail, (least, most) = 0 if place.share is None else addends * place.share.tail, place.entries
+    for n, rest in [(addends, total)] + ([] if own is None else [(addends - 1, total - own.values.reshape(-1))]):
+        _check_total(layout, place, int(((rest < n * least - tail) | (rest > n * most + tail)).sum()))
+
+
 def _check_total(layout: Layout, place: Place, over: int) -> None:
     if over:
         raise ProtocolError("sum.total-out-of-range", f"the opened sum of term {place.name!r} cannot be one",
@@ -352,6 +372,8 @@ def _width(name: str, term: Term, cohort: int, shared: tuple[int, int]) -> Width
             raise InputError("sum.bad-bound", f"term {name!r} is clipped to an unusable bound", got=term.bound,
                              expected="from 2^-64 to 2^64")
         return 64
+    if term.void and term.kind != "real":
+        raise InputError("sum.void-count", f"term {name!r} cannot be void", got=term.kind, expected="real")
     if term.kind == "real" and term.noise is not None:
         raise InputError("sum.noise-on-reals", f"term {name!r} asks for noise on real numbers", got="a real term",
                          expected="counts or an update", hint="noise is drawn on integers: scale and round them first")
@@ -369,9 +391,8 @@ def _width(name: str, term: Term, cohort: int, shared: tuple[int, int]) -> Width
                      hint="lower the bound or rescale the values")
 
 
-def _check_bound(name: str, magnitudes: NDArray[np.float64], bound: float) -> None:
-    over = int((magnitudes > bound).sum())
-    if over:
+def _check_bound(name: str, crossing: NDArray[np.bool_], expected: str) -> None:
+    if over := int(crossing.sum()):
         raise InputError("sum.out-of-bounds", f"term {name!r} crosses its declared bound",
-                         got=f"{over} of {magnitudes.size} entries", expected=f"at most {bound}",
+                         got=f"{over} of {crossing.size} entries", expected=expected,
                          hint="the data break the contract's range, or the computation declares too small a bound")

@@ -28,6 +28,9 @@ class Term:
         noise: deviation of the discrete Gaussian noise on the sum, in steps of the quantised grid (of a count: in
             ones), that survivors but for the colluding ones add to it before it is protected. None where there is
             none; ``real`` has none.
+        void: this node's values are not to be told: random ones take their place, which hide the other nodes' too. Only
+            for ``real``; private, unlike all else here but ``values``, so the sum must hold a count of such nodes.
+        signed: whether a ``count`` may be negative; else nodes hold its entries and its sum to 0 and more.
         whole: the sum opens for the whole cohort only, whatever drop-outs its scheme would allow: for one whose entries
             are of some institutions, which would be fewer without those that dropped out.
     """
@@ -39,17 +42,22 @@ class Term:
     norm: float = 0.0
     noise: Decimal | None = None
     whole: bool = False
+    signed: bool = False
+    void: bool = False
 
 
-def count(values: Any, bound: float, *, noise: Decimal | str | None = None) -> Term:
-    """Describe integers, each at most ``bound`` in absolute value at one node. See :class:`Term` for ``noise``."""
+def count(values: Any, bound: float, *, noise: Decimal | str | None = None, signed: bool = False) -> Term:
+    """Describe integers, each from 0 (from ``-bound`` if ``signed``) to ``bound`` at one node.
+
+    See :class:`Term` for ``noise``.
+    """
     return Term(np.asarray(values, dtype=np.int64), "count", float(bound),
-                noise=None if noise is None else Decimal(noise))
+                noise=None if noise is None else Decimal(noise), signed=signed)
 
 
-def real(values: Any, bound: float) -> Term:
-    """Describe real numbers, each at most ``bound`` in absolute value at one node."""
-    return Term(np.asarray(values, dtype=np.float64), "real", float(bound))
+def real(values: Any, bound: float, *, void: bool = False) -> Term:
+    """Describe real numbers, each at most ``bound`` in absolute value at one node. See :class:`Term` for ``void``."""
+    return Term(np.asarray(values, dtype=np.float64), "real", float(bound), void=void)
 
 
 def update(

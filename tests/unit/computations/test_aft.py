@@ -179,7 +179,7 @@ def test_times_without_a_logarithm(refused, run_pooled, patients):
 
 def test_ranges_too_wide():
     wide = Column("x", (), Placement(), -(2.0**32), 2.0**32)
-    cohort = SimpleNamespace(size=3, sum=None)  # refused before anything is summed
+    cohort = SimpleNamespace(size=3, minimum_count=10, sum=None)  # refused before anything is summed
     own = Likelihood(cohort, [wide], wide, DISTRIBUTIONS["weibull"], np.ones((5, 1)), np.ones(5), np.ones(5),
                      rows=100, events=50)
     with pytest.raises(RefusedError) as caught:

@@ -26,6 +26,7 @@ class Alone:
     """A cohort of one, whose sums are its own."""
 
     size = 1
+    minimum_count = 10
 
     async def sum(self, terms: Mapping[str, Any]) -> dict[str, Any]:
         assert all(np.abs(term.values).max() <= term.bound for term in terms.values())

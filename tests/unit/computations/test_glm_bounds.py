@@ -26,6 +26,8 @@ from sealane.secagg.layout import plan
 class Alone:
     """A cohort of one that remembers what it was given."""
 
+    minimum_count = 10
+
     async def sum(self, terms):
         self.terms = terms
         return {name: term.values for name, term in terms.items()}

@@ -11,7 +11,7 @@ from sealane.secagg.messages import Arrival, Opening
 from sealane.secagg.terms import count
 
 SIZE = 4
-TERMS = [{"n": count([k, -k], 10)} for k in range(SIZE)]
+TERMS = [{"n": count([k, -k], 10, signed=True)} for k in range(SIZE)]
 LAYOUT = plan(TERMS[0], SIZE)
 
 

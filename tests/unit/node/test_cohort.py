@@ -75,7 +75,7 @@ class Bench:
 
     async def sum(self, values: list[int], number: int = 0) -> list[int]:
         """Run one sum to its end; the others hold the same values. After the first, it opens on arrival."""
-        terms = {"n": count(values, 100)}
+        terms = {"n": count(values, 100, signed=True)}
         layout = plan(terms, 3)
         transcript = self.cohort.transcript
         common = self.binder is not None

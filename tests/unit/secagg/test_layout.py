@@ -15,6 +15,7 @@ from sealane.core.canonical import content_hash
 from sealane.errors import InputError, ProtocolError
 from sealane.ring.base import ArrayValues
 from sealane.ring.words import add
+from sealane.secagg.fixed_point import encode_integers
 from sealane.secagg.layout import MAXIMUM_ENTRIES, Layout, decode, encode, plan
 from sealane.secagg.terms import Term, count, real, update
 
@@ -44,14 +45,15 @@ def test_reals_of_a_whole_cohort_at_its_bounds_do_not_overflow(size: int, bound:
 @pytest.mark.parametrize(("size", "bound"), [(2, 2**61 - 2**8), (3, 2**60), (12, 2**58), (3, 1), (64, 10**9)])
 def test_counts_of_a_whole_cohort_at_their_bounds_are_the_integer(size: int, bound: int) -> None:
     values = [bound, -bound, bound - 1, 0]
-    layout = plan({"n": count(values, bound)}, size)
-    assert layout.width == 64
-    assert decode(layout, total_of(layout, {"n": count(values, bound)}, size))["n"].tolist() == [
-        size * value for value in values]
+    for term in (count(values, bound, signed=True), count([bound, 0], bound)):
+        layout = plan({"n": term}, size)
+        assert layout.width == 64
+        assert decode(layout, total_of(layout, {"n": term}, size), own={"n": term})["n"].tolist() == [
+            size * value for value in term.values.tolist()]
 
 
 def test_counts_beside_wide_reals_are_still_the_integer() -> None:
-    terms = {"n": count([[7, -7], [2**55, -(2**55)]], 2**56), "x": real([1.5], 1e15)}
+    terms = {"n": count([[7, -7], [2**55, -(2**55)]], 2**56, signed=True), "x": real([1.5], 1e15)}
     layout = plan(terms, 3)
     assert layout.width == 128
     read = decode(layout, total_of(layout, terms, 3))
@@ -89,6 +91,10 @@ def test_a_sum_that_cannot_be_planned_is_refused(terms: dict[str, Term], code: s
     (real([-1.1], 1.0), "sum.out-of-bounds"),
     (count([11], 10), "sum.out-of-bounds"),
     (count([-(2**63)], 10), "sum.out-of-bounds"),
+    (count([-(2**63)], 10, signed=True), "sum.out-of-bounds"),
+    (count([-11], 10, signed=True), "sum.out-of-bounds"),
+    (count([-1], 10), "sum.out-of-bounds"),
+    (count([2**60 + 1], 2.0**60), "sum.out-of-bounds"),
     (real([math.nan], 1.0), "sum.not-finite"),
     (real([math.inf], 1.0), "sum.not-finite"),
     (update([math.nan], 1.0), "sum.not-finite"),
@@ -111,8 +117,9 @@ def test_the_description_names_everything_public_and_nothing_private() -> None:
         plan({"b": real([1.25], 2.0), "a": count([[1], [2]], 5)}, 3),
         plan({"b": real([1.25], 2.0), "c": count([[1, 2]], 5)}, 3),
         plan({"b": count([1], 2.0), "a": count([[1, 2]], 5)}, 3),
+        plan({"b": real([1.25], 2.0), "a": count([[1, 2]], 5, signed=True)}, 3),
     ]
-    assert len({layout.hash(), *(one.hash() for one in different)}) == 6
+    assert len({layout.hash(), *(one.hash() for one in different)}) == 7
 
 
 @pytest.mark.parametrize("terms", [
@@ -138,6 +145,41 @@ def test_an_opened_sum_that_no_cohort_can_have_is_refused(terms: dict[str, Term]
     with pytest.raises(ProtocolError) as caught:
         decode(layout, forged)
     assert caught.value.code == "sum.total-out-of-range"
+
+
+def opened_as(term: Term, totals: list[int], *, cohort: int = 3, own: Term | None = None) -> list[int]:
+    layout = plan({"n": term}, cohort, smallest=cohort, colluding=1)
+    found = decode(layout, encode_integers(np.array(totals), layout.width), own=None if own is None else {"n": own})
+    return found["n"].tolist()
+
+
+@pytest.mark.parametrize(("term", "own", "right", "wrong"), [
+    (count([0], 10), None, (0, 30), (-1, 31)),
+    (count([0], 10, signed=True), None, (-30, 30), (-31, 31)),
+    (count([0], 1), None, (0, 3), (-1, 4)),
+    (count([4], 10), count([4], 10), (4, 24), (3, 25)),  # what is left for two others is 0 to 20
+    (count([-4], 10, signed=True), count([-4], 10, signed=True), (-24, 16), (-25, 17)),
+    (count([0], 1), count([0], 1), (0, 2), (3,)),
+    # With noise of deviation 6 two honest nodes draw with 6 / sqrt(2), of which the tail is 47: three draw up to 141.
+    (count([0], 10, noise="6"), None, (-141, 171), (-142, 172)),
+    (count([4], 10, noise="6"), count([4], 10, noise="6"), (-137, 165), (-138, 166)),
+])
+def test_an_opened_count_has_no_slack(term: Term, own: Term | None, right: tuple[int, ...],
+                                      wrong: tuple[int, ...]) -> None:
+    for total in right:
+        assert opened_as(term, [total], own=own) == [total]
+    for total in wrong:
+        with pytest.raises(ProtocolError) as caught:
+            opened_as(term, [total], own=own)
+        assert caught.value.code == "sum.total-out-of-range"
+
+
+def test_of_fewer_addends_less_is_possible() -> None:
+    layout = plan({"n": count([1], 10)}, 4)
+    total = encode_integers(np.array([31]), layout.width)
+    assert decode(layout, total)["n"].tolist() == [31]
+    with pytest.raises(ProtocolError):
+        decode(layout, total, 3)
 
 
 @given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), st.floats(1e-300, 1e300), min_size=1,

@@ -19,7 +19,7 @@ from sealane.secagg.node_role import Contributed, after_agreement, after_sum
 from sealane.secagg.terms import Term, count, update
 from sealane.secagg.transcript import Transcript
 
-TERMS: list[dict[str, Term]] = [{"n": count([k + 1, -k], 10)} for k in range(3)]
+TERMS: list[dict[str, Term]] = [{"n": count([k + 1, -k], 10, signed=True)} for k in range(3)]
 LAYOUT: Layout = plan(TERMS[0], 3)
 
 

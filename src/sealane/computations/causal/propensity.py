@@ -9,9 +9,10 @@ import math
 
 import numpy as np
 
-from sealane.computations.base import Cohort, real
+from sealane.computations.base import Cohort, count, real
 from sealane.computations.causal.parameters import IpwParameters
 from sealane.computations.design.layout import SLACK, Design
+from sealane.computations.few_rows import rests_on_few
 from sealane.computations.newton import Array, Point, Slope, Solution, climb
 from sealane.errors import RefusedError
 
@@ -52,19 +53,22 @@ class Propensity:
         predictor = self._x @ beta
         score = scores(predictor)
         upper = np.triu_indices(len(beta))
-        information = (self._x * (score * (1.0 - score))[:, None]).T @ self._x
+        weights = score * (1.0 - score)
+        information = (self._x * weights[:, None]).T @ self._x
+        fits = not rests_on_few(weights, len(weights), self._cohort.minimum_count)
         # log(1 + exp(-s)) of the predictor, with the sign of a row's own arm.
         deviance = 2.0 * float(np.logaddexp(0.0, np.where(self._treated > 0, -predictor, predictor)).sum())
         furthest = math.fsum(abs(b) * c.reach for b, c in zip(beta.tolist(), self.design.columns, strict=True))
         opened = await self._cohort.sum({
-            "information": real(information[upper], self.bound(self.reach * self.reach)),
-            "score": real(self._x.T @ (self._treated - score), self.bound(self.reach)),
-            "deviance": real([deviance], self.bound(2.0 * (furthest + 1.0))),
+            "information": real(information[upper], self.bound(self.reach * self.reach), void=not fits),
+            "score": real(self._x.T @ (self._treated - score), self.bound(self.reach), void=not fits),
+            "deviance": real([deviance], self.bound(2.0 * (furthest + 1.0)), void=not fits),
+            "runaway": count([0 if fits else 1], 1),
         })
         full = np.zeros((len(beta), len(beta)))
         full[upper] = opened["information"]
         full = np.triu(full) + np.triu(full, 1).T
-        return Point(beta, full, opened["score"], float(opened["deviance"][0]))
+        return Point(beta, full, opened["score"], float(opened["deviance"][0]), int(opened["runaway"][0]) > 0)
 
     def bound(self, largest: float) -> float:
         """Return the bound of a sum over rows of which none adds more than this: a power of two, public.

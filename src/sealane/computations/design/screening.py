@@ -82,20 +82,25 @@ async def take_counts(
     names = list(missing)
     everything = len(kept) > 0
     parts: dict[str, list[int]] = {
-        "head": [len(kept), int(kept.sum()), int(kept.any())],
+        "head": [len(kept), int(kept.sum())],
         "missing": [int(missing[name].sum()) for name in names],
-        "everywhere": [int(everything and bool(missing[name].all())) for name in names],
         "known": [int((kept & ~missing[name]).sum()) for name in variables.numeric],
         "others": list(more.values()),
         "cells": [number for axis, shape in axes.items() for number in _cells(rows, axis, shape)],
     }
-    parts["behind"] = [int(number > 0) for number in parts["cells"]]
-    total = (await cohort.sum({"counts": count([n for part in parts.values() for n in part], MAXIMUM_ROWS)}))["counts"]
-    opened = _split(total.tolist(), {name: len(part) for name, part in parts.items()})
+    flags: dict[str, list[int]] = {
+        "contributors": [int(kept.any())],
+        "everywhere": [int(everything and bool(missing[name].all())) for name in names],
+        "behind": [int(number > 0) for number in parts["cells"]],
+    }
+    total = await cohort.sum({"counts": count([n for part in parts.values() for n in part], MAXIMUM_ROWS),
+                              "institutions": count([n for part in flags.values() for n in part], 1)})
+    opened = (_split(total["counts"].tolist(), {name: len(part) for name, part in parts.items()})
+              | _split(total["institutions"].tolist(), {name: len(part) for name, part in flags.items()}))
     cells, behind = (_by_place(opened[name], axes) for name in ("cells", "behind"))
-    everyone, used, contributors = opened["head"]
+    everyone, used = opened["head"]
     return Counts(
-        everyone, used, contributors, missing=dict(zip(names, opened["missing"], strict=True)),
+        everyone, used, opened["contributors"][0], missing=dict(zip(names, opened["missing"], strict=True)),
         missing_everywhere=dict(zip(names, opened["everywhere"], strict=True)),
         known=dict(zip(variables.numeric, opened["known"], strict=True)), cells=cells, behind=behind,
         others=dict(zip(more, opened["others"], strict=True)))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sealane.computations.base import Cohort
+from sealane.computations.few_rows import own_effective, rests_on_few
 from sealane.computations.glm.intercepts import own_intercept, without_own
 from sealane.computations.glm.opening import CEILING, open_sums, out_of_range, packed, unpacked
 from sealane.computations.glm.working import Kind, Own, Working, gram
@@ -41,6 +42,7 @@ class Likelihood:
 
     def __init__(self, cohort: Cohort, kind: Kind, own: Own, *, profiled: bool = False) -> None:
         self.cohort, self.kind, self.own, self.profiled = cohort, kind, own, profiled
+        self._even = own_effective(kind.even_weights(own))
         self.pearson = 0.0
         """Pearson's chi-square at the point evaluated last; infinite where it is past what can be summed."""
 
@@ -81,9 +83,11 @@ class Likelihood:
         return None if intercept is None else predictor + intercept
 
     def work(self, beta: Array) -> Working | None:
-        """Evaluate the node's own rows; None where they have no legal mean."""
+        """Evaluate the node's own rows; None where they have no legal mean, or few of them all weight."""
         predictor = self.predictor(beta)
-        return None if predictor is None else self.kind.work(self.own, predictor)
+        worked = None if predictor is None else self.kind.work(self.own, predictor)
+        few = worked is not None and rests_on_few(worked.weights, self._even, self.cohort.minimum_count)
+        return None if few else worked
 
     def parts(self, worked: Working) -> dict[str, Array]:
         """Return what the node's own rows add to information, score and totals."""

@@ -2,7 +2,8 @@
 
 A mean behind a logarithm, a weight behind an inverse: nothing in a contract says how large they may grow at
 coefficients on the way. So the bound is one number, the same at all nodes and in all models. A node whose own terms
-are not finite or cross it contributes zeros and says so in the same sum; the coefficients are then stepped back.
+are not finite or cross it, or rest on few of its rows, contributes random ones and says so in the same sum; the
+coefficients are then stepped back.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ CEILING = 2.0**56
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """Opened sums, meaningless where ``runaway``: some node's own terms were past the ceiling."""
+    """Opened sums, random where ``runaway``: some node's own terms were past the ceiling, or none."""
 
     sums: dict[str, Array]
     runaway: bool
@@ -45,7 +46,7 @@ async def open_sums(cohort: Cohort, own: Mapping[str, Array] | None, shapes: Map
         bool((np.abs(values) <= CEILING).all()) for values in own.values())
     terms = {name: np.asarray(own[name], dtype=np.float64).reshape(shape) if own is not None and fits
              else np.zeros(shape) for name, shape in shapes.items()}
-    opened = await cohort.sum({name: real(values, CEILING) for name, values in terms.items()}
+    opened = await cohort.sum({name: real(values, CEILING, void=not fits) for name, values in terms.items()}
                               | {"runaway": count([0 if fits else 1], 1)})
     runaway = int(opened.pop("runaway")[0]) > 0
     return Opened({name: np.asarray(values, dtype=np.float64) for name, values in opened.items()}, runaway)

@@ -14,6 +14,7 @@ import numpy as np
 
 from sealane.computations.base import Cohort
 from sealane.computations.cholesky import factor
+from sealane.computations.few_rows import own_effective, rests_on_few
 from sealane.computations.glm.families import NegativeBinomial, Poisson
 from sealane.computations.glm.intercepts import own_intercept
 from sealane.computations.glm.likelihood import Likelihood
@@ -93,6 +94,8 @@ class Joint:
         if own.weights is not None:
             rows = rows * own.weights
         likelihood, score, weight, by_alpha, mixed, bent = rows
+        if rests_on_few(weight, own_effective(self.kind(theta).even_weights(own)), self.cohort.minimum_count):
+            return None
         n = len(theta)
         information = np.zeros((n, n))
         information[:-1, :-1] = gram(own.x, weight)

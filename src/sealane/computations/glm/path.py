@@ -33,7 +33,9 @@ async def fit_path(task: Task, penalty: PenaltyParameters) -> Payload:
         RefusedError: ``glm.fold-too-small``, ``model.not-converged``.
     """
     dealt = deal(task.own, penalty.folds, task.cohort.place)
-    steps = Steps(task.cohort, task.basis.kind, dealt, await weigh_folds(task.cohort, dealt))
+    kind = task.basis.kind
+    steps = Steps(task.cohort, kind, dealt, await weigh_folds(task.cohort, dealt),
+                  [kind.even_weights(one) for one in dealt])
     gaussian = task.basis.kind.family.name == "gaussian"
     if gaussian:
         products = await open_gaussian(steps)

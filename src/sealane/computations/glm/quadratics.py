@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sealane.computations.base import Cohort
+from sealane.computations.few_rows import own_effective, rests_on_few
 from sealane.computations.glm.descent import Pull, Quadratic, minimise
 from sealane.computations.glm.opening import open_sums, out_of_range, packed, unpacked
 from sealane.computations.glm.working import Kind, Own, gram
@@ -42,12 +43,14 @@ class Steps:
         kind: family and link.
         dealt: the node's rows by fold: private.
         weights: opened weight of each fold.
+        even: weights of the node's rows by fold where all coefficients are 0: private.
     """
 
     cohort: Cohort
     kind: Kind
     dealt: Sequence[Own]
     weights: Array
+    even: Sequence[Array]
 
     @property
     def models(self) -> int:
@@ -182,6 +185,7 @@ def _cost(steps: Steps, model: int, place: Place, pull: Pull) -> float:
 
 def _parts(steps: Steps, beta: Array, model: int) -> tuple[Array, Array, Array] | None:
     information, score, totals = np.zeros((len(beta), len(beta))), np.zeros(len(beta)), np.zeros(2)
+    weights, even = list[Array](), list[Array]()
     for fold, own in enumerate(steps.dealt):
         worked = steps.kind.work(own, own.predictor(beta))
         if worked is None:
@@ -189,10 +193,13 @@ def _parts(steps: Steps, beta: Array, model: int) -> tuple[Array, Array, Array] 
         if fold == model - 1:
             totals[1] += worked.deviance
             continue
+        weights.append(worked.weights)
+        even.append(steps.even[fold])
         information += gram(own.x, worked.weights)
         score += own.x.T @ worked.scores
         totals[0] += worked.deviance
-    return information, score, totals
+    few = rests_on_few(np.concatenate(weights), own_effective(np.concatenate(even)), steps.cohort.minimum_count)
+    return None if few else (information, score, totals)
 
 
 def _form(products: Array, beta: Array) -> float:

@@ -72,6 +72,12 @@ class Kind:
         with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
             return self._work(own, predictor)
 
+    def even_weights(self, own: Own) -> Array:
+        """Return the weights of a node's rows at coefficients of 0; how often rows count where that is no place."""
+        worked = self.work(own, np.zeros_like(own.y) if own.offset is None else own.offset)
+        plain = np.ones_like(own.y) if own.weights is None else own.weights
+        return plain if worked is None else worked.weights
+
     def _work(self, own: Own, predictor: Array) -> Working | None:
         mean = self.link.evaluate(predictor)
         if not self.family.inside(mean):

@@ -105,11 +105,12 @@ class MetricsRanking:
             place = len(edges) - place  # the riskiest bin comes first
             edges = edges[::-1]
         histogram = [np.bincount(place[y == value], minlength=len(edges) + 1) for value in (1.0, 0.0)]
-        opened = (await cohort.sum({"counts": count(np.concatenate([
-            [len(kept), int(kept.sum()), int(kept.any())], *histogram]), MAXIMUM_ROWS)}))["counts"].tolist()
-        rows, used, contributors = opened[:3]
+        opened = await cohort.sum({
+            "counts": count(np.concatenate([[len(kept), int(kept.sum())], *histogram]), MAXIMUM_ROWS),
+            "institutions": count([int(kept.any())], 1)})
+        (rows, used, *cells), contributors = opened["counts"].tolist(), int(opened["institutions"][0])
         half = len(edges) + 1
-        ranked = Ranked(tuple(edges), tuple(opened[3 : 3 + half]), tuple(opened[3 + half :]))
+        ranked = Ranked(tuple(edges), tuple(cells[:half]), tuple(cells[half:]))
         check_rows(used, cohort.minimum_count)
         basis = check_contributors(contributors, cohort, {})
         check_events(used, ranked.totals[0], "binomial", cohort.minimum_count)

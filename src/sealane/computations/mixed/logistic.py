@@ -15,7 +15,8 @@ from sealane.computations.base import Cohort, count, real
 from sealane.computations.cholesky import factor
 from sealane.computations.design.layout import Design, original_units
 from sealane.computations.design.variables import Array
-from sealane.computations.mixed.quadrature import integrate
+from sealane.computations.few_rows import rests_on_few
+from sealane.computations.mixed.quadrature import integrate, row_weights
 from sealane.computations.newton import Point, Slope, climb
 from sealane.errors import RefusedError
 
@@ -50,9 +51,10 @@ class Marginal:
         own = integrate(self._x, self._y, parameters[:-1], sigma, self._points if sigma else 3)
         rows, columns = np.triu_indices(size)
         local = np.concatenate([[own.value], own.score, own.information[rows, columns]])
-        fits = bool(np.isfinite(local).all() and (np.abs(local) <= self._most).all())
+        fits = bool(np.isfinite(local).all() and (np.abs(local) <= self._most).all()) and not rests_on_few(
+            row_weights(self._x @ parameters[:-1] + sigma * own.mean), len(self._y), self._cohort.minimum_count)
         opened = await self._cohort.sum({
-            "terms": real(local if fits else np.zeros_like(local), self._most),
+            "terms": real(local, self._most, void=not fits),
             "runaway": count([0 if fits else 1], 1)})
         value, score, upper = np.split(opened["terms"], [1, 1 + size])
         information = _square(upper, size)

@@ -45,7 +45,7 @@ def integrate(x: Array, y: Array, beta: Array, sigma: float, points: int) -> Int
     """Integrate a logistic model's likelihood of rows ``x`` ``(n, p)`` and outcomes ``y`` of 0 and 1."""
     fixed = x @ beta
     mode = _mode(fixed, y, sigma)
-    spread = 1.0 / math.sqrt(1.0 + sigma * sigma * float(_weights(fixed + sigma * mode).sum()))
+    spread = 1.0 / math.sqrt(1.0 + sigma * sigma * float(row_weights(fixed + sigma * mode).sum()))
     places, weights = np.polynomial.hermite.hermgauss(points)
     u = mode + math.sqrt(2.0) * spread * places
     blocks = [slice(at, at + BLOCK) for at in range(0, len(y), BLOCK)]
@@ -65,7 +65,7 @@ def integrate(x: Array, y: Array, beta: Array, sigma: float, points: int) -> Int
         residuals = y[block, None] - _mean(predictor)
         scores[:size] += x[block].T @ residuals
         scores[size] += u * residuals.sum(axis=0)
-        complete += _complete(x[block], _weights(predictor), u, shares)
+        complete += _complete(x[block], row_weights(predictor), u, shares)
     score = scores @ shares
     centred = scores - score[:, None]
     mean = float(u @ shares)
@@ -86,7 +86,7 @@ def _mode(fixed: Array, y: Array, sigma: float) -> float:
     for _ in range(MODE_STEPS):
         predictor = fixed + sigma * u
         slope = sigma * float((y - _mean(predictor)).sum()) - u
-        step = slope / (1.0 + sigma * sigma * float(_weights(predictor).sum()))
+        step = slope / (1.0 + sigma * sigma * float(row_weights(predictor).sum()))
         u += max(-FARTHEST_STEP, min(FARTHEST_STEP, step))
         if abs(step) < 1e-10:
             break
@@ -98,6 +98,7 @@ def _mean(predictor: Array) -> Array:
     return np.asarray(np.where(predictor >= 0.0, 1.0, small) / (1.0 + small), dtype=np.float64)
 
 
-def _weights(predictor: Array) -> Array:
+def row_weights(predictor: Array) -> Array:
+    """Return p (1 - p) of each logit, same shape."""
     small = np.exp(-np.abs(predictor))
     return np.asarray(small / (1.0 + small) ** 2, dtype=np.float64)

@@ -151,9 +151,11 @@ async def _count(
     """
     rows = np.bincount(place[place >= 0], minlength=periods)
     known = [int((~np.isnan(one.values[place == 0])).sum()) for one in watched]
-    opened = (await cohort.sum({"counts": count(np.concatenate([
-        [int((place < 0).sum())], rows, (rows > 0).astype(np.int64), known]), MAXIMUM_ROWS)}))["counts"].tolist()
-    head = Head(opened[0], opened[1 : 1 + periods], opened[1 + periods : 1 + 2 * periods], opened[1 + 2 * periods :])
+    opened = await cohort.sum({
+        "counts": count(np.concatenate([[int((place < 0).sum())], rows, known]), MAXIMUM_ROWS),
+        "institutions": count((rows > 0).astype(np.int64), 1)})
+    outside, *numbers = opened["counts"].tolist()
+    head = Head(outside, numbers[:periods], opened["institutions"].tolist(), numbers[periods:])
     wanting = [one.name for one in watched if one.name not in params.reference]
     if wanting and (head.rows[0] == 0 or _closed(head, cohort)[0] is not None):
         raise RefusedError("drift.reference-too-small", "the first period has too few rows or institutions to be held "

@@ -61,7 +61,7 @@ async def screen(cohort: Cohort, inputs: Inputs, target: Target, own: Own, outco
         RefusedError: too few rows, events or institutions, or a feature that is hardly known.
     """
     total = await cohort.sum(_counts(inputs, target, own, outcome, split))
-    rows, training, validation, contributors, validating = total["rows"].tolist()
+    (rows, training, validation), (contributors, validating) = total["rows"].tolist(), total["institutions"].tolist()
     minimum = cohort.minimum_count
     check_rows(training, minimum, "ask for more institutions or a longer period, or missing = \"mean\"")
     basis = check_contributors(contributors, cohort, dict(zip(inputs.names, total["everywhere"].tolist(), strict=True)))
@@ -78,7 +78,8 @@ async def screen(cohort: Cohort, inputs: Inputs, target: Target, own: Own, outco
         if known < minimum:
             raise RefusedError("model.mostly-missing", f"{number.name!r} is known in too few rows",
                                got=f"under {minimum}", expected=f"at least {minimum}", hint="leave it out")
-    categories = tuple(_told_apart(one, total[f"level {one.name}"], training, cohort) for one in inputs.categories)
+    categories = tuple(_told_apart(one, total[f"level {one.name}"], total[f"with level {one.name}"], training, cohort)
+                       for one in inputs.categories)
     return Screened(rows, training, validation, contributors, replace(inputs, categories=categories), basis)
 
 
@@ -87,29 +88,33 @@ def _counts(inputs: Inputs, target: Target, own: Own, outcome: NDArray[np.float6
     training, validation = split.training, split.validation
     everyone = len(training) > 0
     out: dict[str, list[int]] = {
-        "rows": [len(training), int(training.sum()), int(validation.sum()), int(training.any()),
-                 int(validation.any())],
-        "everywhere": [int(everyone and bool(own.missing(name).all())) for name in inputs.names],
+        "rows": [len(training), int(training.sum()), int(validation.sum())],
         "known": [int((training & ~np.isnan(own.numbers[one.name])).sum()) for one in inputs.numbers],
         "classes": [int((outcome[training] == place).sum()) for place in range(target.kinds)],
         "validation classes": [int((outcome[validation] == place).sum()) for place in range(target.kinds)],
     }
+    flags: dict[str, list[int]] = {
+        "institutions": [int(training.any()), int(validation.any())],
+        "everywhere": [int(everyone and bool(own.missing(name).all())) for name in inputs.names],
+    }
     for one in inputs.categories:
         places = own.codes[one.name][training]
         numbers = np.bincount(places[places >= 0], minlength=len(one.levels))
-        out[f"level {one.name}"] = [*numbers.tolist(), *(numbers > 0).astype(int).tolist()]
-    return {name: count(values, MAXIMUM_ROWS) for name, values in out.items() if values}
+        out[f"level {one.name}"] = numbers.tolist()
+        flags[f"with level {one.name}"] = (numbers > 0).astype(int).tolist()
+    return ({name: count(values, MAXIMUM_ROWS) for name, values in out.items() if values}
+            | {name: count(values, 1) for name, values in flags.items() if values})
 
 
-def _told_apart(category: Category, opened: NDArray[np.int64], rows: int, cohort: Cohort) -> Category:
+def _told_apart(category: Category, of_level: NDArray[np.int64], behind: NDArray[np.int64], rows: int,
+                cohort: Cohort) -> Category:
     """Keep the levels with rows enough, at institutions enough; the rest share one embedding.
 
     Where the rest would be fewer rows than the minimum count, the rarest levels join it.
     """
-    levels = len(category.levels)
-    numbers, institutions = opened[:levels].tolist(), opened[levels:].tolist()
+    numbers, institutions = of_level.tolist(), behind.tolist()
     least = 1 if cohort.exposed else cohort.smallest
-    apart = [place for place in range(levels) if numbers[place] >= cohort.minimum_count
+    apart = [place for place in range(len(numbers)) if numbers[place] >= cohort.minimum_count
              and institutions[place] >= least]
     others = rows - sum(numbers[place] for place in apart)
     while apart and 0 < others < cohort.minimum_count:

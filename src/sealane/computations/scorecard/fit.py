@@ -129,10 +129,11 @@ async def _count(cohort: Cohort, features: Sequence[Feature], values: Sequence[A
     """
     known = [int((~np.isnan(column)).sum()) for column in values]
     absent = [int(len(y) > 0 and number == 0) for number in known]
-    first = [rows, len(y), int(len(y) > 0), int((y > 0).sum())]
-    opened = (await cohort.sum({"counts": count([*first, *known, *absent], MAXIMUM_ROWS)}))["counts"].tolist()
-    everyone, kept, contributors, events = opened[:4]
-    lacking = [one.name for one, number in zip(features, opened[4 + len(features) :], strict=True) if number]
+    opened = await cohort.sum({"counts": count([rows, len(y), int((y > 0).sum()), *known], MAXIMUM_ROWS),
+                               "institutions": count([int(len(y) > 0), *absent], 1)})
+    everyone, kept, events, *known = opened["counts"].tolist()
+    contributors, *absent = opened["institutions"].tolist()
+    lacking = [one.name for one, number in zip(features, absent, strict=True) if number]
     check_rows(kept, cohort.minimum_count)
     basis = check_contributors(contributors, cohort, {})
     if lacking:
@@ -143,7 +144,7 @@ async def _count(cohort: Cohort, features: Sequence[Feature], values: Sequence[A
         raise RefusedError("scorecard.too-few-events", "too few rows have the rarer outcome for two bins",
                            got=f"under {2 * cohort.minimum_count}", expected=f"at least {2 * cohort.minimum_count}",
                            hint="ask for more institutions or a longer period")
-    return Head(everyone, kept, events, opened[4 : 4 + len(features)], basis)
+    return Head(everyone, kept, events, known, basis)
 
 
 async def _bins(

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sealane.computations.base import Cohort, real
+from sealane.computations.base import Cohort, count, real
+from sealane.computations.few_rows import rests_on_few
 from sealane.computations.glm.links import LINKS, Mean
 from sealane.computations.newton import Array, Point, Slope, Solution, climb
 from sealane.computations.scorecard.collinear import power_of_two
@@ -121,11 +122,14 @@ class _At:
         predictor = self.x @ beta
         mean = LINKS["logit"].evaluate(predictor)
         scaled = self.x * np.sqrt(mean.slope)[:, None]
+        fits = not rests_on_few(mean.slope, len(self.y), self.cohort.minimum_count)
         opened = await self.cohort.sum({
-            "information": real((scaled.T @ scaled)[np.triu_indices(size)], bounds[0]),
-            "score": real(self.x.T @ _residuals(self.y, mean), bounds[1]),
-            "deviance": real([_deviances(self.y, predictor).sum()], bounds[2])})
-        return Point(beta, _symmetric(opened["information"], size), opened["score"], float(opened["deviance"][0]))
+            "information": real((scaled.T @ scaled)[np.triu_indices(size)], bounds[0], void=not fits),
+            "score": real(self.x.T @ _residuals(self.y, mean), bounds[1], void=not fits),
+            "deviance": real([_deviances(self.y, predictor).sum()], bounds[2], void=not fits),
+            "runaway": count([0 if fits else 1], 1)})
+        return Point(beta, _symmetric(opened["information"], size), opened["score"], float(opened["deviance"][0]),
+                     int(opened["runaway"][0]) > 0)
 
 
 def _residuals(y: Array, mean: Mean) -> Array:

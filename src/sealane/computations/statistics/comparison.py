@@ -20,6 +20,7 @@ from sealane.computations.statistics.axes import known_levels
 from sealane.computations.statistics.cells import Column, Groups, column_of, groups_of
 from sealane.computations.statistics.closing import count_rows
 from sealane.computations.statistics.comparison_result import ComparisonResult
+from sealane.computations.statistics.counted import check_parts
 from sealane.computations.statistics.grid import follow_ranks, rank_grid
 from sealane.computations.statistics.moments import Moments, Sample, moments
 from sealane.computations.statistics.quantiles import number_of
@@ -213,6 +214,7 @@ async def _ranks(
     await follow_ranks(cohort, [grid], [np.concatenate(parts)], [sum(numbers)])
     local = np.array([np.bincount(grid.places(one), minlength=grid.cells) for one in parts], dtype=np.int64)
     cells = (await cohort.sum({"cells": count(local, max(numbers))}))["cells"]
+    check_parts(np.append(grid.counts, numbers), np.append(cells.sum(axis=0), cells.sum(axis=1)))
     test = mann_whitney(cells) if params.method == "mann-whitney" else kruskal_wallis(cells)
     if test is None:
         raise RefusedError("test.nothing-varies", f"column {column.field.name!r} does not vary within the groups",

@@ -53,7 +53,7 @@ async def noised(
     flat = np.concatenate(local)
     norm = STEPS * STEPS * (1 + sum(1 if column.values is None else 3 for column in columns))
     sigma = noise_of(params, cohort.honest, flat.size, norm)
-    opened = (await cohort.sum({"sums": count(flat, float(MAXIMUM_ROWS) * STEPS, noise=sigma)}))["sums"]
+    opened = (await cohort.sum({"sums": count(flat, float(MAXIMUM_ROWS) * STEPS, noise=sigma, signed=True)}))["sums"]
     assert sigma is not None  # whoever calls has seen a promise
     error = standard_error(sigma, cohort.honest, cohort.size) / STEPS
     pieces = iter(np.split(opened / STEPS, np.cumsum([one.size for one in local])[:-1]))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from sealane.computations.base import Cohort, count
 from sealane.computations.columns import limits
+from sealane.computations.statistics.counted import check_parts
 from sealane.computations.statistics.quantile_search import shortest
 from sealane.governance.contract import Field
 
@@ -41,6 +42,7 @@ class Grid:
         tops: ascending; the last is infinite.
         counts: rows of the cohort by cell.
         fresh: places of the cells that have not been counted.
+        known: tops of the cells as they were counted last, and the rows up to each; at first of all rows, or of none.
     """
 
     low: float
@@ -49,9 +51,11 @@ class Grid:
     tops: Array
     counts: Counts = field(init=False)
     fresh: Counts = field(init=False)
+    known: tuple[Array, Counts] = field(init=False)
 
     def __post_init__(self) -> None:
         self.counts, self.fresh = np.zeros(len(self.tops), np.int64), np.arange(len(self.tops))
+        self.known = np.zeros(0), np.zeros(0, np.int64)
 
     @property
     def cells(self) -> int:
@@ -70,6 +74,16 @@ class Grid:
     def counted(self, ordered: Array) -> Counts:
         """Return how many of ascending values are in each cell; missing ones are behind all others, and in none."""
         return np.asarray(np.diff(np.searchsorted(ordered, self.tops, side="right"), prepend=0), np.int64)
+
+    def count(self, opened: Counts) -> None:
+        """Take the rows of the cells that have not been counted.
+
+        Raises:
+            ProtocolError: ``statistics.counts-contradict``: parts of a cell hold other rows than it did.
+        """
+        self.counts[self.fresh] = opened
+        check_parts(self.known[1], np.cumsum(self.counts)[np.searchsorted(self.tops, self.known[0])])
+        self.known = self.tops, np.cumsum(self.counts)
 
     def places(self, values: Array) -> Counts:
         """Return the cell of each value, shape ``(n,)``."""
@@ -119,7 +133,7 @@ def equal_cells(low: float, high: float, cells: int, *, whole: bool) -> Grid:
 
 
 async def follow(
-    cohort: Cohort, grids: Sequence[Grid], ordered: Sequence[Array], targets: Sequence[float], most: int, *,
+    cohort: Cohort, grids: Sequence[Grid], ordered: Sequence[Array], targets: Sequence[float], rows: Sequence[int], *,
     equal: int = 1, dense: bool = False,
 ) -> None:
     """Count every grid's rows, and divide its cells until none holds more rows than its target: at most 12 sums.
@@ -129,10 +143,16 @@ async def follow(
         grids: which are changed.
         ordered: own values for each, ascending, missing ones last.
         targets: of each.
-        most: no grid has more rows.
+        rows: of the cohort, for each: those with a value.
         equal: number of sums before single values are looked for; from then on no target is under the minimum count.
         dense: whether a full cell is divided into so many that few rows are likely to share one.
+
+    Raises:
+        ProtocolError: ``statistics.counts-contradict``: counts that these rows cannot have.
     """
+    most = max(rows, default=1)
+    for grid, number in zip(grids, rows, strict=True):
+        grid.known = np.array([np.inf]), np.array([number], np.int64)
     for turn in range(TURNS):
         if turn:
             single = turn >= equal
@@ -144,7 +164,7 @@ async def follow(
         own = [grid.counted(values)[grid.fresh] for grid, values in asking]
         opened = (await cohort.sum({"cells": count(np.concatenate(own), max(most, 1))}))["cells"]
         for (grid, _), counts in zip(asking, np.split(opened, np.cumsum([len(one) for one in own])[:-1]), strict=True):
-            grid.counts[grid.fresh] = counts
+            grid.count(counts)
 
 
 def rank_grid(of: Field, cells: int) -> Grid:
@@ -173,7 +193,7 @@ async def follow_ranks(
     """
     share = max(DENSE * len(grids) / most, *(CROWD / grid.cells for grid in grids))
     targets = [max(share * number, cohort.minimum_count) for number in rows]
-    await follow(cohort, grids, [np.sort(one) for one in values], targets, max(rows, default=1), dense=True)
+    await follow(cohort, grids, [np.sort(one) for one in values], targets, rows, dense=True)
 
 
 def mid_ranks(counts: Counts) -> Counts:

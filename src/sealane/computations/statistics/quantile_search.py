@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sealane.computations.base import Cohort, count
+from sealane.computations.statistics.counted import check_cumulated
 from sealane.computations.statistics.moments import Sample
 
 PARTS = 16
@@ -88,6 +89,13 @@ class _Interval:
         return tuple(sorted(points))
 
     def narrow(self, points: Sequence[float], under: Sequence[int]) -> None:
+        """Go on with the part that holds the rank.
+
+        Raises:
+            ProtocolError: ``statistics.counts-contradict``.
+        """
+        inside = [number for point, number in zip(points, under, strict=True) if point >= self.low]
+        check_cumulated(np.array(inside, dtype=np.int64), self.before, self.rows)
         for point, number in zip(points, under, strict=True):
             if number > self.rank:
                 self.high, self.rows = point, number
@@ -144,6 +152,9 @@ async def quantiles(
         probabilities: ascending, the same for every sample.
         resolution: final width of an interval, as a part of the contract's range; None: as the values nearby are
             spread. Integers are found exactly.
+
+    Raises:
+        ProtocolError: ``statistics.counts-contradict``: counts that rows cannot have.
     """
     wanted = [ranks(one.rows, probabilities, cohort.minimum_count) for one in samples]
     intervals = {(k, rank): _interval(k, rank, one, exact, crowd, resolution)

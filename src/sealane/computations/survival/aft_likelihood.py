@@ -2,8 +2,8 @@
 
 The parameters are γ, one for each column, and r, the inverse spread of standardised log time l: z = r l - x'γ. Every
 bound follows from ranges of the contract, the opened row count and the agreed parameters. Cumulative hazards of a
-Weibull model have no such bound: each node holds its own against a public total, contributes zeros if they exceed it,
-and says so in the same sum. No sum is taken per time, so times need no grid here.
+Weibull model have no such bound: each node holds its own against a public total, contributes random sums if they
+exceed it, or rest on few rows, and says so in the same sum. No sum is taken per time, so times need no grid here.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from sealane.computations.base import Cohort, count, real
 from sealane.computations.design.layout import SLACK, Column
 from sealane.computations.design.variables import Array
+from sealane.computations.few_rows import rests_on_few
 from sealane.computations.newton import Point
 from sealane.computations.survival.aft_distributions import Distribution
 from sealane.errors import RefusedError
@@ -65,15 +66,17 @@ class Likelihood:
         fits = self._distribution.within(z, most)
         if fits:
             own = self._distribution.scores(z, self._event)
+            fits = not rests_on_few(own.curve, len(z), self._cohort.minimum_count)
+        if fits:
             information = ((self._matrix * own.curve[:, None]).T @ self._matrix)[rows, columns]
             score = self._matrix.T @ own.slope
             deviance = -2.0 * float(own.value.sum() + math.log(r) * self._event.sum())
         caps = self._distribution.caps(self._rows, self._steepest(parameters), most)
         logarithm = abs(math.frexp(r)[1]) + 1.0
         opened = await self._cohort.sum({
-            "information": real(information, self._bound(caps.curve * self._reach * self._reach)),
-            "score": real(score, self._bound(caps.slope * self._reach)),
-            "deviance": real([deviance], self._bound(2.0 * (caps.value + self._rows * logarithm))),
+            "information": real(information, self._bound(caps.curve * self._reach * self._reach), void=not fits),
+            "score": real(score, self._bound(caps.slope * self._reach), void=not fits),
+            "deviance": real([deviance], self._bound(2.0 * (caps.value + self._rows * logarithm)), void=not fits),
             "runaway": count([0 if fits else 1], 1),
         })
         full = np.zeros((size, size), dtype=np.float64)

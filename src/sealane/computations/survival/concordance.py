@@ -16,6 +16,7 @@ import numpy as np
 
 from sealane.computations.base import Cohort, count
 from sealane.computations.columns import MAXIMUM_ROWS
+from sealane.computations.statistics.counted import check_cumulated
 from sealane.computations.survival.risk_sets import Array, RiskSets
 from sealane.computations.survival.settling import MAXIMUM_ENTRIES, Integers
 
@@ -82,6 +83,7 @@ async def _edges(cohort: Cohort, score: Array, span: float, most: int) -> Array:
         thresholds = np.unique(steps)
         under = [*np.searchsorted(ordered, thresholds, side="right").tolist(), len(score)]
         *total, rows = (await cohort.sum({"under": count(under, MAXIMUM_ROWS)}))["under"].tolist()
+        check_cumulated(np.array(total), 0, rows)
         place = np.minimum(np.searchsorted(total, rows * shares, side="left"), len(thresholds) - 1)
         low, high = np.maximum(low, thresholds[np.maximum(place - 1, 0)]), np.minimum(high, thresholds[place])
     chosen: list[float] = []

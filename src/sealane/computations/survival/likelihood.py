@@ -5,8 +5,8 @@ node forms the same weights; a row's part of the information is then e^η times 
 which it is at risk, and the second sum opens one matrix. Source: Cox (1975), Biometrika 62(2); Lin and others
 distribute it likewise.
 
-e^η has no useful bound in the contract's ranges. Each node checks its own total against a public one, contributes zeros
-if it exceeds that, and says so in the same sum; the step is then halved.
+e^η has no useful bound in the contract's ranges. Each node checks its own total against a public one, contributes
+random sums if it exceeds that or rests on few rows, and says so in the same sum; the step is then halved.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import math
 import numpy as np
 
 from sealane.computations.base import Cohort, count, real
+from sealane.computations.few_rows import rests_on_few
 from sealane.computations.newton import Point
 from sealane.computations.survival.bounds import SMALLEST, Reach
 from sealane.computations.survival.risk_sets import Array, RiskSets
@@ -54,7 +55,8 @@ class PartialLikelihood:
         own, size = self._own, len(beta)
         predictor = own.x @ beta
         weight = np.exp(np.minimum(predictor, 700.0))
-        fits = float(weight.sum()) <= self._reach.weight
+        fits = float(weight.sum()) <= self._reach.weight and not rests_on_few(
+            weight, len(weight), self._cohort.minimum_count)
         sums, runaway = await self._open_sums(weight if fits else np.zeros_like(weight), fits=fits)
         if runaway:
             return Point(beta, np.eye(size), np.zeros(size), math.inf, runaway=True)
@@ -70,12 +72,12 @@ class PartialLikelihood:
     async def _open_sums(self, weight: Array, *, fits: bool) -> tuple[RiskSums, bool]:
         own, reach = self._own, self._reach
         weighted = own.x * weight[:, None]
-        terms = {"s0": real(own.over_risk_sets(weight), reach.sum0),
-                 "s1": real(own.over_risk_sets(weighted), reach.sum1),
+        terms = {"s0": real(own.over_risk_sets(weight), reach.sum0, void=not fits),
+                 "s1": real(own.over_risk_sets(weighted), reach.sum1, void=not fits),
                  "runaway": count([0 if fits else 1], 1)}
         if self._ties == "efron":
-            terms |= {"t0": real(own.last_sums(weight[own.dead], own.dead), reach.sum0),
-                      "t1": real(own.last_sums(weighted[own.dead], own.dead), reach.sum1)}
+            terms |= {"t0": real(own.last_sums(weight[own.dead], own.dead), reach.sum0, void=not fits),
+                      "t1": real(own.last_sums(weighted[own.dead], own.dead), reach.sum1, void=not fits)}
         opened = await self._cohort.sum(terms)
         s0, s1 = opened["s0"], opened["s1"]
         sums = RiskSums(s0, s1, opened.get("t0", np.zeros_like(s0)), opened.get("t1", np.zeros_like(s1)))

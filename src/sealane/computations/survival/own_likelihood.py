@@ -1,8 +1,8 @@
 """The partial likelihood with a baseline for each institution: every node's risk sets are its own.
 
 Only the score, the information and the log-likelihood are summed, one sum a step; nothing is opened per event time, so
-event times stay on the fine grid. A node scales its own e^η as it likes, since a baseline takes that up, so nothing
-runs away.
+event times stay on the fine grid. A node scales its own e^η as it likes, since a baseline takes that up, so no
+bound is passed.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import math
 
 import numpy as np
 
-from sealane.computations.base import Cohort, real
+from sealane.computations.base import Cohort, count, real
 from sealane.computations.design.layout import Design
+from sealane.computations.few_rows import rests_on_few
 from sealane.computations.newton import Point
 from sealane.computations.survival.bounds import Reach, power_above
 from sealane.computations.survival.risk_sets import Array, RiskSets
@@ -53,14 +54,16 @@ class OwnLikelihood:
         information = (own.x * (weight * factor)[:, None]).T @ own.x - outer_means(sums, weights)
         likelihood = float(predictor[own.dead].sum() - weights.logarithm.sum())
         rows, columns = np.triu_indices(len(beta))
+        fits = not rests_on_few(weight, len(weight), self._cohort.minimum_count)
         opened = await self._cohort.sum({
-            "information": real(information[rows, columns], self._reach.information),
-            "score": real(self.residuals.sum(axis=0), self._reach.score),
-            "likelihood": real([likelihood], self._most(beta)),
+            "information": real(information[rows, columns], self._reach.information, void=not fits),
+            "score": real(self.residuals.sum(axis=0), self._reach.score, void=not fits),
+            "likelihood": real([likelihood], self._most(beta), void=not fits),
+            "runaway": count([0 if fits else 1], 1),
         })
         full = np.zeros_like(information)
         full[rows, columns] = full[columns, rows] = opened["information"]
-        return Point(beta, full, opened["score"], -2.0 * float(opened["likelihood"][0]))
+        return Point(beta, full, opened["score"], -2.0 * float(opened["likelihood"][0]), int(opened["runaway"][0]) > 0)
 
     def _most(self, beta: Array) -> float:
         """Bound the log-likelihood: of each event it is the logarithm of a share of at most all rows."""

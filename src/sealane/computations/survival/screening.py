@@ -48,13 +48,15 @@ async def count_totals(
     everywhere = [int(rows > 0 and bool(where.all())) for where in missing.values()]
     used = int(ways.sum())
     behind = (ways.sum(axis=0) > 0).astype(np.int64)
-    local = [rows, used, int(used > 0), int(used > 0 and not ways[1:].any()), *everywhere, *ways.reshape(-1).tolist(),
-             *behind.tolist()]
-    total = (await cohort.sum({"counts": count(local, MAXIMUM_ROWS)}))["counts"].tolist()
-    check_rows(total[1], cohort.minimum_count)
-    basis = check_contributors(total[2], cohort, dict(zip(missing, total[4 : 4 + len(missing)], strict=True)))
-    opened = np.array(total[4 + len(missing) :], dtype=np.int64).reshape(kinds + 1, groups)
-    return Totals(total[0], total[1], opened[:-1], opened[-1], {**basis, "without_events": total[3]})
+    flags = [int(used > 0), int(used > 0 and not ways[1:].any()), *everywhere, *behind.tolist()]
+    total = await cohort.sum({"counts": count([rows, used, *ways.reshape(-1).tolist()], MAXIMUM_ROWS),
+                              "institutions": count(flags, 1)})
+    everyone, at_risk, *by_way = total["counts"].tolist()
+    contributors, without_events, *others = total["institutions"].tolist()
+    check_rows(at_risk, cohort.minimum_count)
+    basis = check_contributors(contributors, cohort, dict(zip(missing, others[: len(missing)], strict=True)))
+    return Totals(everyone, at_risk, np.array(by_way, dtype=np.int64).reshape(kinds, groups),
+                  np.array(others[len(missing) :], dtype=np.int64), {**basis, "without_events": without_events})
 
 
 def check_events(totals: Totals, minimum_count: int) -> None:

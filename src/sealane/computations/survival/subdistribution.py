@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sealane.computations.base import Cohort, count, real
+from sealane.computations.few_rows import rests_on_few
 from sealane.computations.newton import Point
 from sealane.computations.survival.bounds import SMALLEST, Reach
 from sealane.computations.survival.settling import Group, Integers, OwnRows
@@ -140,11 +141,13 @@ class SubdistributionLikelihood:
         own, size = self._own, len(beta)
         weight = np.exp(np.minimum(own.x @ beta, 700.0))
         # A competing row counts with 1 / G(T-) before the public G(t-) is put to it.
-        fits = float((weight / own.stayed).sum()) <= self._reach.weight
+        fits = float((weight / own.stayed).sum()) <= self._reach.weight and not rests_on_few(
+            weight, len(weight), self._cohort.minimum_count)
         used = weight if fits else np.zeros_like(weight)
         both = own.over_risk_sets(np.column_stack([used, own.x * used[:, None]]))
         opened = await self._cohort.sum({
-            "s0": real(both[:, 0], self._reach.sum0), "s1": real(both[:, 1:], self._reach.sum1),
+            "s0": real(both[:, 0], self._reach.sum0, void=not fits),
+            "s1": real(both[:, 1:], self._reach.sum1, void=not fits),
             "runaway": count([0 if fits else 1], 1)})
         s0 = opened["s0"]
         if int(opened["runaway"][0]) or float(s0.min()) < SMALLEST:

@@ -86,7 +86,8 @@ async def agree_on_bins(
              for f in features if not f.levels and f.high > f.low}
     wanted = {name: most - bool(missing[name]) for name in grids}
     await follow(cohort, list(grids.values()), [np.sort(own[name].astype(np.float64)) for name in grids],
-                 [FULL * (used - missing[name]) / wanted[name] for name in grids], used, equal=USUAL)
+                 [FULL * (used - missing[name]) / wanted[name] for name in grids],
+                 [used - missing[name] for name in grids], equal=USUAL)
     out = []
     for feature in features:
         if feature.levels:

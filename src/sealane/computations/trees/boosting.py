@@ -302,10 +302,10 @@ class Boosting:
         Raises:
             RefusedError: ``trees.sample-too-small``.
         """
-        opened = await self._cohort.sum({what: count([own, int(own > 0)], self._used)
-                                         for what, (own, _) in samples.items()})
+        opened = await self._cohort.sum({what: count([own], self._used) for what, (own, _) in samples.items()} | {
+            f"institutions with {what}": count([int(own > 0)], 1) for what, (own, _) in samples.items()})
         for what, (_, fewest) in samples.items():
-            rows, institutions = opened[what].tolist()
+            rows, institutions = int(opened[what][0]), int(opened[f"institutions with {what}"][0])
             if rows < fewest or institutions < self._rule.institutions:
                 raise RefusedError("trees.sample-too-small", "too few rows or institutions are in a sample of rows",
                                    got=what, expected=f"{fewest} rows of {self._rule.institutions} institutions",

@@ -49,7 +49,7 @@ class Grid:
 
     def term(self, values: NDArray[np.float64]) -> Term:
         """Return what is summed."""
-        return count(self.steps(values), self.bound)
+        return count(self.steps(values), self.bound, signed=True)
 
     def fine_term(self, values: NDArray[np.float64]) -> Term:
         """Return what is summed where a step may be too coarse: ``PARTS`` integers for each number, in the first axis.
@@ -60,7 +60,7 @@ class Grid:
         for _ in range(PARTS):
             parts.append(np.rint(rest))
             rest = (rest - parts[-1]) * self.bound  # exact: the bound is a power of two
-        return count(np.array(parts).astype(np.int64), self.bound)
+        return count(np.array(parts).astype(np.int64), self.bound, signed=True)
 
     def fine_values(self, total: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the numbers that the opened integers of :meth:`fine_term` stand for."""

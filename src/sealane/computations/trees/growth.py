@@ -200,7 +200,8 @@ class Growth:
                 sums = self._ground.weights[1].values(opened["weights"][place])
                 squares = self._ground.weights[2].values(opened["squares"][place])
                 weights = np.array([sums[0], squares[0], sums[1], squares[1]])
-            node.verdicts[split.key] = judge(self._ground.rule, node.total, opened["verdicts"][place], weights)
+            counts = np.append(opened["verdicts"][place], opened["institutions"][place])
+            node.verdicts[split.key] = judge(self._ground.rule, node.total, counts, weights)
         if wanted.histograms:
             self._open(wanted.histograms, opened)
 
@@ -213,8 +214,8 @@ class Growth:
 
     def _verdicts(self, wanted: Wanted) -> Terms:
         parts = [node.parts(split) for node, split in wanted.verdicts]
-        terms = {"verdicts": count([[len(left), int(len(left) > 0), int(len(right) > 0)] for left, right in parts],
-                                   self._ground.used)}
+        terms = {"verdicts": count([[len(left)] for left, _ in parts], self._ground.used),
+                 "institutions": count([[int(len(side) > 0) for side in part] for part in parts], 1)}
         if self._ground.weights is not None:
             own, plain, squared = self._ground.weights
             terms["weights"] = plain.term(np.array([[own[side].sum() for side in part] for part in parts]))

@@ -62,7 +62,7 @@ class Histograms:
                 assert node.parent.counts is not None
                 np.subtract(node.parent.counts[0], node.counts[0], out=node.counts[1])
                 node.sibling.counts = node.counts[1:]
-        terms = {"histograms": count(steps, self._grids[0].bound)}
+        terms = {"histograms": count(steps, self._grids[0].bound, signed=True)}
         if ground.counted:
             terms["census"] = self._census(nodes)
             if ground.weights is not None:

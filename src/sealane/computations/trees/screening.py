@@ -77,23 +77,28 @@ def _counts(asked: Asked, own: Own, kept: NDArray[np.bool_]) -> dict[str, Any]:
     classes = range(2) if asked.target.objective == "binary" else range(len(asked.target.classes))
     present = [own.missing(f.name)[kept] for f in asked.features]
     out = {
-        "rows": [len(kept), int(kept.sum()), int(kept.any())],
+        "rows": [len(kept), int(kept.sum())],
         "missing": [int(missing.sum()) for missing in present],
-        "everywhere": [int(kept.any() and bool(missing.all())) for missing in present],
         "classes": [int((own.outcome[kept] == place).sum()) for place in classes],
         "outcome": [int((own.outcome[kept] > 0).sum())],
+    }
+    flags = {
+        "institutions": [int(kept.any())],
+        "everywhere": [int(kept.any() and bool(missing.all())) for missing in present],
     }
     for feature in asked.features:
         if feature.levels:
             places = own.features[feature.name][kept].astype(np.int64)
             numbers = np.bincount(places[places >= 0], minlength=len(feature.levels))
-            out[f"level {feature.name}"] = [*numbers.tolist(), *(numbers > 0).astype(int).tolist()]
-    return {name: count(values, MAXIMUM_ROWS) for name, values in out.items() if values}
+            out[f"level {feature.name}"] = numbers.tolist()
+            flags[f"with level {feature.name}"] = (numbers > 0).astype(int).tolist()
+    return ({name: count(values, MAXIMUM_ROWS) for name, values in out.items() if values}
+            | {name: count(values, 1) for name, values in flags.items() if values})
 
 
 def _screened(cohort: Cohort, asked: Asked, kept: NDArray[np.bool_], everyone: int, total: dict[str, Any],
               least: int) -> Screened:
-    used, contributors = int(total["rows"][1]), int(total["rows"][2])
+    used, contributors = int(total["rows"][1]), int(total["institutions"][0])
     check_rows(used, cohort.minimum_count)
     names = [feature.name for feature in asked.features]
     missing = dict(zip(names, total["missing"].tolist(), strict=True))
@@ -115,18 +120,18 @@ def _screened(cohort: Cohort, asked: Asked, kept: NDArray[np.bool_], everyone: i
             raise RefusedError("trees.mostly-missing", f"{name!r} is known in too few rows",
                                got=f"under {cohort.minimum_count}", expected=f"at least {cohort.minimum_count}",
                                hint="leave it out")
-    levels = {f.name: _told_apart(total[f"level {f.name}"], len(f.levels), missing[f.name], cohort)
+    levels = {f.name: _told_apart(total[f"level {f.name}"], total[f"with level {f.name}"], missing[f.name], cohort)
               for f in asked.features if f.levels}
     return Screened(everyone, used, kept, missing, levels, basis)
 
 
-def _told_apart(numbers: NDArray[np.int64], levels: int, missing: int, cohort: Cohort) -> tuple[int, ...]:
+def _told_apart(numbers: NDArray[np.int64], behind: NDArray[np.int64], missing: int, cohort: Cohort) -> tuple[int, ...]:
     """Return the levels with rows enough, at institutions enough; the rest must not be fewer than the minimum count.
 
     A level of one institution alone would make a split that shows that institution, and so bar every other.
     """
-    rows, institutions = numbers[:levels].tolist(), numbers[levels:].tolist()
-    apart = [place for place in range(levels)
+    rows, institutions = numbers.tolist(), behind.tolist()
+    apart = [place for place in range(len(rows))
              if rows[place] >= cohort.minimum_count and institutions[place] >= cohort.smallest]
     others = missing + sum(rows) - sum(rows[place] for place in apart)
     while apart and (0 < others < cohort.minimum_count or len(apart) > MOST_LEVELS):

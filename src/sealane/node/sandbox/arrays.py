@@ -24,7 +24,7 @@ DTYPES: dict[Kind, tuple[str, ...]] = {"count": ("<i8",), "real": ("<f8",), "upd
 TOTALS = ("<i8", "<f4", "<f8")
 _FLOAT = re.compile(r"-?0x[01]\.[0-9a-f]{1,13}p[+-][0-9]{1,4}")
 _NOISE = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?(E[+-]?[0-9]{1,3})?")
-_TERM = {"name", "kind", "dtype", "shape", "bound", "bits", "norm", "noise", "whole"}
+_TERM = {"name", "kind", "dtype", "shape", "bound", "bits", "norm", "noise", "whole", "signed", "void"}
 
 
 def terms_frame(terms: Mapping[str, Term]) -> Frame:
@@ -35,7 +35,8 @@ def terms_frame(terms: Mapping[str, Term]) -> Frame:
         described.append({
             "name": name, "kind": term.kind, "dtype": dtype, "shape": list(term.values.shape),
             "bound": float(term.bound).hex(), "bits": int(term.bits), "norm": float(term.norm).hex(),
-            "noise": None if term.noise is None else str(term.noise), "whole": bool(term.whole)})
+            "noise": None if term.noise is None else str(term.noise), "whole": bool(term.whole),
+            "signed": bool(term.signed), "void": bool(term.void)})
         body.append(_pad(np.ascontiguousarray(term.values, dtype=dtype).tobytes()))
     return Frame("sum", {"terms": described}, b"".join(body))
 
@@ -59,14 +60,14 @@ def read_terms(frame: Frame) -> dict[str, Term]:
             raise _malformed("a term's kind")
         if not isinstance(one["bits"], int) or isinstance(one["bits"], bool) or not 0 <= one["bits"] <= 64:
             raise _malformed("a term's bits")
-        if not isinstance(one["whole"], bool):
-            raise _malformed("whether a term is whole")
+        if not all(isinstance(one[flag], bool) for flag in ("whole", "signed", "void")):
+            raise _malformed("whether a term is whole, signed or void")
         name = one["name"]
         if not isinstance(name, str) or not name or len(name) > LONGEST_NAME or name in out:
             raise _malformed("a term's name")
         values, at = _array(frame, at, one["dtype"], one["shape"], DTYPES[kind])
         out[name] = Term(values, kind, _float(one["bound"]), one["bits"], _float(one["norm"]),
-                         _decimal(one["noise"]), one["whole"])
+                         _decimal(one["noise"]), one["whole"], one["signed"], one["void"])
     _check_end(frame, at)
     return out
 

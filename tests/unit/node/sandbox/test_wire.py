@@ -30,7 +30,7 @@ from sealane.node.sandbox.rows import SealedRows, seal_rows
 from sealane.secagg.terms import Term, count, real, update
 
 GOOD = {"name": "n", "kind": "count", "dtype": "<i8", "shape": [2], "bound": "0x1.4p+3", "bits": 0,
-        "norm": "0x0.0p+0", "noise": None, "whole": False}
+        "norm": "0x0.0p+0", "noise": None, "whole": False, "signed": False, "void": False}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-2**53, 2**53) | st.text(max_size=8) | st.floats(allow_nan=False,
                                                                                            allow_infinity=False),
@@ -38,7 +38,8 @@ JSON = st.recursive(
 
 
 def test_terms_arrive_as_they_were() -> None:
-    terms = {"n": count([[1, -2], [3, 4]], 10), "x": real([0.1, -1e300], 1.7e300), "none": real([], 2.0**-500),
+    terms = {"n": count([[1, -2], [3, 4]], 10, signed=True), "x": real([0.1, -1e300], 1.7e300),
+             "none": real([], 2.0**-500), "rows": count([5], 10),
              "u": update(np.array([0.5, 1.5, 2.5], dtype=np.float32), 2.0, 12, norm=3.0, noise=Decimal("12.5")),
              "scalar": real(7.25, 8.0)}
     frame = terms_frame(terms)
@@ -46,8 +47,8 @@ def test_terms_arrive_as_they_were() -> None:
     assert list(got) == list(terms)
     for name, term in terms.items():
         other: Term = got[name]
-        assert (other.kind, other.bound, other.bits, other.norm, other.noise, other.whole) == (
-            term.kind, term.bound, term.bits, term.norm, term.noise, term.whole)
+        assert (other.kind, other.bound, other.bits, other.norm, other.noise, other.whole, other.signed) == (
+            term.kind, term.bound, term.bits, term.norm, term.noise, term.whole, term.signed)
         assert other.values.dtype == term.values.dtype
         assert other.values.shape == term.values.shape
         assert other.values.flags.aligned
@@ -69,7 +70,7 @@ def test_totals_arrive_in_their_own_precision() -> None:
     {"shape": [1]},
     {"shape": [1] * 9 + [2]}, {"bound": "nan"}, {"bound": "inf"}, {"bound": 10.0}, {"bound": "0x1.0p+9999"},
     {"bits": -1}, {"bits": True}, {"bits": 65}, {"name": ""}, {"name": "n" * 300}, {"name": None}, {"noise": "1e"},
-    {"noise": "NaN"}, {"noise": "-1"}, {"more": 1},
+    {"noise": "NaN"}, {"noise": "-1"}, {"more": 1}, {"signed": 0}, {"whole": None}, {"void": 1},
 ])
 def test_a_term_that_is_not_as_it_has_to_be(change: dict[str, Any]) -> None:
     assert read_terms(Frame("sum", {"terms": [GOOD]}, bytes(16)))["n"].bound == 10.0

@@ -62,7 +62,7 @@ class OfRecords:
         return self._term(np.rint(self.gradients.total(model, chosen) * (self.steps / self.params.clip_row)))
 
     def _term(self, values: Vector) -> Term:
-        return count(values, MOST_ROWS * self.steps, noise=self.sigma)
+        return count(values, MOST_ROWS * self.steps, noise=self.sigma, signed=True)
 
     def mean(self, total: Vector, model: Vector) -> Vector:
         """Return a step against the mean gradient, by the study's rate."""
