@@ -71,7 +71,9 @@ def term(described: Mapping[str, Any], k: int) -> Term:
     values = described["values"][k]
     if described["kind"] == "update":
         return update(values, described["bound"], described["bits"])
-    return (count if described["kind"] == "count" else real)(values, described["bound"])
+    if described["kind"] == "count":
+        return count(values, described["bound"], signed=described.get("signed", False))
+    return real(values, described["bound"])
 
 
 def flipped(data: bytes) -> bytes:

@@ -24,7 +24,8 @@ def parties(number: int) -> tuple[Party, ...]:
 
 def description(width: int, cohort: int, terms: list[dict[str, Any]]) -> dict[str, Any]:
     described = [{"name": t["name"], "kind": t["kind"], "shape": [len(t["values"][0])], "bound": t["bound"],
-                  "bits": t.get("bits", 0), "fraction": t["fraction"]} for t in terms]
+                  "bits": t.get("bits", 0), "fraction": t["fraction"],
+                  **({"signed": True} if t.get("signed") else {})} for t in terms]
     return {"width": width, "cohort": cohort, "terms": described}
 
 
@@ -33,7 +34,9 @@ def real_term(name: str, bound: int, fraction: int, values: list[list[float]]) -
 
 
 def count_term(name: str, bound: int, values: list[list[int]]) -> dict[str, Any]:
-    return {"name": name, "kind": "count", "bound": bound, "fraction": 0, "values": values}
+    signed = min(min(row) for row in values) < 0
+    return {"name": name, "kind": "count", "bound": bound, "fraction": 0, "values": values,
+            **({"signed": True} if signed else {})}
 
 
 def update_term(name: str, clip: float, bits: int, values: list[list[float]]) -> dict[str, Any]:

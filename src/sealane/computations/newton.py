@@ -151,6 +151,10 @@ async def _advance(slope: Slope, cohort: Cohort, point: Point, step: Array) -> t
         ran = ran or candidate.runaway
     if ran and slope.perfect:
         raise _separation(step, slope)
+    if ran and slope.bounded:
+        raise RefusedError("model.rests-on-few", "the estimate would rest on few rows of an institution",
+                           expected="the minimum count of effective rows where an institution has four times as many",
+                           hint="leave out or merge what separates the outcome")
     raise RefusedError("model.not-converged", "no step lowers the deviance", got=f"{HALVINGS} halvings",
                        hint="a feature with extreme values may need a logarithm or a narrower range")
 

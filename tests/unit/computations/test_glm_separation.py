@@ -74,8 +74,11 @@ def test_firth_at_the_usual_patience_however_complete_the_separation(run_pooled,
     random = np.random.default_rng(2)
     frame = pd.DataFrame({"x": random.normal(0, 1, rows)})
     frame["y"] = (frame.x > 0).astype(int)
-    ours = run_pooled(split(frame), GlmFit(), {"outcome": "y", "features": ["x"], "family": "binomial",
-                                               "on_separation": "firth"})
+    params = {"outcome": "y", "features": ["x"], "family": "binomial", "on_separation": "firth"}
+    with pytest.raises(RefusedError) as caught:
+        run_pooled(split(frame), GlmFit(), params)
+    assert caught.value.code == "model.rests-on-few"  # all weight is with under ten rows at the border
+    ours = run_pooled(split(frame), GlmFit(), params, minimum_count=1)
     beta, _ = firth(np.column_stack([np.ones(rows), frame.x]), frame.y.to_numpy(), np.ones(rows))
     np.testing.assert_allclose(ours.params, beta, rtol=1e-4, atol=1e-4)
 
