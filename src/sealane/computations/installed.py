@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,12 +28,23 @@ def output_kinds(computation: Computation[Any]) -> tuple[str, ...]:
 
 
 def code_hash(computation: Computation[Any]) -> str:
-    """Return the hash of a computation's source, hex; read once in a process, when it is first asked for.
+    """Return the hash of a computation's source, hex, read once in a process: here or by :func:`read_sources`.
 
     Raises:
         UnavailableError: its source cannot be read.
     """
     return module_hash(type(computation).__module__)
+
+
+def read_sources(computations: Iterable[Computation[Any]]) -> None:
+    """Read all that hashes of these computations may be of: they are of what a process imports now, though asked later.
+
+    To read is quick; which files a computation reaches takes a while to find out, and of many nobody asks.
+    """
+    for package in {_package(type(computation).__module__) for computation in computations}:
+        path = _found(package)
+        for file in () if path is None else path.parent.rglob("*.py") if path.name == "__init__.py" else (path,):
+            _data(file)
 
 
 @lru_cache(maxsize=256)
@@ -43,8 +54,7 @@ def module_hash(module: str) -> str:
     Raises:
         UnavailableError: its source cannot be read.
     """
-    parts = module.split(".")
-    package = ".".join(parts[:2]) if parts[0] == "sealane" else parts[0]
+    package = _package(module)
     files: dict[str, str] = {}
     pending = [module]
     while pending:
@@ -56,10 +66,20 @@ def module_hash(module: str) -> str:
     return content_hash(files).hex()
 
 
+def _package(module: str) -> str:
+    parts = module.split(".")
+    return ".".join(parts[:2]) if parts[0] == "sealane" else parts[0]
+
+
+@cache
+def _data(path: Path) -> bytes:
+    return path.read_bytes()
+
+
 @cache
 def _read(path: Path, module: str) -> tuple[str, tuple[str, ...]]:
     """Return the hash of a source file, and what it imports."""
-    data = path.read_bytes()
+    data = _data(path)
     return (hashlib.sha256(data).hexdigest(),
             tuple(dict.fromkeys(_imported(data, module, is_package=path.name == "__init__.py"))))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sealane.computations import installed
-from sealane.computations.installed import code_hash, output_kinds
+from sealane.computations.installed import code_hash, output_kinds, read_sources
 from sealane.computations.registry import get, names
 from sealane.errors import UnavailableError
 
@@ -34,9 +34,13 @@ def hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
         for module in [name for name in sys.modules if name.split(".")[0] == "quux"]:
             del sys.modules[module]
         importlib.invalidate_caches()
-        for kept in (installed.module_hash, installed._read, installed._found):
+        for kept in (installed.module_hash, installed._read, installed._data, installed._found):
             kept.cache_clear()
-        return code_hash(importlib.import_module("quux.fit").Fit())
+        computation = importlib.import_module("quux.fit").Fit()
+        if changes.get("later"):
+            read_sources([computation])
+            (tmp_path / "quux" / "far.py").write_text(changes["later"])
+        return code_hash(computation)
 
     yield write
     for module in [name for name in sys.modules if name.split(".")[0] == "quux"]:
@@ -63,6 +67,10 @@ def test_the_process_keeps_what_it_first_saw(hashed: Callable[..., str], tmp_pat
     before = hashed()
     (tmp_path / "quux" / "far.py").write_text("y = 9\n")
     assert code_hash(sys.modules["quux.fit"].Fit()) == before
+
+
+def test_what_was_read_as_a_process_started_counts(hashed: Callable[..., str]) -> None:
+    assert hashed(later="from quux import other\n") == hashed()
 
 
 def test_without_source_there_is_no_hash() -> None:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import count
 from typing import Any
 
+from sealane.computations.base import Computation
 from sealane.errors import RefusedError, UnavailableError
 from sealane.node.sandbox.limits import Limits
 from sealane.node.sandbox.offer import Offer
@@ -70,13 +71,13 @@ class ForkServer:
         with self._lock:
             self._start()
 
-    def spawn(self, rows: int, limits: Limits, late: tuple[str, ...] = (), table: int | None = None) -> Child:
+    def spawn(self, rows: int, limits: Limits, computation: Computation[Any], table: int | None = None) -> Child:
         """Fork a child that has these rows. Waits for a server that is not ready, and starts one that has died.
 
         Args:
             rows: handle of the rows.
             limits: of the child.
-            late: modules that it finds imported.
+            computation: that it is for.
             table: handle of a file with the rows, if it is to have one.
 
         Raises:
@@ -92,7 +93,8 @@ class ForkServer:
                     end.setsockopt(socket.SOL_SOCKET, option, BUFFER)
             read, write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
             try:
-                asked = json.dumps({"spawn": number, "limits": limits.to_dict(), "late": late}).encode()
+                asked = json.dumps({"spawn": number, "limits": limits.to_dict(), "computation": computation.name,
+                                    "late": getattr(computation, "late", ())}).encode()
                 handles = [theirs.fileno(), rows, write, *([] if table is None else [table])]
                 socket.send_fds(control, [asked], handles)
             except OSError as error:

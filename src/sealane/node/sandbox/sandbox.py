@@ -62,7 +62,7 @@ class Sandbox:
         """
         with self._rows(data, admission) as (rows, table, limits, described):
             # Not awaited: cut short, it would leave a child behind.
-            child = self.server.spawn(rows, limits, getattr(admission.computation, "late", ()), table)
+            child = self.server.spawn(rows, limits, admission.computation, table)
         begin = Frame("begin", {
             "computation": admission.computation.name, "code": admission.code,
             "parameters": admission.parameters.model_dump(mode="json"), **described,

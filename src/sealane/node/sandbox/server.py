@@ -23,6 +23,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
+from sealane.errors import SealaneError
 from sealane.node.sandbox import landlock, namespaces
 from sealane.node.sandbox.limits import limits_from
 from sealane.node.sandbox.offer import Offer
@@ -50,13 +51,13 @@ def main(handle: int) -> None:
             no_new_privileges()
             landlock.restrict(offer.landlock, asked["readable"])
         drop_capabilities()
-        hashes, late = _import(asked["preload"])
+        late = _import(asked["preload"])
     except Exception as error:
         control.send(json.dumps({"failed": type(error).__name__}).encode())
         return
     control.send(json.dumps({"ready": True}).encode())
     _freeze()
-    _Serving(control, offer, hashes, late).serve()
+    _Serving(control, offer, late).serve()
 
 
 def _first_process(control: socket.socket) -> None:
@@ -70,14 +71,26 @@ def _first_process(control: socket.socket) -> None:
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _import(preload: list[str]) -> tuple[dict[str, str], list[str]]:
-    """Import all computations; return the hashes of their code, and what is imported when there is time."""
-    from sealane.computations.installed import code_hash
+def _import(preload: list[str]) -> list[str]:
+    """Import all computations, and read their code; return what is imported when there is time."""
+    from sealane.computations.installed import read_sources
     from sealane.computations.registry import LATE, get, names
 
     for module in ("sealane.node.sandbox.child", *preload):
         import_module(module)
-    return {name: code_hash(get(name)) for name in names()}, list(LATE)
+    read_sources(get(name) for name in names())
+    return list(LATE)
+
+
+def _code(name: str) -> str:
+    """Return the hash of a computation's code as it was when this process started; empty where there is none."""
+    from sealane.computations.installed import code_hash
+    from sealane.computations.registry import get
+
+    try:
+        return code_hash(get(name))
+    except SealaneError:
+        return ""
 
 
 def _try_import(module: str) -> None:
@@ -94,10 +107,9 @@ def _freeze() -> None:
 
 
 class _Serving:
-    def __init__(self, control: socket.socket, offer: Offer, hashes: dict[str, str], late: list[str]) -> None:
+    def __init__(self, control: socket.socket, offer: Offer, late: list[str]) -> None:
         self._control = control
         self._offer = offer
-        self._hashes = hashes
         self._late = late
         self._numbers: dict[int, tuple[int, int]] = {}
         """Number and status pipe of each child, by process id."""
@@ -135,12 +147,13 @@ class _Serving:
         wire, rows, status, *table = handles
         for module in asked["late"]:
             _try_import(module)
+        hashes = {asked["computation"]: _code(asked["computation"])}
         pid = os.fork()
         if pid == 0:
             try:
                 _become_child(wire, rows, *table)
                 compute: Callable[..., None] = import_module("sealane.node.sandbox.child").compute
-                compute(self._offer, limits_from(asked["limits"]), self._hashes)
+                compute(self._offer, limits_from(asked["limits"]), hashes)
             finally:
                 os._exit(1)
         for handle in (wire, rows, *table):
