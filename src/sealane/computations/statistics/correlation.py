@@ -21,14 +21,13 @@ from sealane.computations.columns import MAXIMUM_ROWS, floats, limits
 from sealane.computations.disclosure import Rule
 from sealane.computations.promise import Name
 from sealane.computations.statistics.correlation_result import CorrelationResult, Undefined
-from sealane.computations.statistics.grid import Grid, follow_ranks, mid_ranks, rank_grid
+from sealane.computations.statistics.grid import MOST_COUNTS, Grid, follow_ranks, mid_ranks, rank_grid
 from sealane.computations.statistics.moments import NARROW, SLACK, Sample, moments
 from sealane.computations.statistics.rounding import Digits, to_digits
 from sealane.computations.suppression import BESIDE, SMALL
 from sealane.errors import InputError, RefusedError
 from sealane.governance import contract as governed
 
-MAXIMUM_ENTRIES = 4_000_000
 Pair = tuple[int, int]
 Values = NDArray[np.float64]
 Found = dict[Pair, float | Undefined]
@@ -92,9 +91,9 @@ class Correlation:
         pairs = list(combinations(range(len(columns)), 2))
         grids = [rank_grid(field, params.cells) for field in fields]
         entries = sum(grids[i].cells + grids[j].cells for i, j in pairs)
-        if params.method == "spearman" and entries > MAXIMUM_ENTRIES:
+        if params.method == "spearman" and entries > MOST_COUNTS:
             raise InputError("correlation.too-many-cells", "ranks of so many pairs take too many counts", got=entries,
-                             expected=f"at most {MAXIMUM_ENTRIES}", hint="fewer columns or cells")
+                             expected=f"at most {MOST_COUNTS}", hint="fewer columns or cells")
         joint = {(i, j): _both(columns[i], columns[j]) for i, j in pairs}
         both = np.array([len(x) for x, _ in joint.values()], dtype=np.int64)
         highest = np.array([[_highest(part, fields[k]) for k, part in zip(pair, parts, strict=True)]
@@ -225,7 +224,7 @@ async def _spearman(
     ranked = {pair: [grids[k].anew() for k in pair] for pair in wanted}
     await follow_ranks(cohort, [grid for both in ranked.values() for grid in both],
                        [part for pair in wanted for part in joint[pair]],
-                       [rows for rows in wanted.values() for _ in range(2)], MAXIMUM_ENTRIES)
+                       [rows for rows in wanted.values() for _ in range(2)])
     # Ranks from their middle, as parts of the number of rows: between -1 and 1.
     centred = {pair: [(mid_ranks(grid.counts) - (wanted[pair] + 1)) / wanted[pair] for grid in both]
                for pair, both in ranked.items()}

@@ -22,6 +22,8 @@ from sealane.governance.contract import Field
 
 FINER, DENSE = 16, 64
 """Into how many equal cells a full one is divided; and for the rows of how many that stay whole, to tell rows apart."""
+MOST_COUNTS = 4_000_000
+"""Counts that one sum of ranks' grids may have, for the first cells and for new ones."""
 CROWD = 4.0
 """A cell whose rows share a rank may hold so many times the mean of the first cells."""
 TURNS = 12
@@ -178,20 +180,20 @@ def rank_grid(of: Field, cells: int) -> Grid:
 
 
 async def follow_ranks(
-    cohort: Cohort, grids: Sequence[Grid], values: Sequence[Array], rows: Sequence[int], most: int = 4_000_000
+    cohort: Cohort, grids: Sequence[Grid], values: Sequence[Array], rows: Sequence[int]
 ) -> None:
     """Count every grid's rows, and divide its cells until few rows whose values may differ share a rank.
 
-    Those are the minimum count, or four times the mean of the first cells where that is more.
+    Those are the minimum count, or four times the mean of the first cells where that is more; where grids are many,
+    what keeps one sum to 4,000,000 new counts.
 
     Args:
         cohort: of the run.
         grids: which are changed.
         values: own, for each.
         rows: of the cohort, for each.
-        most: new counts that a sum may have; where grids are many, their cells may hold more rows.
     """
-    share = max(DENSE * len(grids) / most, *(CROWD / grid.cells for grid in grids))
+    share = max(DENSE * len(grids) / MOST_COUNTS, *(CROWD / grid.cells for grid in grids))
     targets = [max(share * number, cohort.minimum_count) for number in rows]
     await follow(cohort, grids, [np.sort(one) for one in values], targets, rows, dense=True)
 
