@@ -121,7 +121,6 @@ class Connection:
     def _propose_once(self, file: StudyFile, tell: Callable[[str], None]) -> StudyRecord:
         """Return the study that this analyst has proposed already; without one, propose it under a name of its own."""
         wished = self._resolve(file)
-        check_study(wished)
         records = self.session.studies()
         record = pending(records, wished, self.session.known.proposed, system_clock())
         if record is not None:
